@@ -6,9 +6,17 @@
 enum { NONE_BITS = 0, F8E4M3_BITS = 8, E8M0_BITS = 8, F16_BITS = 16, F32_BITS = 32 };
 
 static const tl_format_info formats[] = {
-#define FORMAT(name, text, class, bits, group_n, group_k, scale, scale2, zero, permuted, summary)   \
-  {{text, sizeof text - 1}, TL_CLASS_##class, bits, group_n, group_k, scale##_BITS, scale2##_BITS, \
-   zero, permuted, {summary, sizeof summary - 1}},
+#define FORMAT(name, text, class, bits, group_n, group_k, scale, scale2, zero, permuted, summary)  \
+  {{text, sizeof text - 1},                                                                        \
+   TL_CLASS_##class,                                                                               \
+   bits,                                                                                           \
+   group_n,                                                                                        \
+   group_k,                                                                                        \
+   scale##_BITS,                                                                                   \
+   scale2##_BITS,                                                                                  \
+   zero,                                                                                           \
+   permuted,                                                                                       \
+   {summary, sizeof summary - 1}},
 #include "ir/formats.def"
 #undef FORMAT
 };
@@ -28,7 +36,8 @@ bool tl_format_from_text(tl_str text, tl_format *out_format) {
 
 bool tl_dim_equal(tl_dim a, tl_dim b) {
   bool equal = a.constant == b.constant;
-  for (int s = 0; s < TL_SYMBOLS_MAX; s++) equal &= a.coefs[s] == b.coefs[s];
+  for (int s = 0; s < TL_SYMBOLS_MAX; s++)
+    equal &= a.coefs[s] == b.coefs[s];
   return equal;
 }
 
@@ -41,7 +50,8 @@ bool tl_dim_is_constant(tl_dim dim) {
 
 tl_dim tl_dim_add(tl_dim a, tl_dim b) {
   a.constant += b.constant;
-  for (int s = 0; s < TL_SYMBOLS_MAX; s++) a.coefs[s] += b.coefs[s];
+  for (int s = 0; s < TL_SYMBOLS_MAX; s++)
+    a.coefs[s] += b.coefs[s];
   return a;
 }
 
@@ -75,7 +85,8 @@ bool tl_type_equal(const tl_type *a, const tl_type *b) {
 
 int64_t tl_type_elements(const tl_type *type, const int64_t *symbols) {
   int64_t count = 1;
-  for (int i = 0; i < type->rank; i++) count *= tl_dim_value(type->dims[i], symbols);
+  for (int i = 0; i < type->rank; i++)
+    count *= tl_dim_value(type->dims[i], symbols);
   return count;
 }
 
@@ -87,7 +98,8 @@ int64_t tl_type_bytes(const tl_type *type, const int64_t *symbols) {
   int64_t k = tl_dim_value(type->dims[type->rank - 1], symbols);
   int64_t n = type->rank > 1 ? tl_dim_value(type->dims[type->rank - 2], symbols) : 1;
   int64_t group_k = info->group_k ? info->group_k : k, group_n = info->group_n ? info->group_n : n;
-  int64_t groups = ((k + group_k - 1) / group_k) * ((n + group_n - 1) / group_n) * (count / (n * k));
+  int64_t groups =
+      ((k + group_k - 1) / group_k) * ((n + group_n - 1) / group_n) * (count / (n * k));
   return bytes + (groups * (info->scale_bits + info->zero_bits) + 7) / 8 +
          (info->permuted_k ? k * 4 : 0);
 }
