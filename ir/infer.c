@@ -12,10 +12,9 @@ typedef struct binding {
 } binding;
 
 typedef struct matcher {
-  const tl_op_info *info;
-  const tl_attr_value *attrs;
-  const tl_symbols *symbols;
-  tl_span span;
+  const tl_op_call *call;
+  const tl_op_info *info;     // call->info
+  const tl_attr_value *attrs; // call->attrs
   tl_diag *diag;
   binding bindings[BINDINGS_MAX];
   int bindings_count;
@@ -25,8 +24,8 @@ typedef struct matcher {
 
 static tl_status mismatch(matcher *m, int operand, const tl_type *type, const char *what) {
   char text[TL_TYPE_TEXT_MAX];
-  tl_type_print(type, m->symbols, text, sizeof text);
-  return tl_diag_error(m->diag, TL_INPUT, m->span, "operand '%.*s' of %.*s is %s: %s",
+  tl_type_print(type, m->call->symbols, text, sizeof text);
+  return tl_diag_error(m->diag, TL_INPUT, m->call->span, "operand '%.*s' of %.*s is %s: %s",
                        TL_STR_ARG(m->info->operands[operand].name), TL_STR_ARG(m->info->name), text,
                        what);
 }
@@ -49,8 +48,8 @@ static tl_status bind(matcher *m, int operand, const tl_type *type, const tl_pat
   }
   if (tl_dim_equal(bound->dim, dim)) return TL_OK;
   char here[TL_TYPE_TEXT_MAX], there[TL_TYPE_TEXT_MAX], what[3 * TL_TYPE_TEXT_MAX];
-  tl_dim_print(dim, m->symbols, here, sizeof here);
-  tl_dim_print(bound->dim, m->symbols, there, sizeof there);
+  tl_dim_print(dim, m->call->symbols, here, sizeof here);
+  tl_dim_print(bound->dim, m->call->symbols, there, sizeof there);
   snprintf(what, sizeof what, "%.*s is %.190s here but %.190s in operand '%.*s'",
            TL_STR_ARG(pattern->name), here, there,
            TL_STR_ARG(m->info->operands[bound->operand].name));
@@ -121,25 +120,23 @@ static tl_status build_result(matcher *m, tl_type *out_type) {
   return TL_OK;
 }
 
-tl_status tl_op_infer(const tl_op_info *info, const tl_type *const *operands,
-                      const tl_attr_value *attrs, const tl_symbols *symbols, tl_span span,
-                      tl_type *out_type, tl_diag *diag) {
-  matcher m = {.info = info, .attrs = attrs, .symbols = symbols, .span = span, .diag = diag};
-  m.rest_count = -1;
+tl_status tl_op_infer(const tl_op_call *call, tl_type *out_type, tl_diag *diag) {
+  const tl_op_info *info = call->info;
+  matcher m = {.call = call, .info = info, .attrs = call->attrs, .diag = diag, .rest_count = -1};
   tl_status status = TL_OK;
   for (int i = 0; i < info->operands_count; i++) {
-    if (!operands[i]) continue;
-    tl_status one = match_operand(&m, i, operands[i]);
+    if (!call->operands[i]) continue;
+    tl_status one = match_operand(&m, i, call->operands[i]);
     if (tl_ok(status)) status = one;
   }
   if (!tl_ok(status)) return status;
   tl_format like =
-      info->result_like < 0 ? info->result_format : operands[info->result_like]->format;
+      info->result_like < 0 ? info->result_format : call->operands[info->result_like]->format;
   *out_type = (tl_type){.format = like};
   if (!info->result_by_rule) return build_result(&m, out_type);
-  const char *fault = tl_shape_rule_of(info->id)(operands, attrs, out_type);
+  const char *fault = tl_shape_rule_of(info->id)(call->operands, call->attrs, out_type);
   if (!fault) return TL_OK;
-  return tl_diag_error(diag, TL_INPUT, span, "%.*s: %s", TL_STR_ARG(info->name), fault);
+  return tl_diag_error(diag, TL_INPUT, call->span, "%.*s: %s", TL_STR_ARG(info->name), fault);
 }
 
 static int64_t factor_value(const matcher *m, tl_str factor, const int64_t *symbols) {
@@ -159,11 +156,11 @@ static int64_t factor_value(const matcher *m, tl_str factor, const int64_t *symb
   return bound ? tl_dim_value(bound->dim, symbols) : 0;
 }
 
-int64_t tl_op_flops(const tl_op_info *info, const tl_type *const *operands,
-                    const tl_attr_value *attrs, const int64_t *symbols) {
-  matcher m = {.info = info, .attrs = attrs, .rest_count = -1};
+int64_t tl_op_flops(const tl_op_call *call, const int64_t *symbols) {
+  const tl_op_info *info = call->info;
+  matcher m = {.call = call, .info = info, .attrs = call->attrs, .rest_count = -1};
   for (int i = 0; i < info->operands_count; i++) {
-    if (operands[i] && match_operand(&m, i, operands[i]) != TL_OK) return 0;
+    if (call->operands[i] && match_operand(&m, i, call->operands[i]) != TL_OK) return 0;
   }
   int64_t total = 0, product = 1;
   size_t begin = 0;

@@ -96,15 +96,21 @@ const tl_op_info *tl_op_by_name(const tl_op_table *table, tl_str name);
 // Index of the attribute called `name`, -1 if the op has none.
 int tl_op_attr_index(const tl_op_info *info, tl_str name);
 
-// The type of the result for operand types (NULL = absent or a state) and attribute values. Reports
-// every operand that does not fit, as "declared .. but ..", at `span`.
-tl_status tl_op_infer(const tl_op_info *info, const tl_type *const *operands,
-                      const tl_attr_value *attrs, const tl_symbols *symbols, tl_span span,
-                      tl_type *out_type, tl_diag *diag) TL_CHECKED;
+// One use of an op. Operand types are in table order, NULL = absent or a state.
+typedef struct tl_op_call {
+  const tl_op_info *info;
+  const tl_type *const *operands;
+  const tl_attr_value *attrs;
+  const tl_symbols *symbols;
+  tl_span span;
+} tl_op_call;
+
+// The type of the result. Reports every operand that does not fit, as "declared .. but ..", at the
+// call's span.
+tl_status tl_op_infer(const tl_op_call *call, tl_type *out_type, tl_diag *diag) TL_CHECKED;
 
 // A sum of products over dims of the operands, evaluated at `symbols`; see ops.def for the
 // language.
-int64_t tl_op_flops(const tl_op_info *info, const tl_type *const *operands,
-                    const tl_attr_value *attrs, const int64_t *symbols);
+int64_t tl_op_flops(const tl_op_call *call, const int64_t *symbols);
 
 #endif
