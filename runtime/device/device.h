@@ -1,0 +1,81 @@
+// Devices: where plans run. One table of functions per kind; the engine knows nothing else.
+//
+// A device is opened for one target of one plan, with everything it will ever need: after
+// `open` returns, running steps allocates nothing and takes no lock. A step is: the engine fills
+// the block that `step_block` gave, `run` executes the program's launches in order, `output` gives
+// the rows that were wanted. Functions of one device are called by one thread at a time.
+#ifndef TL_DEVICE_DEVICE_H
+#define TL_DEVICE_DEVICE_H
+
+#include "runtime/base/diag.h"
+#include "runtime/base/plan.h"
+
+typedef struct tl_device tl_device;
+typedef struct tl_pool tl_pool;
+
+// What a device is opened with. Everything pointed to must outlive the device.
+typedef struct tl_device_config {
+  const tl_plan_tables *tables; // verified
+  uint32_t target;              // row of the target table
+  int file;                     // descriptor of the plan
+  const char *file_name;        // for errors
+  uint64_t code_offset;         // of the target's code section in the file
+  uint64_t weights_offset;      // of the weights section in the file
+  const char *weights;          // the same section mapped; NULL = none (skeleton)
+  tl_pool *pool;
+  tl_plan_kv_type kv_type;
+  uint64_t symbols_max[TL_PLAN_SYMBOL_COUNT]; // bounds of T, S, R, A; ONE is 1
+  uint64_t step_bytes;                        // of the step block
+  uint64_t pages_count[TL_GROUPS_MAX];        // pages of each KV group
+  bool prefault;                              // commit all memory now
+  uint64_t random_seed;                       // fills the weights of a skeleton
+} tl_device_config;
+
+typedef struct tl_device_vtable {
+  const char *name;
+
+  // True if this machine can run `target`; `rank` orders those that it can.
+  bool (*supports)(const char *target);
+
+  // Takes all memory, maps or copies weights and code. TL_MEMORY says how much was asked for;
+  // TL_UNSUPPORTED or TL_IO says what to change.
+  tl_status (*open)(const tl_device_config *config, tl_device **out_device, tl_diag *diag);
+
+  // Gives everything back. Accepts NULL.
+  void (*close)(tl_device *device);
+
+  // Host memory for the next step's block, `step_bytes` long. Valid until the next `run`.
+  tl_step *(*step_block)(tl_device *device);
+
+  // Uploads the block and runs the launches of `program` whose guards hold; returns when the
+  // outputs can be read.
+  tl_status (*run)(tl_device *device, uint32_t program, tl_diag *diag);
+
+  // Row `row` of the wanted rows of the last run: the model's `outputs` floats in host memory,
+  // valid until the next run.
+  const float *(*output)(tl_device *device, uint32_t row);
+
+  // Copies whole pages inside a group (copy on write), in order, before the next run.
+  tl_status (*copy_pages)(tl_device *device, uint32_t group, const int32_t (*pairs)[2],
+                          uint32_t pairs_count);
+
+  // Moves a page to and from host memory; `bytes` is the group's page size. For export and tests.
+  tl_status (*read_page)(tl_device *device, uint32_t group, int32_t page, void *out_bytes);
+  tl_status (*write_page)(tl_device *device, uint32_t group, int32_t page, const void *bytes);
+
+  // Bytes the device holds now, for `info` and `bench`.
+  uint64_t (*memory_bytes)(const tl_device *device);
+} tl_device_vtable;
+
+// Every device begins with its table.
+struct tl_device {
+  const tl_device_vtable *vtable;
+};
+
+// Runs nothing and outputs zeros: for tests of everything above devices.
+extern const tl_device_vtable tl_device_null;
+
+// The processor the program runs on.
+extern const tl_device_vtable tl_device_cpu;
+
+#endif
