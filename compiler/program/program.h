@@ -1,0 +1,141 @@
+// A program: what a graph becomes by fusion. Kernels in launch order, the buffers between them, and
+// the statements of each; still free of any target's layout.
+//
+//   program @step(T, S, R) {
+//     buffer %h : f32[T,576]
+//     kernel @l0.attn.q : matmul %l0.x {
+//       columns %l0.wq {
+//         row_rms %l0.sums {count=576, eps=1e-05}
+//         rope %rope.table {unit=64, pairs=32, interleaved=0}
+//         store %l0.q
+//       }
+//     }
+//   }
+//
+// A kernel has segments: runs of output columns that share the input rows, each with weights and
+// statements of its own. Lives on the graph's arena; one thread.
+#ifndef TL_COMPILER_PROGRAM_PROGRAM_H
+#define TL_COMPILER_PROGRAM_PROGRAM_H
+
+#include "ir/graph.h"
+#include "runtime/base/plan.h"
+
+enum {
+  TL_STATEMENT_OPERANDS_MAX = 2,
+  TL_STATEMENT_INTS_MAX = 3,
+  TL_STATEMENT_REALS_MAX = 2,
+  TL_STATEMENTS_MAX = 24,
+  TL_SEGMENTS_MAX = 4,
+  TL_SEGMENT_WEIGHTS_MAX = 2,
+  TL_PROGRAM_KERNELS_MAX = 1 << 16
+};
+
+typedef enum tl_statement_kind {
+#define STATEMENT(NAME, ...) TL_STATEMENT_##NAME,
+#include "compiler/program/statements.def"
+#undef STATEMENT
+  TL_STATEMENT_COUNT
+} tl_statement_kind;
+
+typedef enum tl_anchor {
+#define ANCHOR(NAME, ...) TL_ANCHOR_##NAME,
+#include "compiler/program/anchors.def"
+#undef ANCHOR
+  TL_ANCHOR_COUNT
+} tl_anchor;
+
+typedef struct tl_statement_info {
+  const char *text, *operands, *ints, *reals;
+  bool has_unit;
+} tl_statement_info;
+
+const tl_statement_info *tl_statement_of(tl_statement_kind kind);
+const char *tl_anchor_text(tl_anchor anchor);
+
+// Which formats a buffer is kept in where that is the target's or the KV type's choice.
+typedef enum tl_buffer_role {
+  TL_BUFFER_F32,   // always f32: residuals, sums, outputs
+  TL_BUFFER_INPUT, // input of matmuls with weights of format `like`: the target chooses
+  TL_BUFFER_QUERY  // queries: as the KV type
+} tl_buffer_role;
+
+typedef struct tl_buffer {
+  tl_str name;
+  tl_buffer_role role;
+  tl_format like;        // INPUT: format of the weights it meets
+  tl_plan_symbol symbol; // T or R
+  int64_t columns;
+} tl_buffer;
+
+// One of: a weight or table of the graph, a buffer, a state of the graph.
+typedef struct tl_operand {
+  const tl_value *value;   // weight, table or state
+  const tl_buffer *buffer; // NULL if value is set
+} tl_operand;
+
+typedef struct tl_statement {
+  tl_statement_kind kind;
+  tl_operand operands[TL_STATEMENT_OPERANDS_MAX];
+  int64_t ints[TL_STATEMENT_INTS_MAX];
+  double reals[TL_STATEMENT_REALS_MAX];
+} tl_statement;
+
+typedef struct tl_segment {
+  const tl_value *weights[TL_SEGMENT_WEIGHTS_MAX]; // matmul: same shape, tile is their columns
+  int weights_count;                               // side by side; gather: the table
+  int64_t columns;                                 // of one weight, or of the row
+  tl_statement statements[TL_STATEMENTS_MAX];
+  int statements_count;
+} tl_segment;
+
+typedef struct tl_attention {
+  const tl_value *state;
+  int64_t heads, kv_heads, key, value, window, chunk;
+  double scale, softcap;
+} tl_attention;
+
+typedef struct tl_kernel {
+  tl_str name; // of the graph value the anchor made
+  tl_anchor anchor;
+  tl_span span;
+  int layer;              // layer + 1; 0 = outside of layers
+  tl_plan_symbol symbol;  // what its rows are counted in: T or R
+  const tl_buffer *input; // rows, matmul, attention: queries; NULL else
+  bool wanted_rows;       // input rows are those the step's `wanted` names
+  const tl_value *table;  // rope_table: frequencies
+  double factor;          // rope_table: of cosines and sines
+  tl_attention attention;
+  tl_segment segments[TL_SEGMENTS_MAX];
+  int segments_count;
+} tl_kernel;
+
+typedef struct tl_program {
+  tl_arena *arena;
+  tl_graph *graph;
+  tl_kernel **kernels;
+  size_t kernels_count, kernels_capacity;
+  tl_buffer **buffers;
+  size_t buffers_count, buffers_capacity;
+  const tl_buffer *output;
+} tl_program;
+
+// An empty program over `graph`; NULL if the arena is exhausted.
+tl_program *tl_program_create(tl_graph *graph);
+
+// A new zeroed kernel at the end, or NULL.
+tl_kernel *tl_program_add_kernel(tl_program *program, tl_anchor anchor, tl_str name);
+
+// A new buffer, or NULL.
+tl_buffer *tl_program_add_buffer(tl_program *program, const tl_buffer *buffer);
+
+// Appends a zeroed statement to `segment`, or NULL if it is full.
+tl_statement *tl_segment_add(tl_segment *segment, tl_statement_kind kind);
+
+// Columns that must stay in one tile: least common multiple of 64 and all units; 0 if that is more
+// than `limit`.
+int64_t tl_kernel_unit(const tl_kernel *kernel, int64_t limit);
+
+// Canonical text, as drawn above; data is NULL if the arena is exhausted.
+tl_str tl_program_print(const tl_program *program, tl_arena *arena);
+
+#endif

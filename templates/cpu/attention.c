@@ -1,0 +1,211 @@
+// attention: rows of a sequence over its pages, softmax online, one partial per page of positions.
+//
+//   q (rows, T_HEADS * T_QUERIES * T_KEY) in T_CACHE's format, out (rows, heads * T_VALUE) in
+//   T_INPUT args: q, out, state, bytes from page to page, group, q row bytes, out row bytes item:
+//   piece of work * T_HEADS + key head
+//
+// Each page gives (m, l, o) over its 64 positions; pages are merged in ascending order, invisible
+// positions add exact zeros, so a row's result is the same however rows are cut into steps.
+#include "templates/cpu/micro.h"
+
+void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int64_t begin,
+                     int64_t end);
+
+// Query vectors of one tile: consecutive (row, query head) pairs of one key head.
+typedef struct tile {
+  int64_t count;
+  int64_t position[TL_MICRO_ROWS];
+  const char *query[TL_MICRO_ROWS];
+  char *out[TL_MICRO_ROWS];
+  float largest[TL_MICRO_ROWS], total[TL_MICRO_ROWS];
+  float *scores; // [TL_MICRO_ROWS][64]
+  char *weights; // [TL_MICRO_ROWS][64] in T_CACHE
+  float *part;   // [TL_MICRO_ROWS][padded value]
+  float *sum;    // the same
+} tile;
+
+TL_INLINE int64_t cell(void) {
+  return T_CACHE == TL_CPU_BF16 ? 2 : 4;
+}
+
+TL_INLINE int64_t pair_bytes(void) {
+  return 4; // two bf16 or one f32
+}
+
+TL_INLINE int64_t padded(void) {
+  return (T_VALUE + 15) / 16 * 16;
+}
+
+// First position that `position` sees.
+TL_INLINE int64_t first_visible(int64_t position) {
+  int64_t first = 0;
+  if (T_WINDOW && position - T_WINDOW + 1 > first) first = position - T_WINDOW + 1;
+  if (T_CHUNK && position / T_CHUNK * T_CHUNK > first) first = position / T_CHUNK * T_CHUNK;
+  return first;
+}
+
+TL_INLINE void score(tile *t, const char *keys) {
+  for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW) {
+    tl_micro m = {.panel = keys + column * pair_bytes(),
+                  .panel_step = 64 * pair_bytes(),
+                  .columns = T_KEY,
+                  .out = t->scores + column,
+                  .out_stride = 64};
+    for (int64_t r = 0; r < t->count; r++)
+      m.x[r] = t->query[r];
+    tl_micro_rows(&m, T_CACHE, t->count, TL_MICRO_VECTORS, column);
+  }
+}
+
+TL_INLINE vf tanh_capped(vf x) {
+  return T_SOFTCAP != 0 ? vf_all((float)T_SOFTCAP) * vf_tanh(x / vf_all((float)T_SOFTCAP)) : x;
+}
+
+// Scores of one row to weights; returns what the row's sum so far is multiplied by.
+TL_INLINE float weigh(tile *t, int64_t r, int64_t block) {
+  float *scores = t->scores + r * 64;
+  const vf none = vf_all(-__builtin_inff());
+  int64_t low = first_visible(t->position[r]) - block * 64, high = t->position[r] - block * 64;
+  vi lane;
+  TL_UNROLL for (int i = 0; i < VW; i++) lane[i] = i;
+  vf largest = none;
+  for (int j = 0; j < 64; j += VW) {
+    vi at = lane + j;
+    vi hidden = (at < (vi){0} + (int32_t)(low < 0 ? 0 : low)) |
+                (at > (vi){0} + (int32_t)(high > 63 ? 63 : high));
+    vf s = tanh_capped(vf_load(scores + j) * vf_all((float)T_SCALE));
+    s = (vf)(((vi)s & ~hidden) | ((vi)none & hidden));
+    vf_store(scores + j, s);
+    largest = __builtin_elementwise_max(largest, s);
+  }
+  float top = vf_largest(largest);
+  if (!(top > t->largest[r])) top = t->largest[r];
+  float keep = t->largest[r] == top ? 1.0f : vf_exp(vf_all(t->largest[r] - top))[0];
+  float shift = top == -__builtin_inff() ? 0.0f : top;
+  vf sum = {0};
+  for (int j = 0; j < 64; j += VW) {
+    vf w = vf_exp(vf_load(scores + j) - vf_all(shift));
+    sum += w;
+    if (T_CACHE == TL_CPU_BF16) {
+      *(vh_loose *)(t->weights + (r * 64 + j) * 2) = vf_to_bf16(w);
+    } else {
+      vf_store((float *)t->weights + r * 64 + j, w);
+    }
+  }
+  t->largest[r] = top;
+  t->total[r] = t->total[r] * keep + vf_total(sum);
+  return keep;
+}
+
+TL_INLINE void mix_columns(tile *t, const char *values, int64_t count, int64_t column,
+                           const int vectors) {
+  tl_micro m = {.panel = values + column * pair_bytes(),
+                .panel_step = padded() * pair_bytes(),
+                .columns = count,
+                .out = t->part + column,
+                .out_stride = padded()};
+  for (int64_t r = 0; r < t->count; r++)
+    m.x[r] = t->weights + r * 64 * cell();
+  tl_micro_rows(&m, T_CACHE, t->count, vectors, column);
+}
+
+// part = weights x values of the block's first `count` positions.
+TL_INLINE void mix(tile *t, const char *values, int64_t count) {
+  int64_t column = 0;
+  for (; column + TL_MICRO_VECTORS * VW <= padded(); column += TL_MICRO_VECTORS * VW)
+    mix_columns(t, values, count, column, TL_MICRO_VECTORS);
+  for (; column < padded(); column += VW)
+    mix_columns(t, values, count, column, 1);
+}
+
+TL_INLINE void run_block(tile *t, const char *head, int64_t block, int64_t count) {
+  float keep[TL_MICRO_ROWS];
+  score(t, head);
+  for (int64_t r = 0; r < t->count; r++)
+    keep[r] = weigh(t, r, block);
+  mix(t, head + tl_page_key_bytes(T_KEY, (int)cell()), count);
+  for (int64_t r = 0; r < t->count; r++) {
+    float *sum = t->sum + r * padded(), *part = t->part + r * padded();
+    for (int64_t c = 0; c < padded(); c += VW) {
+      vf_store(sum + c, vf_fma(vf_load(sum + c), vf_all(keep[r]), vf_load(part + c)));
+    }
+  }
+}
+
+TL_INLINE void finish(const tile *t) {
+  for (int64_t r = 0; r < t->count; r++) {
+    float by = 1.0f / t->total[r];
+    const float *sum = t->sum + r * padded();
+    for (int64_t c = 0; c < T_VALUE; c++) {
+      if (T_INPUT == TL_CPU_BF16) {
+        uint32_t bits;
+        float x = sum[c] * by;
+        __builtin_memcpy(&bits, &x, 4);
+        ((uint16_t *)t->out[r])[c] =
+            x != x ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+      } else {
+        ((float *)t->out[r])[c] = sum[c] * by;
+      }
+    }
+  }
+}
+
+TL_INLINE void run_tile(tile *t, const tl_arg *args, const int32_t *pages, int64_t head) {
+  int64_t head_bytes =
+      tl_page_key_bytes(T_KEY, (int)cell()) + tl_page_value_bytes(T_VALUE, (int)cell());
+  int64_t low = first_visible(t->position[0]), high = t->position[t->count - 1];
+  for (int64_t r = 0; r < t->count; r++) {
+    t->largest[r] = -__builtin_inff();
+    t->total[r] = 0;
+  }
+  for (int64_t i = 0; i < t->count * padded(); i += VW)
+    vf_store(t->sum + i, (vf){0});
+  for (int64_t block = low / 64; block <= high / 64; block++) {
+    const char *page = (const char *)args[2].in + pages[block] * args[3].i;
+    int64_t count = high - block * 64 + 1;
+    run_block(t, page + head * head_bytes, block, count < 64 ? count : 64);
+  }
+  finish(t);
+}
+
+TL_INLINE void zero_tail(const tl_arg *args, int64_t row) {
+  int64_t bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
+  char *out = (char *)args[1].out + row * args[6].i;
+  for (int64_t i = T_HEADS * T_QUERIES * T_VALUE * bytes; i < args[6].i; i++)
+    out[i] = 0;
+}
+
+TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, int64_t item) {
+  const tl_step_work *work =
+      (const tl_step_work *)((const char *)step + step->work) + item / T_HEADS;
+  int64_t head = item % T_HEADS, vectors = work->rows_count * T_QUERIES;
+  const int32_t *pages =
+      tl_step_ints(step, step->pages[args[4].i]) + (int64_t)work->sequence * step->pages_max;
+  int64_t in_bytes = cell(), out_bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
+  tile t = {.scores = (float *)scratch};
+  t.part = t.scores + TL_MICRO_ROWS * 64;
+  t.sum = t.part + TL_MICRO_ROWS * padded();
+  t.weights = (char *)(t.sum + TL_MICRO_ROWS * padded());
+  for (int64_t v = 0; v < vectors; v += t.count) {
+    t.count = vectors - v < TL_MICRO_ROWS ? vectors - v : TL_MICRO_ROWS;
+    for (int64_t r = 0; r < t.count; r++) {
+      int64_t row = (v + r) / T_QUERIES, query = head * T_QUERIES + (v + r) % T_QUERIES;
+      t.position[r] = work->first_position + row;
+      t.query[r] =
+          (const char *)args[0].in + (work->first_row + row) * args[5].i + query * T_KEY * in_bytes;
+      t.out[r] =
+          (char *)args[1].out + (work->first_row + row) * args[6].i + query * T_VALUE * out_bytes;
+    }
+    run_tile(&t, args, pages, head);
+  }
+  if (head == T_HEADS - 1) {
+    for (int64_t row = 0; row < work->rows_count; row++)
+      zero_tail(args, work->first_row + row);
+  }
+}
+
+void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int64_t begin,
+                     int64_t end) {
+  for (int64_t item = begin; item < end; item++)
+    run_item(args, step, scratch, item);
+}
