@@ -78,6 +78,10 @@ tl_status tl_graph_add(tl_graph *graph, const tl_node *node, tl_str name, const 
   if (node->kind != TL_NODE_OUTPUT && tl_graph_find(graph, name)) {
     return tl_diag_error(diag, TL_INPUT, node->span, "%%%.*s is defined twice", TL_STR_ARG(name));
   }
+  const char *fault = node->kind == TL_NODE_OUTPUT ? NULL : tl_type_fault(type);
+  if (fault) {
+    return tl_diag_error(diag, TL_INPUT, node->span, "%%%.*s: %s", TL_STR_ARG(name), fault);
+  }
   tl_node **nodes = graph->nodes;
   if (graph->nodes_count < TL_GRAPH_NODES_MAX) {
     nodes = tl_arena_grow(graph->arena, nodes, &graph->nodes_capacity, graph->nodes_count + 1,

@@ -109,8 +109,8 @@ tl_graph *tl_graph_create(tl_arena *arena, const tl_op_table *ops, tl_str name,
 tl_value *tl_graph_find(const tl_graph *graph, tl_str name);
 
 // Appends a node whose fields (all but result) are in `node`; defines `name` with `type` unless it
-// is an output. TL_INPUT if the name is taken, TL_MEMORY if the arena or the node limit is
-// exhausted.
+// is an output. TL_INPUT if the name is taken or the type is faulty, TL_MEMORY if the arena or the
+// node limit is exhausted.
 tl_status tl_graph_add(tl_graph *graph, const tl_node *node, tl_str name, const tl_type *type,
                        tl_node **out_node, tl_diag *diag) TL_CHECKED;
 

@@ -139,13 +139,23 @@ tl_status tl_op_infer(const tl_op_call *call, tl_type *out_type, tl_diag *diag) 
   return tl_diag_error(diag, TL_INPUT, call->span, "%.*s: %s", TL_STR_ARG(info->name), fault);
 }
 
+static int64_t saturating_multiply(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+static int64_t saturating_add(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 static int64_t factor_value(const matcher *m, tl_str factor, const int64_t *symbols) {
   int64_t value = 0;
   if (tl_str_to_i64(factor, &value)) return value;
   if (tl_str_is(factor, "..")) {
     value = 1;
     for (int r = 0; r < m->rest_count; r++)
-      value *= tl_dim_value(m->rest[r], symbols);
+      value = saturating_multiply(value, tl_dim_value(m->rest[r], symbols));
     return value;
   }
   if (factor.data[0] == '$') {
@@ -167,10 +177,11 @@ int64_t tl_op_flops(const tl_op_call *call, const int64_t *symbols) {
   for (size_t at = 0; at <= info->flops.length; at++) {
     char c = at < info->flops.length ? info->flops.data[at] : '+';
     if (c != '*' && c != '+') continue;
-    product *= factor_value(&m, tl_str_slice(info->flops, begin, at), symbols);
+    int64_t factor = factor_value(&m, tl_str_slice(info->flops, begin, at), symbols);
+    product = saturating_multiply(product, factor);
     begin = at + 1;
     if (c == '*') continue;
-    total += product;
+    total = saturating_add(total, product);
     product = 1;
   }
   return total;

@@ -169,3 +169,9 @@ int tl_op_attr_index(const tl_op_info *info, tl_str name) {
   }
   return -1;
 }
+
+bool tl_attr_equal(const tl_attr_info *info, const tl_attr_value *a, const tl_attr_value *b) {
+  if (info->kind == TL_ATTR_TEXT) return tl_str_equal(a->s, b->s);
+  if (info->kind == TL_ATTR_REAL) return memcmp(&a->f, &b->f, sizeof a->f) == 0;
+  return a->i == b->i;
+}

@@ -96,6 +96,9 @@ const tl_op_info *tl_op_by_name(const tl_op_table *table, tl_str name);
 // Index of the attribute called `name`, -1 if the op has none.
 int tl_op_attr_index(const tl_op_info *info, tl_str name);
 
+// Whether two values of an attribute are the same; reals by their bits.
+bool tl_attr_equal(const tl_attr_info *info, const tl_attr_value *a, const tl_attr_value *b);
+
 // One use of an op. Operand types are in table order, NULL = absent or a state.
 typedef struct tl_op_call {
   const tl_op_info *info;
@@ -110,7 +113,7 @@ typedef struct tl_op_call {
 tl_status tl_op_infer(const tl_op_call *call, tl_type *out_type, tl_diag *diag) TL_CHECKED;
 
 // A sum of products over dims of the operands, evaluated at `symbols`; see ops.def for the
-// language.
+// language. INT64_MAX if it is larger, 0 for a call that does not infer.
 int64_t tl_op_flops(const tl_op_call *call, const int64_t *symbols);
 
 #endif

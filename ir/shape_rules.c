@@ -58,6 +58,7 @@ static const char *expert_linear(const tl_type *const *operands, const tl_attr_v
   (void)attrs;
   const tl_type *x = operands[0], *ids = operands[1], *w = operands[2];
   if (x->rank != 2 && x->rank != 3) return "x must be [T,K] or [T,A,K]";
+  if (!tl_dim_equal(x->dims[0], ids->dims[0])) return "x and ids differ in T";
   if (x->rank == 3 && !tl_dim_equal(x->dims[1], ids->dims[1])) return "x and ids differ in A";
   if (!tl_dim_equal(x->dims[x->rank - 1], w->dims[2])) return "x and w differ in K";
   out_type->rank = 3;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 enum { NONE_BITS = 0, F8E4M3_BITS = 8, E8M0_BITS = 8, F16_BITS = 16, F32_BITS = 32 };
+enum { BYTES_HEADROOM = 256 }; // bits of an element with a scale of its own, and some more
 
 static const tl_format_info formats[] = {
 #define FORMAT(name, text, class, bits, group_n, group_k, scale, scale2, zero, permuted, summary)  \
@@ -83,16 +84,40 @@ bool tl_type_equal(const tl_type *a, const tl_type *b) {
   return true;
 }
 
+const char *tl_type_fault(const tl_type *type) {
+  int64_t elements = 1;
+  for (int i = 0; i < type->rank; i++) {
+    const tl_dim *dim = &type->dims[i];
+    int64_t sum = dim->constant;
+    bool negative = dim->constant<0, large = dim->constant> TL_DIM_MAX;
+    for (int s = 0; s < TL_SYMBOLS_MAX && !large; s++) {
+      negative |= dim->coefs[s] < 0;
+      large |= dim->coefs[s] > TL_DIM_MAX;
+      if (!negative && !large) sum += dim->coefs[s];
+    }
+    if (negative) return "a dim is negative";
+    if (sum == 0) return "a dim is zero";
+    if (large) return "a dim is larger than 2^40";
+    if (__builtin_mul_overflow(elements, sum, &elements) || elements > TL_ELEMENTS_MAX) {
+      return "the type has more than 2^48 elements";
+    }
+  }
+  return NULL;
+}
+
 int64_t tl_type_elements(const tl_type *type, const int64_t *symbols) {
   int64_t count = 1;
-  for (int i = 0; i < type->rank; i++)
-    count *= tl_dim_value(type->dims[i], symbols);
+  for (int i = 0; i < type->rank; i++) {
+    int64_t value = tl_dim_value(type->dims[i], symbols);
+    if (__builtin_mul_overflow(count, value, &count)) return INT64_MAX;
+  }
   return count;
 }
 
 int64_t tl_type_bytes(const tl_type *type, const int64_t *symbols) {
   const tl_format_info *info = tl_format_of(type->format);
   int64_t count = tl_type_elements(type, symbols);
+  if (count > INT64_MAX / BYTES_HEADROOM) return INT64_MAX;
   int64_t bytes = (count * info->bits + 7) / 8 + info->scale2_bits / 8;
   if (!info->scale_bits || count == 0) return bytes;
   int64_t k = tl_dim_value(type->dims[type->rank - 1], symbols);

@@ -7,7 +7,11 @@
 
 #include "runtime/base/arena.h"
 
-enum { TL_RANK_MAX = 6, TL_SYMBOLS_MAX = 4, TL_TYPE_TEXT_MAX = 192 };
+enum { TL_RANK_MAX = 6, TL_SYMBOLS_MAX = 4, TL_SYMBOL_LENGTH_MAX = 16, TL_TYPE_TEXT_MAX = 1024 };
+
+// Limits of a dim's constant and factors, and of a type's elements where every symbol is 1.
+#define TL_DIM_MAX ((int64_t)1 << 40)
+#define TL_ELEMENTS_MAX ((int64_t)1 << 48)
 
 typedef enum tl_format {
 #define FORMAT(name, ...) TL_FORMAT_##name,
@@ -69,10 +73,13 @@ int64_t tl_dim_value(tl_dim dim, const int64_t *symbols);
 
 bool tl_type_equal(const tl_type *a, const tl_type *b);
 
-// Number of elements with the given symbol values.
+// NULL, or what is wrong with the dims: one is zero or negative, or a limit above is exceeded.
+const char *tl_type_fault(const tl_type *type);
+
+// Number of elements with the given symbol values; INT64_MAX if it is larger.
 int64_t tl_type_elements(const tl_type *type, const int64_t *symbols);
 
-// Bytes of the elements and their scales with the given symbol values.
+// Bytes of the elements and their scales with the given symbol values; INT64_MAX if larger.
 int64_t tl_type_bytes(const tl_type *type, const int64_t *symbols);
 
 // Writes `T`, `576` or `2*T+1` into `out`, cut to `size`; returns the length written.
