@@ -152,6 +152,45 @@ tl_status tl_graph_add_op(tl_graph *graph, const tl_node *node, const bool *attr
   return tl_graph_add(graph, &copy, name, &result, out_node, diag);
 }
 
+static void count_uses(tl_graph *graph) {
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    if (graph->nodes[i]->result) graph->nodes[i]->result->uses_count = 0;
+  }
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    for (int o = 0; o < TL_OPERANDS_MAX; o++) {
+      tl_value *operand = graph->nodes[i]->operands[o];
+      if (operand) operand->uses_count++;
+    }
+  }
+}
+
+static bool is_dead(const tl_node *node) {
+  return node->kind != TL_NODE_INPUT && node->kind != TL_NODE_OUTPUT &&
+         node->result->uses_count == 0;
+}
+
+void tl_graph_sweep(tl_graph *graph) {
+  count_uses(graph);
+  size_t kept = graph->nodes_count; // the survivors gather at the end, then move to the front
+  for (size_t i = graph->nodes_count; i-- > 0;) {
+    tl_node *node = graph->nodes[i];
+    for (int o = 0; o < TL_OPERANDS_MAX && is_dead(node); o++) {
+      if (node->operands[o]) node->operands[o]->uses_count--;
+    }
+    if (!is_dead(node)) graph->nodes[--kept] = node;
+  }
+  graph->nodes_count -= kept;
+  memmove(graph->nodes, graph->nodes + kept, graph->nodes_count * sizeof *graph->nodes);
+  memset(graph->slots, 0, graph->slots_count * sizeof *graph->slots);
+  graph->slots_used = 0;
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    tl_value *value = graph->nodes[i]->result;
+    if (!value) continue;
+    *find_slot(graph->slots, graph->slots_count, value->name) = value;
+    graph->slots_used++;
+  }
+}
+
 tl_weight *tl_weight_create(tl_arena *arena, tl_weight_kind kind) {
   tl_weight *weight = tl_arena_alloc(arena, sizeof *weight);
   if (weight) weight->kind = kind;

@@ -15,7 +15,12 @@
 
 #include "ir/op.h"
 
-enum { TL_NAME_MAX = 128, TL_WEIGHT_PARTS_MAX = 16, TL_GRAPH_NODES_MAX = 1 << 20 };
+enum {
+  TL_NAME_MAX = 128,
+  TL_WEIGHT_PARTS_MAX = 16,
+  TL_OUTPUTS_MAX = 16,
+  TL_GRAPH_NODES_MAX = 1 << 20
+};
 
 // X(name, text, summary): how long a state keeps what it was given.
 #define TL_STATE_MAP(X)                                                                            \
@@ -118,6 +123,10 @@ tl_status tl_graph_add(tl_graph *graph, const tl_node *node, tl_str name, const 
 // `name`. `operands` and `attrs` are in table order.
 tl_status tl_graph_add_op(tl_graph *graph, const tl_node *node, const bool *attrs_given,
                           tl_str name, tl_node **out_node, tl_diag *diag) TL_CHECKED;
+
+// Removes every op, weight, table and state that no output needs, and counts all uses anew: what a
+// pass calls after it has rewired operands or unhooked nodes. Inputs stay. Takes no memory.
+void tl_graph_sweep(tl_graph *graph);
 
 // A weight expression node on the graph's arena; NULL if it is exhausted.
 tl_weight *tl_weight_create(tl_arena *arena, tl_weight_kind kind);
