@@ -76,7 +76,6 @@ int64_t tl_kernel_unit(const tl_kernel *kernel, int64_t limit) {
 }
 
 typedef struct printer {
-  const tl_program *program;
   tl_arena *arena;
   tl_str text;
   size_t capacity;
@@ -103,6 +102,7 @@ __attribute__((format(printf, 2, 3))) static void put(printer *p, const char *fo
 static void put_operand(printer *p, const tl_operand *operand) {
   tl_str name = operand->value ? operand->value->name : operand->buffer->name;
   put(p, " %%%.*s", TL_STR_ARG(name));
+  if (operand->offset != 0) put(p, "+%.9g", operand->offset);
 }
 
 // The next word of a list of names separated by spaces.
@@ -163,6 +163,12 @@ static void put_kernel(printer *p, const tl_kernel *kernel) {
   put(p, "  }\n");
 }
 
+tl_str tl_kernel_print(const tl_kernel *kernel, tl_arena *arena) {
+  printer p = {arena, TL_STR(""), 0};
+  put_kernel(&p, kernel);
+  return p.text;
+}
+
 tl_str tl_program_print(const tl_program *program, tl_arena *arena) {
   static const char *const roles[] = {"f32", "input", "query"};
   static const char *const symbols[] = {
@@ -170,7 +176,7 @@ tl_str tl_program_print(const tl_program *program, tl_arena *arena) {
       TL_PLAN_SYMBOL_MAP(X)
 #undef X
   };
-  printer p = {program, arena, TL_STR(""), 0};
+  printer p = {arena, TL_STR(""), 0};
   put(&p, "program @%.*s {\n", TL_STR_ARG(program->graph->name));
   for (size_t i = 0; i < program->buffers_count; i++) {
     const tl_buffer *buffer = program->buffers[i];

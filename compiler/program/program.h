@@ -24,7 +24,7 @@ enum {
   TL_STATEMENT_OPERANDS_MAX = 2,
   TL_STATEMENT_INTS_MAX = 3,
   TL_STATEMENT_REALS_MAX = 2,
-  TL_STATEMENTS_MAX = 24,
+  TL_STATEMENTS_MAX = 32,
   TL_SEGMENTS_MAX = 4,
   TL_SEGMENT_WEIGHTS_MAX = 2,
   TL_PROGRAM_KERNELS_MAX = 1 << 16
@@ -71,6 +71,7 @@ typedef struct tl_buffer {
 typedef struct tl_operand {
   const tl_value *value;   // weight, table or state
   const tl_buffer *buffer; // NULL if value is set
+  double offset;           // added to each element of a vector weight when it is packed
 } tl_operand;
 
 typedef struct tl_statement {
@@ -134,6 +135,9 @@ tl_statement *tl_segment_add(tl_segment *segment, tl_statement_kind kind);
 // Columns that must stay in one tile: least common multiple of 64 and all units; 0 if that is more
 // than `limit`.
 int64_t tl_kernel_unit(const tl_kernel *kernel, int64_t limit);
+
+// One kernel's text; data is NULL if the arena is exhausted.
+tl_str tl_kernel_print(const tl_kernel *kernel, tl_arena *arena);
 
 // Canonical text, as drawn above; data is NULL if the arena is exhausted.
 tl_str tl_program_print(const tl_program *program, tl_arena *arena);

@@ -30,9 +30,11 @@
 #define TL_ROW(r) (tile->x + (r) * tile->stride)
 #define TL_EACH_VECTOR(c) for (int64_t c = 0; c < tile->width; c += VW)
 
+// i1 = partial sums of a row; i2 = 1 if output rows are the wanted ones of the summed rows.
 TL_STATEMENT(row_rms) {
   TL_EACH_ROW {
-    const float *sums = (const float *)((const char *)args[0].in + (tile->row + r) * row_bytes);
+    int64_t row = i2 ? tl_step_ints(step, step->wanted)[tile->row + r] : tile->row + r;
+    const float *sums = (const float *)((const char *)args[0].in + row * row_bytes);
     float total = 0;
     for (int64_t p = 0; p < i1; p++)
       total += sums[p];

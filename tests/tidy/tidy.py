@@ -21,7 +21,7 @@ LAYERS = {
     "templates/ref": ["runtime/base"],
     "templates/cpu": ["runtime/base"],
     "ir": ["runtime/base", "templates/ref"],
-    "compiler": ["runtime/base", "templates/ref", "ir"],
+    "compiler": ["runtime/base", "templates/ref", "templates/cpu", "ir"],
     "examples": ["runtime"],
 }
 

@@ -1,0 +1,100 @@
+// Growing tables; weights get their places here, bytes are packed by the writer.
+#include "compiler/codegen/plan_tables.h"
+
+#include "templates/cpu/panel.h"
+
+void tl_plan_builder_init(tl_plan_builder *builder, tl_arena *arena) {
+  *builder = (tl_plan_builder){.arena = arena};
+  tl_plan_text(builder, TL_STR(""));
+}
+
+#define X(name)                                                                                    \
+  uint32_t tl_plan_add_##name(tl_plan_builder *builder, const tl_plan_##name *row) {               \
+    tl_plan_##name *grown =                                                                        \
+        tl_arena_grow(builder->arena, builder->name##s, &builder->name##s_capacity,                \
+                      builder->name##s_count + 1, sizeof *row);                                    \
+    builder->failed |= !grown;                                                                     \
+    if (!grown) return 0;                                                                          \
+    builder->name##s = grown;                                                                      \
+    builder->name##s[builder->name##s_count] = *row;                                               \
+    return (uint32_t)builder->name##s_count++;                                                     \
+  }
+TL_PLAN_TABLE_MAP(X)
+#undef X
+
+uint32_t tl_plan_text(tl_plan_builder *builder, tl_str text) {
+  if (builder->strings_bytes > 0 && text.length == 0) return 0;
+  char *grown = tl_arena_grow(builder->arena, builder->strings, &builder->strings_capacity,
+                              builder->strings_bytes + text.length + 1, 1);
+  builder->failed |= !grown;
+  if (!grown) return 0;
+  builder->strings = grown;
+  uint32_t place = (uint32_t)builder->strings_bytes;
+  memcpy(grown + place, text.data, text.length);
+  grown[place + text.length] = 0;
+  builder->strings_bytes += text.length + 1;
+  return place;
+}
+
+static void place_matrix(tl_plan_weight *row, const tl_type *type) {
+  int64_t rows = type->dims[type->rank - 2].constant, columns = type->dims[type->rank - 1].constant;
+  row->rows = rows;
+  row->columns = columns;
+  row->experts = type->rank == 3 ? type->dims[0].constant : 1;
+  if (type->format == TL_FORMAT_Q8G32) {
+    row->stride = tl_panel_bytes_q8g32(columns);
+  } else {
+    int bytes = tl_format_of(type->format)->bits / 8;
+    row->stride = tl_panel_bytes(columns, bytes, type->format == TL_FORMAT_BF16 ? 2 : 1);
+  }
+  row->bytes = (uint64_t)(row->experts * ((rows + 63) / 64) * row->stride);
+}
+
+static void place_vector(tl_plan_weight *row, const tl_type *type) {
+  row->rows = type->dims[type->rank - 1].constant;
+  row->columns = row->experts = 1;
+  row->stride = 4;
+  row->bytes = (uint64_t)((row->rows + 63) / 64 * 64 * 4);
+}
+
+uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, double offset,
+                           tl_plan_layout layout) {
+  for (size_t i = 0; i < builder->weights_count; i++) {
+    if (builder->packed[i].value == value && builder->packed[i].offset == offset &&
+        builder->weights[i].layout == (uint32_t)layout) {
+      return (uint32_t)i;
+    }
+  }
+  tl_packed *grown = tl_arena_grow(builder->arena, builder->packed, &builder->packed_capacity,
+                                   builder->weights_count + 1, sizeof *grown);
+  builder->failed |= !grown;
+  if (!grown) return 0;
+  builder->packed = grown;
+  builder->packed[builder->weights_count] = (tl_packed){value, offset};
+  tl_plan_weight row = {.layout = layout, .shards = 1};
+  row.name = tl_plan_text(builder, value->name);
+  bool vector = layout == TL_PLAN_LAYOUT_VECTOR;
+  row.format =
+      tl_plan_text(builder, tl_format_of(vector ? TL_FORMAT_F32 : value->type.format)->text);
+  if (vector) {
+    place_vector(&row, &value->type);
+  } else {
+    place_matrix(&row, &value->type);
+  }
+  row.offset = builder->weights_bytes;
+  // Matrices start on pages of their own; vectors are packed one after the other.
+  uint64_t align = vector ? 64 : TL_PLAN_PAGE_BYTES;
+  row.offset = (row.offset + align - 1) / align * align;
+  builder->weights_bytes = row.offset + row.bytes;
+  return tl_plan_add_weight(builder, &row);
+}
+
+tl_status tl_plan_builder_tables(const tl_plan_builder *builder, tl_plan_tables *out_tables) {
+  *out_tables = (tl_plan_tables){
+#define X(name) .name##s = builder->name##s, .name##s_count = (uint32_t)builder->name##s_count,
+      TL_PLAN_TABLE_MAP(X)
+#undef X
+          .strings = builder->strings,
+      .strings_bytes = (uint32_t)builder->strings_bytes};
+  return builder->failed ? TL_MEMORY : TL_OK;
+}

@@ -1,0 +1,49 @@
+// A plan's tables while they grow, and what is to be packed into its weights section.
+//
+//   Requires nothing; ensures that equal weights, texts and kernels are stored once and that rows
+//   are in order of first use, so that the same model gives the same bytes.
+#ifndef TL_COMPILER_CODEGEN_PLAN_TABLES_H
+#define TL_COMPILER_CODEGEN_PLAN_TABLES_H
+
+#include "compiler/program/program.h"
+
+// A weight of the plan and where its numbers come from: row i of the weight table is packed[i].
+typedef struct tl_packed {
+  const tl_value *value; // a weight or a table of the graph
+  double offset;         // added to each element of a vector
+} tl_packed;
+
+typedef struct tl_plan_builder {
+  tl_arena *arena;
+#define X(name)                                                                                    \
+  tl_plan_##name *name##s;                                                                         \
+  size_t name##s_count, name##s_capacity;
+  TL_PLAN_TABLE_MAP(X)
+#undef X
+  tl_packed *packed;
+  size_t packed_capacity;
+  char *strings;
+  size_t strings_bytes, strings_capacity;
+  uint64_t weights_bytes; // of the weights section so far
+  bool failed;            // the arena was exhausted; checked once, by tl_plan_builder_tables
+} tl_plan_builder;
+
+void tl_plan_builder_init(tl_plan_builder *builder, tl_arena *arena);
+
+// Each adds a row and returns its number; after a failure they return 0 and the builder says so.
+#define X(name) uint32_t tl_plan_add_##name(tl_plan_builder *builder, const tl_plan_##name *row);
+TL_PLAN_TABLE_MAP(X)
+#undef X
+
+// Offset of `text` among the strings.
+uint32_t tl_plan_text(tl_plan_builder *builder, tl_str text);
+
+// The weight table's row for `value` packed as `layout`; added at the section's end if new.
+uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, double offset,
+                           tl_plan_layout layout);
+
+// The tables as the writer takes them. TL_MEMORY if anything failed before.
+tl_status tl_plan_builder_tables(const tl_plan_builder *builder,
+                                 tl_plan_tables *out_tables) TL_CHECKED;
+
+#endif

@@ -1,0 +1,334 @@
+// The fuser: walks the graph once, starts a kernel at each anchor and lets it grow.
+#include "compiler/passes/fuse.h"
+
+#include "compiler/passes/fuse_grow.h"
+
+static tl_status unsupported(const tl_fuser *f, const tl_node *node, const char *why) {
+  return tl_diag_error(f->diag, TL_UNSUPPORTED, node->span, "op %.*s: %s",
+                       TL_STR_ARG(node->op->name), why);
+}
+
+// `l12.attn.q` is in layer 13 of those counted from 1.
+static int layer_of(tl_str name) {
+  int64_t layer = 0;
+  size_t end = 1;
+  while (end < name.length && name.data[end] != '.')
+    end++;
+  bool found = name.length > 2 && name.data[0] == 'l' && end < name.length &&
+               tl_str_to_i64(tl_str_slice(name, 1, end), &layer);
+  return found && layer >= 0 && layer < 1 << 20 ? (int)layer + 1 : 0;
+}
+
+static tl_kernel *start(tl_fuser *f, tl_anchor anchor, const tl_node *node) {
+  tl_kernel *kernel = tl_program_add_kernel(f->program, anchor, node->result->name);
+  if (!kernel) return NULL;
+  kernel->span = node->span;
+  kernel->layer = layer_of(node->result->name);
+  kernel->symbol = TL_PLAN_SYMBOL_T;
+  return kernel;
+}
+
+// Where an anchor's rows come from: through select_rows, through a folded norm.
+typedef struct source {
+  const tl_value *value;
+  bool wanted;
+  const tl_node *norm;
+} source;
+
+static source source_of(const tl_fuser *f, const tl_value *value) {
+  source s = {.value = tl_fuse_root(value)};
+  for (int step = 0; step < 2; step++) {
+    const tl_node *node = s.value->producer;
+    if (!s.wanted && tl_node_is(node, TL_OP_select_rows)) {
+      s.wanted = true;
+      s.value = tl_fuse_root(node->operands[0]);
+    }
+  }
+  if (tl_fuse_value_of(&f->values, s.value)->folded) {
+    s.norm = s.value->producer;
+    s.wanted |= tl_node_is(tl_fuse_root(s.norm->operands[0])->producer, TL_OP_select_rows);
+  }
+  return s;
+}
+
+static tl_plan_symbol symbol_of(const source *s, const tl_buffer *buffer) {
+  return s->wanted ? TL_PLAN_SYMBOL_R : buffer->symbol;
+}
+
+static tl_growth growth_of(tl_kernel *kernel, const tl_value *value, bool whole_rows) {
+  tl_segment *segment = &kernel->segments[kernel->segments_count++];
+  segment->columns = tl_fuse_row_columns(&value->type);
+  return (tl_growth){kernel, segment, whole_rows, value};
+}
+
+// A kernel that copies `value` from f32 into a matmul's input format, for the rare value that was
+// not known to need it when it was made.
+static tl_status convert(tl_fuser *f, const tl_node *node, const tl_value *value, tl_format like) {
+  tl_fuse_value *item = tl_fuse_value_of(&f->values, value);
+  if (!item->f32) return unsupported(f, node, "its input is nowhere stored");
+  tl_kernel *kernel = start(f, TL_ANCHOR_ROWS, node);
+  if (!kernel) return TL_MEMORY;
+  kernel->input = item->f32;
+  kernel->symbol = item->f32->symbol;
+  tl_growth g = growth_of(kernel, value, true);
+  tl_buffer buffer = *item->f32;
+  buffer.name = tl_arena_format(f->program->arena, "%.*s.in", TL_STR_ARG(buffer.name));
+  buffer.role = TL_BUFFER_INPUT;
+  buffer.like = like;
+  tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
+  if (!added || item->inputs_count == TL_FUSE_INPUTS_MAX) return TL_MEMORY;
+  tl_segment_add(g.segment, TL_STATEMENT_STORE)->operands[0].buffer = added;
+  item->inputs[item->inputs_count++] = added;
+  return TL_OK;
+}
+
+static tl_status start_segment(tl_fuser *f, tl_kernel *kernel, const tl_node *linear,
+                               const source *from, tl_growth *out_growth) {
+  *out_growth = growth_of(kernel, linear->result, false);
+  tl_segment *segment = out_growth->segment;
+  segment->weights[segment->weights_count++] = linear->operands[1];
+  tl_fuse_value_of(&f->values, linear->result)->done = true;
+  if (from->norm) {
+    tl_statement *scale = tl_segment_add(segment, TL_STATEMENT_ROW_RMS);
+    scale->operands[0].buffer = tl_fuse_value_of(&f->values, from->value)->sums;
+    scale->ints[0] = linear->operands[1]->type.dims[1].constant;
+    scale->reals[0] = from->norm->attrs[tl_op_attr_index(from->norm->op, TL_STR("eps"))].f;
+  }
+  if (linear->operands[2]) {
+    tl_segment_add(segment, TL_STATEMENT_ADD_VECTOR)->operands[0].value = linear->operands[2];
+  }
+  return TL_OK;
+}
+
+// The glu that alone uses the results of two matmuls of the same shape without bias, or NULL.
+static tl_node *paired_by(const tl_fuser *f, const tl_node *gate, const tl_node *up) {
+  const tl_fuse_value *a = tl_fuse_value_of(&f->values, gate->result);
+  const tl_fuse_value *b = tl_fuse_value_of(&f->values, up->result);
+  if (a->users_count != 1 || b->users_count != 1 || a->users[0] != b->users[0]) return NULL;
+  tl_node *glu = a->users[0];
+  if (!tl_node_is(glu, TL_OP_glu) || glu->operands[0] != gate->result) return NULL;
+  if (gate->operands[2] || up->operands[2]) return NULL;
+  return tl_type_equal(&gate->operands[1]->type, &up->operands[1]->type) ? glu : NULL;
+}
+
+typedef struct group {
+  tl_node *members[TL_SEGMENTS_MAX];
+  int count;
+} group;
+
+// The matmuls from node `at` on that can share a kernel: same rows, same format, nothing done yet.
+static group group_at(const tl_fuser *f, size_t at) {
+  group found = {.members = {f->graph->nodes[at]}, .count = 1};
+  const tl_node *first = found.members[0];
+  const tl_fuse_value *input = tl_fuse_value_of(&f->values, first->operands[0]);
+  for (int i = 0; i < input->users_count && found.count < TL_SEGMENTS_MAX; i++) {
+    tl_node *node = input->users[i];
+    if (node == first || !tl_node_is(node, TL_OP_linear)) continue;
+    if (tl_fuse_value_of(&f->values, node->result)->done) continue;
+    if (tl_fuse_root(node->operands[0]) != tl_fuse_root(first->operands[0])) continue;
+    if (node->operands[1]->type.format != first->operands[1]->type.format) continue;
+    found.members[found.count++] = node;
+  }
+  return found;
+}
+
+static tl_status fuse_pair(tl_fuser *f, tl_kernel *kernel, const source *from, const group *pair) {
+  tl_growth g;
+  tl_node *glu = paired_by(f, pair->members[0], pair->members[1]);
+  TL_TRY(start_segment(f, kernel, pair->members[0], from, &g));
+  g.segment->weights[g.segment->weights_count++] = pair->members[1]->operands[1];
+  tl_segment_add(g.segment, TL_STATEMENT_GLU)->ints[0] = glu->attrs[0].i;
+  tl_fuse_value_of(&f->values, pair->members[1]->result)->done = true;
+  tl_fuse_value_of(&f->values, glu->result)->done = true;
+  g.value = glu->result;
+  return tl_fuse_grow(f, &g);
+}
+
+// Two of the group that a glu joins; they get a kernel of their own.
+static bool find_pair(const tl_fuser *f, const group *all, group *out_pair) {
+  for (int a = 0; a < all->count; a++) {
+    for (int b = 0; b < all->count; b++) {
+      if (a == b || !paired_by(f, all->members[a], all->members[b])) continue;
+      *out_pair = (group){{all->members[a], all->members[b]}, 2};
+      return true;
+    }
+  }
+  return false;
+}
+
+static tl_status fuse_linear(tl_fuser *f, size_t at) {
+  const tl_node *node = f->graph->nodes[at];
+  group all = group_at(f, at), pair;
+  source from = source_of(f, node->operands[0]);
+  tl_fuse_value *item = tl_fuse_value_of(&f->values, from.value);
+  tl_format like = node->operands[1]->type.format;
+  if (!tl_fuse_input_of(item, like)) TL_TRY(convert(f, node, from.value, like));
+  tl_kernel *kernel = start(f, TL_ANCHOR_MATMUL, node);
+  if (!kernel) return TL_MEMORY;
+  kernel->input = tl_fuse_input_of(item, like);
+  kernel->wanted_rows = from.wanted;
+  kernel->symbol = symbol_of(&from, kernel->input);
+  bool has_pair = find_pair(f, &all, &pair);
+  if (has_pair && (pair.members[0] == node || pair.members[1] == node)) {
+    return fuse_pair(f, kernel, &from, &pair);
+  }
+  for (int i = 0; i < all.count; i++) {
+    if (has_pair && (all.members[i] == pair.members[0] || all.members[i] == pair.members[1])) {
+      continue;
+    }
+    tl_growth g;
+    TL_TRY(start_segment(f, kernel, all.members[i], &from, &g));
+    TL_TRY(tl_fuse_grow(f, &g));
+  }
+  return TL_OK;
+}
+
+static tl_status fuse_embed(tl_fuser *f, const tl_node *node) {
+  tl_kernel *kernel = start(f, TL_ANCHOR_GATHER, node);
+  if (!kernel) return TL_MEMORY;
+  tl_growth g = growth_of(kernel, node->result, true);
+  g.segment->weights[g.segment->weights_count++] = node->operands[1];
+  return tl_fuse_grow(f, &g);
+}
+
+static tl_status fuse_attention(tl_fuser *f, const tl_node *node) {
+  const tl_type *q = &node->operands[0]->type, *k = &node->operands[1]->type;
+  const tl_buffer *query = tl_fuse_value_of(&f->values, node->operands[0])->query;
+  if (!node->operands[3] || node->attrs[1].i != 0) {
+    return unsupported(f, node, "attention without a causal cache has no kernel yet");
+  }
+  if (!query) return unsupported(f, node, "its queries are nowhere stored");
+  tl_kernel *kernel = start(f, TL_ANCHOR_ATTENTION, node);
+  if (!kernel) return TL_MEMORY;
+  kernel->input = query;
+  kernel->attention = (tl_attention){.state = node->operands[3],
+                                     .heads = q->dims[1].constant,
+                                     .kv_heads = k->dims[1].constant,
+                                     .key = q->dims[2].constant,
+                                     .value = node->operands[2]->type.dims[2].constant,
+                                     .scale = node->attrs[0].f,
+                                     .window = node->attrs[2].i,
+                                     .chunk = node->attrs[3].i,
+                                     .softcap = node->attrs[4].f};
+  tl_growth g = growth_of(kernel, node->result, false);
+  const tl_fuse_value *item = tl_fuse_value_of(&f->values, node->result);
+  tl_buffer buffer = {.name = tl_fuse_root(node->result)->name,
+                      .symbol = TL_PLAN_SYMBOL_T,
+                      .columns = g.segment->columns};
+  tl_format like = TL_FORMAT_COUNT;
+  for (int i = 0; i < item->users_count; i++) {
+    bool linear = tl_node_is(item->users[i], TL_OP_linear);
+    tl_format found = linear ? item->users[i]->operands[1]->type.format : TL_FORMAT_COUNT;
+    if (i > 0 && found != like) found = TL_FORMAT_COUNT;
+    like = found;
+    if (like == TL_FORMAT_COUNT) break;
+  }
+  tl_fuse_value *own = tl_fuse_value_of(&f->values, node->result);
+  buffer.role = like == TL_FORMAT_COUNT ? TL_BUFFER_F32 : TL_BUFFER_INPUT;
+  buffer.like = like == TL_FORMAT_COUNT ? TL_FORMAT_F32 : like;
+  tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
+  if (!added) return TL_MEMORY;
+  tl_segment_add(g.segment, TL_STATEMENT_STORE)->operands[0].buffer = added;
+  own->kernel = (int)f->program->kernels_count - 1;
+  if (like == TL_FORMAT_COUNT) {
+    own->f32 = added;
+  } else {
+    own->inputs[own->inputs_count++] = added;
+  }
+  return TL_OK;
+}
+
+// An op without an anchor of its own: a tile is a row of its first operand.
+static tl_status fuse_rows(tl_fuser *f, tl_node *node) {
+  source from = source_of(f, node->operands[0]);
+  const tl_fuse_value *item = tl_fuse_value_of(&f->values, from.value);
+  if (!item->f32 || from.norm) return unsupported(f, node, "no kernel does it yet");
+  tl_kernel *kernel = start(f, TL_ANCHOR_ROWS, node);
+  if (!kernel) return TL_MEMORY;
+  kernel->input = item->f32;
+  kernel->wanted_rows = from.wanted;
+  kernel->symbol = symbol_of(&from, item->f32);
+  tl_growth g = growth_of(kernel, node->operands[0], true);
+  if (!tl_fuse_absorb(f, &g, node)) return unsupported(f, node, "no kernel does it yet");
+  g.segment->columns = tl_fuse_row_columns(&node->operands[0]->type);
+  return tl_fuse_grow(f, &g);
+}
+
+static tl_status fuse_node(tl_fuser *f, size_t at) {
+  tl_node *node = f->graph->nodes[at];
+  if (node->kind != TL_NODE_OP) return TL_OK;
+  switch ((int)node->op->id) {
+  case TL_OP_split_heads:
+  case TL_OP_merge_heads:
+  case TL_OP_select_rows: return TL_OK;
+  default: break;
+  }
+  tl_fuse_value *item = tl_fuse_value_of(&f->values, node->result);
+  if (item->done) return TL_OK;
+  item->done = true;
+  switch ((int)node->op->id) {
+  case TL_OP_linear: return fuse_linear(f, at);
+  case TL_OP_embed: return fuse_embed(f, node);
+  case TL_OP_attention: return fuse_attention(f, node);
+  default: return fuse_rows(f, node);
+  }
+}
+
+// One kernel per frequency table and factor, ahead of everything.
+static tl_status fuse_table(tl_fuser *f, const tl_node *rope) {
+  double factor = rope->attrs[tl_op_attr_index(rope->op, TL_STR("factor"))].f;
+  for (int i = 0; i < f->tables_count; i++) {
+    if (f->tables[i].frequencies == rope->operands[2] && f->tables[i].factor == factor)
+      return TL_OK;
+  }
+  if (f->tables_count == TL_FUSE_TABLES_MAX) {
+    return unsupported(f, rope, "too many different frequency tables");
+  }
+  tl_kernel *kernel = start(f, TL_ANCHOR_ROPE_TABLE, rope);
+  if (!kernel) return TL_MEMORY;
+  const tl_value *frequencies = rope->operands[2];
+  tl_buffer buffer = {.symbol = TL_PLAN_SYMBOL_T,
+                      .columns = 2 * frequencies->type.dims[0].constant};
+  buffer.name = tl_arena_format(f->program->arena, "%.*s.turns", TL_STR_ARG(frequencies->name));
+  kernel->name = frequencies->name;
+  kernel->layer = 0;
+  kernel->table = frequencies;
+  kernel->factor = factor;
+  tl_growth g = growth_of(kernel, rope->result, true);
+  g.segment->columns = buffer.columns;
+  tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
+  if (!added) return TL_MEMORY;
+  tl_segment_add(g.segment, TL_STATEMENT_STORE)->operands[0].buffer = added;
+  f->tables[f->tables_count++] = (tl_fuse_table){frequencies, factor, added};
+  return TL_OK;
+}
+
+static tl_status find_output(tl_fuser *f) {
+  for (size_t i = 0; i < f->graph->nodes_count; i++) {
+    const tl_node *node = f->graph->nodes[i];
+    if (node->kind != TL_NODE_OUTPUT) continue;
+    const tl_fuse_value *item = tl_fuse_value_of(&f->values, node->operands[0]);
+    if (f->program->output || !item->f32) {
+      return tl_diag_error(f->diag, TL_UNSUPPORTED, node->span,
+                           "a program has one output, made by a kernel");
+    }
+    f->program->output = item->f32;
+  }
+  if (f->program->output) return TL_OK;
+  return tl_diag_error(f->diag, TL_INPUT, (tl_span){0}, "graph %.*s has no output",
+                       TL_STR_ARG(f->graph->name));
+}
+
+tl_status tl_pass_fuse(tl_graph *graph, tl_program **out_program, tl_diag *diag) {
+  tl_fuser f = {.graph = graph, .program = tl_program_create(graph), .diag = diag};
+  if (!f.program) return TL_MEMORY;
+  TL_TRY(tl_fuse_values_init(&f.values, graph, graph->arena));
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    if (tl_node_is(graph->nodes[i], TL_OP_rope)) TL_TRY(fuse_table(&f, graph->nodes[i]));
+  }
+  for (size_t i = 0; i < graph->nodes_count; i++)
+    TL_TRY(fuse_node(&f, i));
+  TL_TRY(find_output(&f));
+  *out_program = f.program;
+  return TL_OK;
+}
