@@ -1,0 +1,273 @@
+// The tokenizer section of a plan: everything text -> ids -> text needs, as tables.
+//
+// Written by compiler/load/tokenizer.c, verified and executed by runtime/text. Little endian;
+// offsets count from the start of the section, which is aligned to 8; sections are aligned to 8,
+// gaps are 0.
+//
+//   +-----------------+ 0
+//   | header          |  scalars, then {offset, count} of each section below
+//   +-----------------+
+//   | steps           |  how a text is cut up and changed before the merges, in order:
+//   |                 |    ADDED (raw) -> NFC/REPLACE/PREPEND .. -> ADDED (normalized) ->
+//   SPLIT/PREFIX .. | patterns, cells |  what REPLACE and SPLIT look for: a literal, or an
+//   automaton over classes | char_*, class_* |  code point -> class; the automata and tests for
+//   words and spaces use it | words, texts    |  per id: the bytes it is made from, the bytes it
+//   decodes to | slots, merges   |  hash tables: bytes -> id, (left, right) -> (rank, result) |
+//   added           |  tokens matched in the text itself | nfc_*           |  canonical
+//   composition, only if a step asks for it
+//   +-----------------+
+//
+// A word is either bytes (TL_MODEL_BYTES: one symbol per byte) or code points. Decoding joins the
+// texts of the ids; the decode flags say what happens between and after.
+#ifndef TL_BASE_TOKENIZER_TABLE_H
+#define TL_BASE_TOKENIZER_TABLE_H
+
+#include "runtime/base/diag.h"
+
+#define TL_TOKENIZER_MAGIC 0x306b6f746d6c7421ull
+
+enum {
+  TL_TOKENIZER_VERSION = 1,
+  TL_TOKENS_MAX = (1 << 21) - 1,      // ids fit 21 bits, and all ones is free
+  TL_MERGES_MAX = 1 << 22,            // ranks fit 22 bits
+  TL_TOKENIZER_STEPS_MAX = 32,        // also the depth of the encoder's recursion
+  TL_TOKENIZER_PATTERNS_MAX = 64,     //
+  TL_TOKENIZER_CLASSES_MAX = 255,     //
+  TL_TOKENIZER_STATES_MAX = 1 << 14,  // of one automaton
+  TL_TOKENIZER_ADDED_MAX = 1 << 16,   //
+  TL_TOKENIZER_ADDED_BYTES_MAX = 512, // of one added token
+  TL_TOKENIZER_SPECIALS_MAX = 64,     // ids a template puts around a text
+  TL_TOKENIZER_PROBES_MAX = 1 << 12,  // slots looked at before a hash table says no
+  TL_CHAR_BLOCK = 128,                // code points of a block of the class map
+  TL_CHAR_BLOCKS = 0x110000 / TL_CHAR_BLOCK,
+};
+
+#define TL_TOKEN_NONE 0xFFFFFFFFu // "no id" in 32 bits
+#define TL_SLOT_EMPTY 0x1FFFFFu   // "no id" in the 21 bits of a word slot
+#define TL_CELL_MATCH 0x8000u     // in a cell: a match ends before this character
+#define TL_CELL_STATE 0x7FFFu     // in a cell: next state; 0 is dead, automata start in 1
+
+// Of the model.
+enum {
+  TL_MODEL_BYTES = 1,         // words are bytes, byte_ids[] their symbols
+  TL_MODEL_BYTE_FALLBACK = 2, // byte_ids[] spell code points that are no token
+  TL_MODEL_FUSE_UNKNOWN = 4,  // neighbours without a token become one unknown token
+  TL_MODEL_WHOLE_WORDS = 8,   // a word that is a token is that token, whatever merges say
+};
+
+// Of a token (token_flags).
+enum {
+  TL_TOKEN_SPECIAL = 1,      // left out by decoding that skips specials
+  TL_TOKEN_PRESENT = 2,      // the id exists
+  TL_TOKEN_WHOLE = 4,        // the merges turn its own bytes into it and nothing else
+  TL_TOKEN_BYTE = 8,         // stands for the one byte of its text (TL_DECODE_BYTE_RUNS)
+  TL_TOKEN_DROP_SPACES = 16, // as the first token of a text, its spaces vanish
+};
+
+// Of decoding, applied in this order.
+enum {
+  TL_DECODE_SPACED = 1, // a space between tokens
+  TL_DECODE_BYTE_RUNS =
+      2,               // a run of byte tokens is text if it is valid UTF-8, else a U+FFFD per byte
+  TL_DECODE_LOSSY = 4, // broken UTF-8 of the joined text becomes U+FFFD
+};
+
+// Of a class of code points (class_flags).
+enum {
+  TL_CLASS_WORD = 1,  // stops a single_word token beside it
+  TL_CLASS_SPACE = 2, // eaten by lstrip and rstrip
+  TL_CLASS_NFC = 4,   // composition may change it or what stands before it
+};
+
+// Of an added token.
+enum {
+  TL_ADDED_LSTRIP = 1,
+  TL_ADDED_RSTRIP = 2,
+  TL_ADDED_SINGLE_WORD = 4,
+  TL_ADDED_SPECIAL = 8,
+};
+
+typedef enum tl_step_kind {
+  TL_STEP_ADDED,   // cut out added tokens of list `pattern` (0 raw, 1 normalized)
+  TL_STEP_NFC,     // canonical composition
+  TL_STEP_REPLACE, // every match of `pattern` by the step's text
+  TL_STEP_PREFIX,  // the step's text before the piece; see TL_PREFIX_*
+  TL_STEP_SPLIT,   // cut at the matches of `pattern`, as `behaviour` says
+  TL_STEP_KINDS
+} tl_step_kind;
+
+enum {
+  TL_PREFIX_UNLESS = 1, // not if the piece begins with it
+  TL_PREFIX_FIRST = 2,  // only the piece at the very start of the text
+  TL_SPLIT_INVERT = 4,  // what lies between the matches counts as the match
+};
+
+typedef enum tl_split_behaviour {
+  TL_SPLIT_REMOVED,       // matches vanish
+  TL_SPLIT_ISOLATED,      // matches are pieces
+  TL_SPLIT_MERGED_BEFORE, // a match ends the piece before it
+  TL_SPLIT_MERGED_AFTER,  // a match begins the piece after it
+  TL_SPLIT_CONTIGUOUS,    // neighbouring matches are one piece
+  TL_SPLIT_BEHAVIOURS
+} tl_split_behaviour;
+
+typedef struct tl_tokenizer_step {
+  uint32_t kind;                     // tl_step_kind
+  uint32_t pattern;                  // row of patterns
+  uint32_t behaviour;                // tl_split_behaviour
+  uint32_t flags;                    // TL_PREFIX_*, TL_SPLIT_INVERT
+  uint32_t text_offset, text_length; // in pool; valid UTF-8
+} tl_tokenizer_step;
+
+typedef struct tl_tokenizer_pattern {
+  uint32_t literal; // 1: bytes [offset, +length) of pool; 0: automaton of `length` states at
+                    // cells[offset]
+  uint32_t offset, length;
+  uint32_t reserved;
+} tl_tokenizer_pattern;
+
+typedef struct tl_tokenizer_added {
+  uint32_t text_offset, text_length; // in pool; valid UTF-8, never empty
+  uint32_t id;
+  uint32_t flags; // TL_ADDED_*
+} tl_tokenizer_added;
+
+// A slot of the merge table: 21 bits of each id, the rank in the upper bits of left (low 11) and
+// right (high 11). `result` is TL_TOKEN_NONE in a free slot.
+typedef struct tl_tokenizer_merge {
+  uint32_t left, right, result;
+} tl_tokenizer_merge;
+
+// A code point with a combining class or a decomposition.
+typedef struct tl_tokenizer_nfc {
+  uint32_t code;
+  uint16_t text;    // its full decomposition in nfc_text
+  uint8_t count;    // 0 = itself
+  uint8_t ccc;      // combining class
+} tl_tokenizer_nfc; // sorted by code
+
+typedef struct tl_tokenizer_pair {
+  uint32_t first, second, result;
+} tl_tokenizer_pair; // sorted by (first, second)
+
+// X(section, element type, what it holds)
+#define TL_TOKENIZER_SECTION_MAP(X)                                                                \
+  X(steps, tl_tokenizer_step, "in the order they run")                                             \
+  X(patterns, tl_tokenizer_pattern, "")                                                            \
+  X(cells, uint16_t, "automata: [states][classes + 1], the last column is the end of the text")    \
+  X(char_index, uint16_t, "block of each TL_CHAR_BLOCK code points")                               \
+  X(char_blocks, uint8_t, "classes, TL_CHAR_BLOCK to a block")                                     \
+  X(class_flags, uint32_t, "TL_CLASS_* of each class")                                             \
+  X(token_flags, uint8_t, "TL_TOKEN_* of each id")                                                 \
+  X(word_offsets, uint32_t, "per id and one more: where its word begins in `words`")               \
+  X(words, char, "what each id is made from; empty for ids that merges cannot make")               \
+  X(text_offsets, uint32_t, "per id and one more: where its text begins in `texts`")               \
+  X(texts, char, "what each id decodes to")                                                        \
+  X(word_slots, uint32_t, "hash of a word -> id (21 bits) and 11 more bits of the hash")           \
+  X(merges, tl_tokenizer_merge, "hash of (left, right) -> rank and result")                        \
+  X(edge_bits, uint32_t, "set for hashed pairs of neighbours that some merge can join")            \
+  X(byte_ids, uint32_t, "256 symbols, TL_TOKEN_NONE where there is none")                          \
+  X(added, tl_tokenizer_added, "raw tokens, then normalized ones; each part sorted by bytes")      \
+  X(added_first, uint32_t, "2 x 257: first row of each part whose first byte is >= i")             \
+  X(special_ids, uint32_t, "template: ids before the text, then ids after it")                     \
+  X(nfc_codes, tl_tokenizer_nfc, "")                                                               \
+  X(nfc_text, uint32_t, "code points of decompositions")                                           \
+  X(nfc_pairs, tl_tokenizer_pair, "primary composites")                                            \
+  X(pool, char, "literals, replacements, added tokens")
+
+typedef enum tl_tokenizer_section {
+#define X(name, type, summary) TL_TOKENIZER_##name,
+  TL_TOKENIZER_SECTION_MAP(X)
+#undef X
+      TL_TOKENIZER_SECTIONS
+} tl_tokenizer_section;
+
+typedef struct tl_tokenizer_extent {
+  uint32_t offset; // bytes
+  uint32_t count;  // elements
+} tl_tokenizer_extent;
+
+typedef struct tl_tokenizer_header {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t bytes;        // of the whole section
+  uint32_t tokens_count; // ids are below this
+  uint32_t model_flags;
+  uint32_t decode_flags;
+  uint32_t unknown_id; // TL_TOKEN_NONE = characters without a token vanish
+  uint32_t bos_id, eos_id, pad_id;
+  uint32_t raw_count;    // rows of `added` in the raw part
+  uint32_t prefix_count; // of special_ids
+  uint32_t strip_code;   // decoding drops up to strip_count of these at the start of the text
+  uint32_t strip_count;
+  uint32_t word_bytes_max; // longest word
+  uint32_t word_probes;    // longest probe sequence of word_slots
+  uint32_t merge_probes;   // longest probe sequence of merges
+  tl_tokenizer_extent sections[TL_TOKENIZER_SECTIONS];
+} tl_tokenizer_header;
+
+// A table in memory, pointing into the section (or, in the compiler, into what it will write).
+typedef struct tl_tokenizer_table {
+  tl_tokenizer_header header;
+#define X(name, type, summary)                                                                     \
+  const type *name;                                                                                \
+  uint32_t name##_count;
+  TL_TOKENIZER_SECTION_MAP(X)
+#undef X
+} tl_tokenizer_table;
+
+// Points `out_table` into `bytes` after checking that no use of it can read or write outside of
+// tables and buffers, or loop: linear in the length, no allocation. `bytes` must be aligned to 8
+// and outlive the table. TL_INPUT with one sentence if the section is damaged or of another
+// version.
+TL_CHECKED tl_status tl_tokenizer_table_read(tl_str bytes, tl_diag *diag,
+                                             tl_tokenizer_table *out_table);
+
+static inline uint32_t tl_merge_left(const tl_tokenizer_merge *merge) {
+  return merge->left & TL_SLOT_EMPTY;
+}
+static inline uint32_t tl_merge_right(const tl_tokenizer_merge *merge) {
+  return merge->right & TL_SLOT_EMPTY;
+}
+static inline uint32_t tl_merge_rank(const tl_tokenizer_merge *merge) {
+  return merge->left >> 21 | (merge->right >> 21) << 11;
+}
+
+static inline uint32_t tl_pair_hash(uint32_t a, uint32_t b) {
+  uint64_t x = ((uint64_t)a << 32 | b) * 0x9E3779B97F4A7C15ull;
+  x ^= x >> 29;
+  return (uint32_t)(x * 0xBF58476D1CE4E5B9ull >> 32);
+}
+
+// Where the probe sequence of a merge begins.
+static inline uint32_t tl_merge_slot(uint32_t left, uint32_t right, uint32_t slots_count) {
+  return (uint32_t)((uint64_t)tl_pair_hash(left, right) * slots_count >> 32);
+}
+
+static inline uint32_t tl_word_hash(const char *data, size_t length) {
+  uint64_t hash = length * 0x9E3779B97F4A7C15ull, part = 0;
+  while (length >= 8) {
+    memcpy(&part, data, 8);
+    hash = (hash ^ part) * 0xBF58476D1CE4E5B9ull;
+    hash ^= hash >> 31;
+    data += 8;
+    length -= 8;
+  }
+  part = 0;
+  for (size_t i = 0; i < length; i++)
+    part |= (uint64_t)(uint8_t)data[i] << 8 * i;
+  hash = (hash ^ part) * 0x94D049BB133111EBull;
+  return (uint32_t)(hash >> 32 ^ hash);
+}
+
+// The word and the text of an id below header.tokens_count.
+static inline tl_str tl_token_word(const tl_tokenizer_table *table, uint32_t id) {
+  uint32_t begin = table->word_offsets[id];
+  return (tl_str){table->words + begin, table->word_offsets[id + 1] - begin};
+}
+static inline tl_str tl_token_text(const tl_tokenizer_table *table, uint32_t id) {
+  uint32_t begin = table->text_offsets[id];
+  return (tl_str){table->texts + begin, table->text_offsets[id + 1] - begin};
+}
+
+#endif

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Writes compiler/load/unicode_data.inc: what the `tokenizers` package believes about every code point.
+
+    make_unicode.py [--out compiler/load/unicode_data.inc]
+
+The compiler must classify text exactly as that package does, and the package carries three Unicode
+tables of different ages (its regex engine, Rust's own, and its normal forms), so it is asked, not the
+standard. Python's unicodedata is used only to propose combining classes; every answer is then checked.
+
+Form of the data, all numbers decimal:
+    CATEGORY_RUNS   length * 32 + category, from code point 0 on (surrogates count as category Cs)
+    SET_<name>      gap, length, gap, length, ...: runs of members, gaps counted from the last run's end
+    NFC_CODES       code point delta, then NFC_ROWS gives ccc * 8 + count of its full decomposition
+    NFC_TEXT        the decompositions, back to back
+    NFC_PAIRS       first, second, composite, sorted
+"""
+import argparse
+import unicodedata
+from pathlib import Path
+
+import tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn Cs").split()
+SCRIPTS = "Han Hiragana Katakana Hangul Latin Greek Cyrillic Arabic Hebrew Thai Devanagari".split()
+CODES = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+TEXT = "".join(map(chr, CODES))
+LAST = 0x110000
+
+
+def runs_of(members):
+    """Half-open runs of a sorted list of code points; a run never crosses a gap in CODES."""
+    runs = []
+    for code in members:
+        if runs and runs[-1][1] == code:
+            runs[-1][1] = code + 1
+        else:
+            runs.append([code, code + 1])
+    return runs
+
+
+def pieces(pre_tokenizer):
+    found = []
+    for _, (begin, end) in pre_tokenizer.pre_tokenize_str(TEXT):
+        found.extend(CODES[begin:end])
+    return found
+
+
+def regex_set(expression):
+    return pieces(pre_tokenizers.Split(Regex(f"[^{expression}]+"), "removed"))
+
+
+def digit_set():
+    """Digits groups runs of members and of others; a member run is one whose first character alone is split off."""
+    digits = pre_tokenizers.Digits(individual_digits=False)
+    found = []
+    for piece, (begin, end) in digits.pre_tokenize_str(TEXT):
+        if len(digits.pre_tokenize_str("x" + piece[0])) == 2:
+            found.extend(CODES[begin:end])
+    return found
+
+
+def added_set(**flags):
+    """Code points that stop, or are eaten by, an added token beside them."""
+    tokenizer = Tokenizer(models.BPE(vocab={"?": 0}, merges=[], unk_token="?"))
+    tokenizer.add_tokens([AddedToken("@@@", normalized=False, **flags)])
+    found = []
+    for first in range(0, len(CODES), 50000):
+        part = CODES[first:first + 50000]
+        encodings = tokenizer.encode_batch([chr(code) + "@@@" for code in part], add_special_tokens=False)
+        for code, encoding in zip(part, encodings):
+            if "single_word" in flags:
+                member = 1 not in encoding.ids
+            else:
+                member = len(encoding.ids) == 1
+            if member:
+                found.append(code)
+    return found
+
+
+def moved(nfd, pairs):
+    """Of each pair of characters: does NFD exchange them?"""
+    text = "".join("\n" + pair for pair in pairs)
+    result = nfd.normalize_str(text)
+    return [result[3 * i + 1:3 * i + 3] != text[3 * i + 1:3 * i + 3] for i in range(len(pairs))]
+
+
+def combining_classes(nfd):
+    """ccc of every code point that moves when sorted; proposed by unicodedata, proven by pairwise order."""
+    low, high = "\u0334", "\u0345"  # classes 1 and 240, the lowest and the highest
+    stable = [code for code in CODES if nfd.normalize_str(chr(code)) == chr(code)]
+    down = moved(nfd, [high + chr(code) for code in stable])
+    up = moved(nfd, [chr(code) + low for code in stable])
+    marks = [code for code, a, b in zip(stable, down, up) if a or b]
+    representative = {}
+    for code in marks:
+        representative.setdefault(unicodedata.combining(chr(code)), chr(code))
+    ranks = sorted(representative)
+    above = {code: [] for code in marks}  # classes that a mark sorts in front of
+    for rank in ranks:
+        for code, answer in zip(marks, moved(nfd, [representative[rank] + chr(code) for code in marks])):
+            if answer:
+                above[code].append(rank)
+    classes = {code: ranks[len(ranks) - len(above[code]) - 1] for code in marks}
+    for code, rank in classes.items():
+        assert above[code] == ranks[ranks.index(rank) + 1:], hex(code)
+        if unicodedata.combining(chr(code)) != rank:
+            print(f"U+{code:04X}: unicodedata says {unicodedata.combining(chr(code))}, tokenizers {rank}")
+    return classes
+
+
+def normal_forms():
+    nfc, nfd = normalizers.NFC(), normalizers.NFD()
+    classes = combining_classes(nfd)
+    rows, pairs = {}, {}
+    for code in CODES:
+        if 0xAC00 <= code < 0xD7A4:
+            continue
+        full = nfd.normalize_str(chr(code))
+        if full != chr(code):
+            rows[code] = full
+            if nfc.normalize_str(chr(code)) == chr(code):
+                first = nfc.normalize_str(full[:-1])
+                assert len(first) == 1, hex(code)
+                pairs[(ord(first), ord(full[-1]))] = code
+        elif code in classes:
+            rows[code] = ""
+    return rows, classes, pairs
+
+
+def wrap(name, kind, values):
+    lines, line = [], "   "
+    for value in values:
+        text = f" {value},"
+        if len(line) + len(text) > 98:
+            lines.append(line)
+            line = "   "
+        line += text
+    return f"static const {kind} {name}[] = {{\n" + "\n".join(lines + [line]) + "\n};\n"
+
+
+def delta(runs):
+    end, values = 0, []
+    for begin, stop in runs:
+        values += [begin - end, stop - begin]
+        end = stop
+    return values
+
+
+def categories():
+    of = {}
+    for index, category in enumerate(CATEGORIES[:-1]):
+        for code in regex_set(rf"\p{{{category}}}"):
+            assert code not in of, (hex(code), category)
+            of[code] = index
+    for code in range(0xD800, 0xE000):
+        of[code] = len(CATEGORIES) - 1
+    values, begin = [], 0
+    for code in range(1, LAST + 1):
+        if code == LAST or of[code] != of[begin]:
+            values.append((code - begin) * 32 + of[begin])
+            begin = code
+    return values
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", default="compiler/load/unicode_data.inc")
+    out = Path(parser.parse_args().out)
+    sets = {"SPACE": regex_set(r"\s"), "WORD": regex_set(r"\w"), "NUMERIC": digit_set(),
+            "ADDED_WORD": added_set(single_word=True), "ADDED_SPACE": added_set(lstrip=True)}
+    assert regex_set(r"\d") == regex_set(r"\p{Nd}")
+    for script in SCRIPTS:
+        sets["SCRIPT_" + script.upper()] = regex_set(rf"\p{{{script}}}")
+    rows, classes, pairs = normal_forms()
+    codes, before = [], 0
+    for code in sorted(rows):
+        codes.append(code - before)
+        before = code
+    parts = [f"// What tokenizers {tokenizers.__version__} believes about code points.\n"
+             "// Generated by tests/oracle/make_unicode.py, which says how to read it; do not edit.\n"
+             "// clang-format off\n",
+             wrap("CATEGORY_RUNS", "uint32_t", categories())]
+    parts += [wrap("SET_" + name, "uint32_t", delta(runs_of(members))) for name, members in sets.items()]
+    parts += [wrap("NFC_CODES", "uint32_t", codes),
+              wrap("NFC_ROWS", "uint16_t", [classes.get(c, 0) * 8 + len(rows[c]) for c in sorted(rows)]),
+              wrap("NFC_TEXT", "uint32_t", [ord(x) for c in sorted(rows) for x in rows[c]]),
+              wrap("NFC_PAIRS", "uint32_t", [x for key in sorted(pairs) for x in (*key, pairs[key])])]
+    out.write_text("\n".join(parts), encoding="utf8")
+    print(out, out.stat().st_size, {name: len(members) for name, members in sets.items()}, len(rows), len(pairs))
+
+
+if __name__ == "__main__":
+    main()
