@@ -1,0 +1,220 @@
+// The programs section: finds the tables and checks every row against what it points into.
+#include "runtime/plan/plan.h"
+
+enum {
+  PLAN_ROWS_MAX = 1 << 24,
+  PLAN_GRID_MAX = 1 << 24,
+  PLAN_ROW_BYTES_MAX = 1 << 26,
+  PLAN_SCRATCH_MAX = 1 << 24
+};
+
+typedef struct checker {
+  const tl_plan_tables *t;
+  uint64_t weights_bytes;
+  const char *where;
+  tl_diag *diag;
+} checker;
+
+static tl_status refuse(const checker *c, const char *table, uint32_t row, const char *what) {
+  return tl_diag_error(c->diag, TL_INPUT, (tl_span){0}, "%s: section programs is damaged: %s %u %s",
+                       c->where, table, row, what);
+}
+
+static const size_t row_sizes[TL_PLAN_TABLES_COUNT] = {
+#define X(name) sizeof(tl_plan_##name),
+    TL_PLAN_TABLE_MAP(X)
+#undef X
+};
+
+static const char *const table_names[TL_PLAN_TABLES_COUNT] = {
+#define X(name) #name,
+    TL_PLAN_TABLE_MAP(X)
+#undef X
+};
+
+static bool lies_within(uint64_t offset, uint64_t bytes, uint64_t whole) {
+  return offset <= whole && bytes <= whole - offset;
+}
+
+// Points each table of `out` at its rows.
+static tl_status locate(tl_str programs, const char *where, tl_plan_tables *out, tl_diag *diag) {
+  checker c = {.where = where, .diag = diag};
+  const tl_plan_directory *directory = (const tl_plan_directory *)programs.data;
+  const tl_plan_extent *extents = (const tl_plan_extent *)(directory + 1);
+  size_t head = sizeof *directory + TL_PLAN_TABLES_COUNT * sizeof *extents;
+  if (programs.length < head || directory->tables_count != TL_PLAN_TABLES_COUNT) {
+    return refuse(&c, "directory", 0, "has another number of tables");
+  }
+  const void *rows[TL_PLAN_TABLES_COUNT];
+  for (uint32_t i = 0; i < TL_PLAN_TABLES_COUNT; i++) {
+    const tl_plan_extent *extent = &extents[i];
+    if (extent->row_bytes != row_sizes[i] || extent->count > PLAN_ROWS_MAX ||
+        extent->offset % 8 != 0 || extent->offset < head ||
+        !lies_within(extent->offset, (uint64_t)extent->count * extent->row_bytes,
+                     programs.length)) {
+      return refuse(&c, table_names[i], 0, "lies outside of it");
+    }
+    rows[i] = programs.data + extent->offset;
+  }
+  if (directory->strings_bytes == 0 ||
+      !lies_within(directory->strings_offset, directory->strings_bytes, programs.length) ||
+      programs.data[directory->strings_offset + directory->strings_bytes - 1] != 0) {
+    return refuse(&c, "strings", 0, "lie outside of it");
+  }
+  *out = (tl_plan_tables){
+#define X(name)                                                                                    \
+  .name##s = rows[TL_PLAN_TABLE_##name], .name##s_count = extents[TL_PLAN_TABLE_##name].count,
+      TL_PLAN_TABLE_MAP(X)
+#undef X
+          .strings = programs.data + directory->strings_offset,
+      .strings_bytes = directory->strings_bytes};
+  return TL_OK;
+}
+
+static bool is_text(const checker *c, uint32_t text) {
+  return text < c->t->strings_bytes;
+}
+
+static tl_status check_model(const checker *c) {
+  if (c->t->models_count != 1) return refuse(c, "model", 0, "is not the only one");
+  const tl_plan_model *m = c->t->models;
+  uint32_t all = (1u << TL_PLAN_KV_COUNT) - 1;
+  if (m->task >= TL_PLAN_TASK_COUNT || m->outputs == 0 || m->outputs > PLAN_ROWS_MAX ||
+      m->vocabulary == 0 || m->vocabulary > PLAN_ROWS_MAX || m->context == 0 ||
+      m->context > INT32_MAX || m->kv_types == 0 || (m->kv_types & ~all) != 0 ||
+      m->kv_default >= TL_PLAN_KV_COUNT || !(m->kv_types & 1u << m->kv_default) ||
+      m->has_weights > 1 || m->types > PLAN_ROWS_MAX) {
+    return refuse(c, "model", 0, "has a value out of range");
+  }
+  return TL_OK;
+}
+
+static tl_status check_target(const checker *c, uint32_t i) {
+  const tl_plan_target *row = &c->t->targets[i];
+  if (!is_text(c, row->name) || row->text_bytes > row->code_bytes ||
+      row->scratch_bytes > PLAN_SCRATCH_MAX) {
+    return refuse(c, "target", i, "has a value out of range");
+  }
+  return TL_OK;
+}
+
+static tl_status check_weight(const checker *c, uint32_t i) {
+  const tl_plan_weight *row = &c->t->weights[i];
+  bool bad = !is_text(c, row->name) || !is_text(c, row->format) ||
+             row->layout >= TL_PLAN_LAYOUT_COUNT || row->shards != 1 || row->offset % 64 != 0 ||
+             row->rows <= 0 || row->columns <= 0 || row->stride <= 0 || row->experts <= 0 ||
+             !lies_within(row->offset, row->bytes, c->weights_bytes);
+  int64_t panels = 0, bytes = 0;
+  bad = bad || __builtin_add_overflow(row->rows, 63, &panels);
+  if (!bad && row->layout == TL_PLAN_LAYOUT_PANEL64) {
+    bad = __builtin_mul_overflow(panels / 64, row->stride, &bytes) ||
+          __builtin_mul_overflow(bytes, row->experts, &bytes) || (uint64_t)bytes != row->bytes;
+  } else if (!bad) {
+    bad = row->rows > PLAN_ROWS_MAX || (uint64_t)(panels / 64 * 64 * 4) != row->bytes;
+  }
+  return bad ? refuse(c, "weight", i, "lies outside of the weights or has a wrong size") : TL_OK;
+}
+
+static tl_status check_group(const checker *c, uint32_t i) {
+  const tl_plan_group *row = &c->t->groups[i];
+  bool bad = row->kind >= TL_PLAN_GROUP_COUNT || row->span > INT32_MAX || i >= TL_GROUPS_MAX;
+  for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++)
+    bad |= row->page_bytes[kv] > (uint64_t)1 << 40 || row->page_bytes[kv] % 64 != 0;
+  return bad ? refuse(c, "group", i, "has a value out of range") : TL_OK;
+}
+
+static tl_status check_state(const checker *c, uint32_t i) {
+  const tl_plan_state *row = &c->t->states[i];
+  bool bad = !is_text(c, row->name) || row->group >= c->t->groups_count || row->reserved != 0;
+  for (int kv = 0; !bad && kv < TL_PLAN_KV_COUNT; kv++) {
+    bad = row->offset[kv] >= c->t->groups[row->group].page_bytes[kv] || row->offset[kv] % 64 != 0;
+  }
+  return bad ? refuse(c, "state", i, "lies outside of its group's pages") : TL_OK;
+}
+
+static tl_status check_buffer(const checker *c, uint32_t i) {
+  const tl_plan_buffer *row = &c->t->buffers[i];
+  bool bad = !is_text(c, row->name) || !is_text(c, row->format) ||
+             row->symbol >= TL_PLAN_SYMBOL_COUNT || row->offset % 64 != 0 ||
+             row->offset > (uint64_t)1 << 40 || row->row_bytes == 0 || row->row_bytes % 64 != 0 ||
+             row->row_bytes > PLAN_ROW_BYTES_MAX || row->columns == 0 ||
+             row->columns > row->row_bytes;
+  for (uint32_t p = 0; !bad && p < c->t->programs_count; p++) {
+    bad = !lies_within(row->offset, row->row_bytes, c->t->programs[p].arena_bytes[row->symbol]);
+  }
+  return bad ? refuse(c, "buffer", i, "lies outside of its arena") : TL_OK;
+}
+
+static tl_status check_program(const checker *c, uint32_t i) {
+  const tl_plan_program *row = &c->t->programs[i];
+  bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count || row->whole > 1 ||
+             !lies_within(row->first_launch, row->launches_count, c->t->launchs_count) ||
+             row->output >= c->t->buffers_count;
+  for (int s = 0; !bad && s < 8; s++)
+    bad = row->arena_bytes[s] > (uint64_t)1 << 40;
+  if (!bad) {
+    const tl_plan_buffer *output = &c->t->buffers[row->output];
+    bad = output->symbol != TL_PLAN_SYMBOL_R || output->columns != c->t->models->outputs ||
+          output->row_bytes / 4 < output->columns;
+  }
+  return bad ? refuse(c, "program", i, "has a value out of range") : TL_OK;
+}
+
+static tl_status check_kernel(const checker *c, uint32_t i) {
+  const tl_plan_kernel *row = &c->t->kernels[i];
+  bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count;
+  bad = bad || row->offset >= c->t->targets[row->target].text_bytes ||
+        row->scratch_bytes > c->t->targets[row->target].scratch_bytes;
+  return bad ? refuse(c, "kernel", i, "lies outside of its target's code") : TL_OK;
+}
+
+static tl_status check_launch(const checker *c, uint32_t i) {
+  const tl_plan_launch *row = &c->t->launchs[i];
+  bool bad = !is_text(c, row->name) || !is_text(c, row->text) ||
+             row->kind >= TL_PLAN_LAUNCH_COUNT || row->kernel >= c->t->kernels_count ||
+             row->grid_symbol >= TL_PLAN_SYMBOL_COUNT || row->grid_rows == 0 ||
+             row->grid_rows > PLAN_GRID_MAX || row->grid_items > PLAN_GRID_MAX ||
+             !lies_within(row->first_arg, row->args_count, c->t->args_count) || row->reserved != 0;
+  return bad ? refuse(c, "launch", i, "has a value out of range") : TL_OK;
+}
+
+static tl_status check_arg(const checker *c, uint32_t i) {
+  const tl_plan_arg *row = &c->t->args[i];
+  uint32_t counts[TL_PLAN_ARG_COUNT] = {[TL_PLAN_ARG_INT] = 1,
+                                        [TL_PLAN_ARG_WEIGHT] = c->t->weights_count,
+                                        [TL_PLAN_ARG_BUFFER] = c->t->buffers_count,
+                                        [TL_PLAN_ARG_STATE] = c->t->states_count,
+                                        [TL_PLAN_ARG_PAGE_BYTES] = c->t->states_count,
+                                        [TL_PLAN_ARG_GROUP] = c->t->states_count};
+  bool bad = row->kind >= TL_PLAN_ARG_COUNT || row->index >= counts[row->kind] ||
+             (row->kind != TL_PLAN_ARG_INT && row->value != 0);
+  return bad ? refuse(c, "argument", i, "has a value out of range") : TL_OK;
+}
+
+// A launch runs code of its program's target only.
+static tl_status check_targets_agree(const checker *c) {
+  for (uint32_t p = 0; p < c->t->programs_count; p++) {
+    const tl_plan_program *program = &c->t->programs[p];
+    for (uint32_t i = 0; i < program->launches_count; i++) {
+      const tl_plan_launch *launch = &c->t->launchs[program->first_launch + i];
+      if (c->t->kernels[launch->kernel].target != program->target) {
+        return refuse(c, "launch", program->first_launch + i, "runs another target's code");
+      }
+    }
+  }
+  return TL_OK;
+}
+
+tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const char *where,
+                              tl_plan_tables *out_tables, tl_diag *diag) {
+  TL_TRY(locate(programs, where, out_tables, diag));
+  checker c = {out_tables, weights_bytes, where, diag};
+  TL_TRY(check_model(&c));
+#define X(name)                                                                                    \
+  for (uint32_t i = 0; i < out_tables->name##s_count; i++)                                         \
+    TL_TRY(check_##name(&c, i));
+  X(target)
+  X(group) X(weight) X(state) X(program) X(buffer) X(kernel) X(launch) X(arg)
+#undef X
+      return check_targets_agree(&c);
+}
