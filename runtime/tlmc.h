@@ -262,8 +262,8 @@ TLMC_API tlmc_status tlmc_sequence_fork(tlmc_session *session, int32_t sequence,
                                         int32_t *out_sequence, tlmc_error *error);
 
 // Forgets all positions from `length` on. TLMC_USAGE if `length` is negative, above the current
-// length, or, in a plan with windowed layers, more than `rollback` below the greatest length so far
-// (0 is always allowed).
+// length, or needs positions that windowed layers have dropped: 0 and everything within `rollback`
+// of the greatest length so far are always possible.
 TLMC_API tlmc_status tlmc_sequence_truncate(tlmc_session *session, int32_t sequence, int64_t length,
                                             tlmc_error *error);
 
@@ -345,7 +345,7 @@ typedef struct tlmc_sampling {
   int32_t penalty_window;   // newest tokens the penalties look at; 0 = all. The repetition
                             // penalty counts the prompt too, the others do not
   uint64_t seed;            //
-  const tlmc_bias *biases;  // copied; an id may come once
+  const tlmc_bias *biases;  // copied; those of one id add up
   int32_t biases_count;     // at most 1024
   int32_t logprobs;         // report the token's log-probability and those of this many likeliest
                             // ids, at most 20; 0 = none; -1 = of the token alone. They are of
@@ -354,22 +354,22 @@ typedef struct tlmc_sampling {
 
 typedef struct tlmc_request_options {
   size_t size;
-  const char *text;        // the prompt, tokenized with TLMC_TEXT_ADD; or
-  size_t text_bytes;       //
-  const int32_t *ids;      // the prompt as ids (then `text` must be NULL)
-  int32_t ids_count;       // at least 1
-  int32_t special;         // 1 = special tokens' spellings in `text` count, as _TEXT_SPECIAL, and
-                           // nothing is added: for prompts made by tlmc_chat_prompt
-  int32_t tokens_max;      // to generate; 0 = until the context is full
-  tlmc_sampling sampling;  // its size too may be 0: greedy
-  const tlmc_bytes *stops; // texts that end the generation; not part of the output
-  int32_t stops_count;     // at most 16, of 1..256 bytes each
-  const int32_t *stop_ids; // ids that end it, besides the plan's; not part of the text
-  int32_t stop_ids_count;  // at most 64
-  int32_t ignore_stop_ids; // 1 = neither these nor the plan's end it
-  uint64_t salt;           // prompts are reused between requests with the same salt only
-  void *user;              // for the caller; see tlmc_event
-  int32_t adapter;         // reserved
+  const char *text;   // the prompt, tokenized with TLMC_TEXT_ADD; or
+  size_t text_bytes;  //
+  const int32_t *ids; // the prompt as ids (then `text` must be NULL)
+  int32_t ids_count;  // at least 1
+  int32_t special;    // 1 = special tokens' spellings in `text` count, as _TEXT_SPECIAL, and
+                      // nothing is added: for prompts made by tlmc_chat_prompt
+  int32_t tokens_max; // to generate; 0 = until the context is full
+  const tlmc_sampling *sampling; // copied; NULL = greedy
+  const tlmc_bytes *stops;       // texts that end the generation; not part of the output
+  int32_t stops_count;           // at most 16, of 1..256 bytes each
+  const int32_t *stop_ids;       // ids that end it, besides the plan's; not part of the text
+  int32_t stop_ids_count;        // at most 64
+  int32_t ignore_stop_ids;       // 1 = neither these nor the plan's end it
+  uint64_t salt;                 // prompts are reused between requests with the same salt only
+  void *user;                    // for the caller; see tlmc_event
+  int32_t adapter;               // reserved
 } tlmc_request_options;
 
 // Copies everything and puts the request at the end of the queue; it advances in
