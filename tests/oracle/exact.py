@@ -1,8 +1,8 @@
 """Runs transformers models in honest float64.
 
-A model moved with .double() still computes its rope tables, norms, softmax and router in float32, because its source says
-so by name. Inside `exact()` every such request is answered with float64; `only_float64()` proves it: there, an operation
-that yields another floating type is an error.
+A model moved with .double() still computes its rope tables, norms, softmax and router in float32, because its
+source says so by name. Inside `exact()` every such request is answered with float64; `only_float64()` proves it:
+there, an operation that yields another floating type is an error.
 
     with exact():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
