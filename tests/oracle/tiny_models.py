@@ -26,15 +26,18 @@ LLAMA = dict(LM, architectures=["LlamaForCausalLM"], model_type="llama", attenti
 QWEN2 = dict(LM, architectures=["Qwen2ForCausalLM"], model_type="qwen2", max_window_layers=4, rms_norm_eps=1e-6,
              rope_theta=1000000.0, sliding_window=512, tie_word_embeddings=False, use_sliding_window=False)
 GEMMA3 = dict(architectures=["Gemma3ForCausalLM"], model_type="gemma3_text", attention_bias=False,
-              attention_dropout=0.0, attn_logit_softcapping=None, bos_token_id=2, eos_token_id=1, final_logit_softcapping=None,
+              attention_dropout=0.0, attn_logit_softcapping=None, bos_token_id=2, eos_token_id=1,
+              final_logit_softcapping=None,
               hidden_activation="gelu_pytorch_tanh", initializer_range=0.02, max_position_embeddings=512,
-              pad_token_id=0, rms_norm_eps=1e-6, rope_local_base_freq=10000, rope_scaling=None, rope_theta=1000000, sliding_window=24,
+              pad_token_id=0, rms_norm_eps=1e-6, rope_local_base_freq=10000, rope_scaling=None, rope_theta=1000000,
+              sliding_window=24,
               sliding_window_pattern=6, torch_dtype="bfloat16", transformers_version="4.50.0.dev0", use_cache=True)
 DEEPSEEK = dict(LM, architectures=["DeepseekV3ForCausalLM"], model_type="deepseek_v3", attention_bias=False, ep_size=1,
                 first_k_dense_replace=1, kv_lora_rank=32, moe_layer_freq=1, n_group=4, n_routed_experts=8,
                 n_shared_experts=1, norm_topk_prob=True, num_experts_per_tok=3, num_hidden_layers=3,
                 num_nextn_predict_layers=1, qk_nope_head_dim=16, qk_rope_head_dim=8, rms_norm_eps=1e-6,
-                rope_scaling=None, rope_theta=10000, routed_scaling_factor=2.5, scoring_func="sigmoid", tie_word_embeddings=False,
+                rope_scaling=None, rope_theta=10000, routed_scaling_factor=2.5, scoring_func="sigmoid",
+                tie_word_embeddings=False,
                 topk_group=2, topk_method="noaux_tc", transformers_version="4.33.1")
 YARN = dict(beta_fast=32, beta_slow=1, factor=40, mscale=1.0, mscale_all_dim=1.0, original_max_position_embeddings=64,
             type="yarn")
