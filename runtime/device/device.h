@@ -20,8 +20,8 @@ typedef struct tl_device_config {
   int file;                     // descriptor of the plan
   const char *file_name;        // for errors
   uint64_t code_offset;         // of the target's code section in the file
-  uint64_t weights_offset;      // of the weights section in the file
-  const char *weights;          // the same section mapped; NULL = none (skeleton)
+  const char *code;             // the same section mapped
+  const char *weights;          // the weights section mapped or copied; NULL = none (skeleton)
   tl_pool *pool;
   tl_plan_kv_type kv_type;
   uint64_t symbols_max[TL_PLAN_SYMBOL_COUNT]; // bounds of T, S, R, A; ONE is 1
