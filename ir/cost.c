@@ -33,7 +33,11 @@ static int64_t op_flops(const tl_graph *graph, const tl_node *node, const tl_cos
     const tl_value *value = node->operands[i];
     if (value && value->producer->kind != TL_NODE_STATE) types[i] = &value->type;
   }
-  tl_op_call call = {node->op, types, node->attrs, &graph->symbols, node->span};
+  tl_op_call call = {.info = node->op,
+                     .operands = types,
+                     .attrs = node->attrs,
+                     .symbols = &graph->symbols,
+                     .span = node->span};
   int64_t flops = tl_op_flops(&call, point->symbols);
   // The table counts these two per visible position.
   bool attends = node->op->id == TL_OP_attention || node->op->id == TL_OP_latent_attention;

@@ -147,7 +147,11 @@ tl_status tl_graph_add_op(tl_graph *graph, const tl_node *node, const bool *attr
   tl_type result;
   TL_TRY(fill_attrs(node->op, attrs_given, &copy, diag));
   TL_TRY(check_operands(&copy, types, diag));
-  tl_op_call call = {node->op, types, copy.attrs, &graph->symbols, node->span};
+  tl_op_call call = {.info = node->op,
+                     .operands = types,
+                     .attrs = copy.attrs,
+                     .symbols = &graph->symbols,
+                     .span = node->span};
   TL_TRY(tl_op_infer(&call, &result, diag));
   return tl_graph_add(graph, &copy, name, &result, out_node, diag);
 }

@@ -25,7 +25,9 @@ typedef struct matcher {
 static tl_status mismatch(matcher *m, int operand, const tl_type *type, const char *what) {
   char text[TL_TYPE_TEXT_MAX];
   tl_type_print(type, m->call->symbols, text, sizeof text);
-  return tl_diag_error(m->diag, TL_INPUT, m->call->span, "operand '%.*s' of %.*s is %s: %s",
+  const tl_op_call *call = m->call;
+  tl_span span = call->operand_spans ? call->operand_spans[operand] : call->span;
+  return tl_diag_error(m->diag, TL_INPUT, span, "operand '%.*s' of %.*s is %s: %s",
                        TL_STR_ARG(m->info->operands[operand].name), TL_STR_ARG(m->info->name), text,
                        what);
 }

@@ -106,10 +106,11 @@ typedef struct tl_op_call {
   const tl_attr_value *attrs;
   const tl_symbols *symbols;
   tl_span span;
+  const tl_span *operand_spans; // of each operand; NULL = `span` stands for all
 } tl_op_call;
 
-// The type of the result. Reports every operand that does not fit, as "declared .. but ..", at the
-// call's span.
+// The type of the result. Reports every operand that does not fit, as "declared .. but ..", at its
+// span.
 tl_status tl_op_infer(const tl_op_call *call, tl_type *out_type, tl_diag *diag) TL_CHECKED;
 
 // A sum of products over dims of the operands, evaluated at `symbols`; see ops.def for the

@@ -6,7 +6,7 @@
 
 #include "ir/text_lex.h"
 
-enum { POISONED = -1, NEAR_NAME_MAX = 3, OPERAND_TEXT_MAX = 64 };
+enum { POISONED = -1, NEAR_MAX = 3 };
 
 typedef struct parser {
   tl_lexer lex;
@@ -14,6 +14,7 @@ typedef struct parser {
   tl_str name;   // defined by the line, empty before it is known
   tl_type type;  // declared by the line; POISONED before it is known
   bool poisoned; // an operand is poisoned: infer nothing
+  tl_span operand_spans[TL_OPERANDS_MAX];
 } parser;
 
 static tl_span span_behind(const parser *p, size_t begin) {
@@ -27,10 +28,16 @@ static tl_span line_span(const parser *p) {
   return tl_lexer_span(&p->lex, begin, p->lex.line.length);
 }
 
+// Edits from which on another name is not close any more; short names are close to too many.
+static size_t near_limit(tl_str name) {
+  size_t limit = 1 + name.length / 3;
+  return limit < NEAR_MAX ? limit : NEAR_MAX;
+}
+
 // Names the defined value closest to `name`, if one is close.
 static void note_near_name(const parser *p, tl_str name) {
   tl_str best = {0};
-  size_t best_distance = NEAR_NAME_MAX;
+  size_t best_distance = near_limit(name);
   tl_diag *diag = p->lex.diag;
   if (!diag || diag->dropped) return;
   for (size_t i = 0; i < p->graph->nodes_count; i++) {
@@ -121,6 +128,7 @@ static tl_status take_operands(parser *p, tl_node *node, tl_status *worst) {
   tl_lexer *lex = &p->lex;
   int count = 0;
   do {
+    tl_lexer_peek(lex);
     size_t begin = lex->at;
     tl_value *value = NULL;
     TL_TRY(take_operand(p, &value, worst));
@@ -128,6 +136,7 @@ static tl_status take_operands(parser *p, tl_node *node, tl_status *worst) {
       return tl_diag_error(lex->diag, TL_INPUT, span_behind(p, begin),
                            "%.*s takes at most %d operands", TL_STR_ARG(node->op->name), count);
     }
+    p->operand_spans[count] = span_behind(p, begin);
     node->operands[count++] = value;
   } while (tl_lexer_accept(lex, ','));
   return TL_OK;
@@ -207,7 +216,7 @@ static tl_status take_op(parser *p, const tl_op_info **out_op) {
   tl_diag_error(p->lex.diag, TL_INPUT, span_behind(p, p->lex.at - word.length), "unknown op '%.*s'",
                 TL_STR_ARG(word));
   const tl_op_info *best = NULL;
-  size_t best_distance = NEAR_NAME_MAX;
+  size_t best_distance = near_limit(word);
   for (int i = 0; i < TL_OP_COUNT; i++) {
     const tl_op_info *info = &p->graph->ops->ops[i];
     size_t distance = tl_str_distance(info->name, word, best_distance);
@@ -230,6 +239,45 @@ static tl_status check_declared(parser *p, const tl_node *node, size_t type_begi
                        inferred);
 }
 
+// Whether all is there that inference looks at.
+static bool is_complete(const tl_node *node, const bool *given) {
+  const tl_op_info *info = node->op;
+  bool complete = true;
+  for (int i = 0; i < info->attrs_count; i++)
+    complete &= given[i] || info->attrs[i].has_default;
+  for (int i = 0; i < info->operands_count; i++)
+    complete &= node->operands[i] || info->operands[i].optional;
+  return complete;
+}
+
+// Inference with a place for each operand. What is missing altogether is left to tl_graph_add_op.
+static tl_status check_operands(parser *p, const tl_node *node, const bool *given) {
+  const tl_op_info *info = node->op;
+  const tl_type *types[TL_OPERANDS_MAX] = {0};
+  tl_attr_value attrs[TL_ATTRS_MAX];
+  if (!is_complete(node, given)) return TL_OK;
+  for (int i = 0; i < info->operands_count; i++) {
+    const tl_value *value = node->operands[i];
+    bool is_state = value && value->producer->kind == TL_NODE_STATE;
+    if (value && is_state != (info->operands[i].class == TL_OPERAND_STATE)) {
+      return tl_diag_error(p->lex.diag, TL_INPUT, p->operand_spans[i],
+                           "operand '%.*s' of %.*s %s a state", TL_STR_ARG(info->operands[i].name),
+                           TL_STR_ARG(info->name), is_state ? "is" : "must be");
+    }
+    types[i] = value && !is_state ? &value->type : NULL;
+  }
+  for (int i = 0; i < info->attrs_count; i++)
+    attrs[i] = given[i] ? node->attrs[i] : info->attrs[i].value;
+  tl_op_call call = {.info = info,
+                     .operands = types,
+                     .attrs = attrs,
+                     .symbols = &p->graph->symbols,
+                     .span = node->span,
+                     .operand_spans = p->operand_spans};
+  tl_type type;
+  return tl_op_infer(&call, &type, p->lex.diag);
+}
+
 // `%name = op %a, %b {attr=1} : type`
 static tl_status parse_op(parser *p) {
   tl_node node = {.kind = TL_NODE_OP, .span = line_span(p)}, *added = NULL;
@@ -250,6 +298,7 @@ static tl_status parse_op(parser *p) {
   }
   TL_TRY(tl_lexer_end(lex, "after the op"));
   if (p->poisoned || !tl_ok(worst)) return tl_ok(worst) ? TL_INPUT : worst;
+  TL_TRY(check_operands(p, &node, given));
   TL_TRY(tl_graph_add_op(p->graph, &node, given, p->name, &added, lex->diag));
   return check_declared(p, added, type_begin);
 }

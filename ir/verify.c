@@ -194,7 +194,11 @@ static void check_op(verifier *v, const tl_node *node) {
   bool operands_usable = check_operands(v, node, types);
   if (!operands_usable || !check_attrs(v, node)) return;
   check_append(v, node);
-  tl_op_call call = {node->op, types, node->attrs, &v->graph->symbols, node->span};
+  tl_op_call call = {.info = node->op,
+                     .operands = types,
+                     .attrs = node->attrs,
+                     .symbols = &v->graph->symbols,
+                     .span = node->span};
   tl_type inferred;
   tl_status status = tl_op_infer(&call, &inferred, v->diag);
   if (!tl_ok(status)) {
