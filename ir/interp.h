@@ -24,13 +24,12 @@ enum { TL_INTERP_POSITIONS_MAX = 1 << 24 };
 // Elements [begin, end) of the first axis of a weight: rows of [N,K], matrices of [E,N,K], numbers
 // of a vector.
 typedef struct tl_interp_request {
-  const tl_weight *weight;
-  const tl_type *type; // declared in the graph; dims are constants
+  const tl_node *node; // the weight: its expression, declared type and place
   int64_t begin, end;
-  tl_span span; // where the weight is declared
 } tl_interp_request;
 
-// Writes the elements asked for to `out`, row-major, as f32. Reports its faults at `span`.
+// Writes the elements asked for to `out`, row-major, as f32. Reports its faults at the node's
+// span.
 typedef tl_status tl_interp_load(void *context, const tl_interp_request *request, float *out,
                                  tl_diag *diag);
 

@@ -1,6 +1,6 @@
 // Weight expressions evaluated: any rows of a weight, read from a checkpoint as they are needed.
 //
-//   tl_weight_eval_bind(arena, &source, weight, type, span, &eval, diag)     finds tensors, checks
+//   tl_weight_eval_bind(arena, &source, node, &eval, diag)                   finds tensors, checks
 //   tl_weight_eval_rows(eval, TL_FORMAT_BF16, 0, 512, out, diag)             reads, as often as
 //                                                                            wanted
 //
@@ -44,13 +44,16 @@ typedef struct tl_weight_source {
                     void *out, tl_diag *diag);
 } tl_weight_source;
 
+// Parts of a stack.
+enum { TL_WEIGHT_STACK_MAX = 65536 };
+
 typedef struct tl_weight_eval tl_weight_eval;
 
-// Binds `weight` to the tensors of `source` (which must outlive the result) and checks that they
-// have the dims of `type`; every missing tensor and mismatch is reported at `span`. The result is
-// on `arena`, read only. TL_INPUT, TL_UNSUPPORTED for a format that is no float, TL_MEMORY.
-tl_status tl_weight_eval_bind(tl_arena *arena, const tl_weight_source *source,
-                              const tl_weight *weight, const tl_type *type, tl_span span,
+// Binds the expression of `node`, a TL_NODE_WEIGHT, to the tensors of `source` (which must outlive
+// the result) and checks that they have the declared dims; missing tensors and mismatches are
+// reported at the node's span. The result is on `arena`, read only. TL_INPUT, TL_UNSUPPORTED for a
+// tensor that is no float, TL_MEMORY.
+tl_status tl_weight_eval_bind(tl_arena *arena, const tl_weight_source *source, const tl_node *node,
                               tl_weight_eval **out_eval, tl_diag *diag) TL_CHECKED;
 
 // Rows of the whole stack, and numbers per row; see above.
@@ -61,10 +64,11 @@ int64_t tl_weight_eval_columns_count(const tl_weight_eval *eval);
 // where tensors of several formats are joined.
 tl_format tl_weight_eval_format(const tl_weight_eval *eval);
 
-// Writes rows [begin, end), row-major without gaps, to `out` as `format`: f32, bf16, f16, or the
-// tensors' own. TL_UNSUPPORTED if the tensors' formats cannot be converted to it, TL_USAGE for rows
-// that do not exist, or what the source returns. Fast for whole matrices and for ranges of some
-// hundred rows; a transposed tensor is read in strips of as many columns as rows are asked for.
+// Writes rows [begin, end), row-major without gaps, to `out` (aligned to an element) as `format`:
+// f32, bf16, f16, or the tensors' own. TL_UNSUPPORTED if the tensors' formats cannot be converted
+// to it, TL_USAGE for rows that do not exist, or what the source returns. Fast for whole matrices
+// and for ranges of some hundred rows; a transposed tensor is read in strips of as many columns as
+// rows are asked for.
 tl_status tl_weight_eval_rows(const tl_weight_eval *eval, tl_format format, int64_t begin,
                               int64_t end, void *out, tl_diag *diag) TL_CHECKED;
 

@@ -15,8 +15,8 @@
 
 typedef struct tl_weight_loader {
   const tl_weight_source *source;
-  tl_arena arena;          // holds `eval`
-  const tl_weight *weight; // that `eval` is bound to, or NULL
+  tl_arena arena;      // holds `eval`
+  const tl_node *node; // that `eval` is bound to, or NULL
   tl_weight_eval *eval;
 } tl_weight_loader;
 

@@ -55,4 +55,20 @@ int64_t tl_ref_rows(const tl_ref_tensor *tensor);
 // The value of activation number `kind`, in the order of the choices in ops.def.
 double tl_ref_activation(int64_t kind, double x);
 
+// Sum of a[i] * b[i] over `count` elements, in eight interleaved chains: the same on any machine.
+double tl_ref_dot(const float *a, const float *b, int64_t count);
+
+// Turns `count` scores into exp(score - max) / sum in place.
+void tl_ref_softmax_row(double *scores, int64_t count);
+
+// Appends `rows` rows of `keys` and `values` to `state`; TL_MEMORY if they do not fit.
+tl_status tl_ref_state_append(tl_ref_state *state, const float *keys, const float *values,
+                              int64_t rows);
+
+// Heads the definition of an op's template: TL_REF_OP(add) { ... return TL_OK; }. Whoever has
+// ops.def makes the prototypes from it (ir/reference.h), so that an op is listed in one place.
+#define TL_REF_OP(name)                                                                            \
+  tl_ref_function tl_ref_##name;                                                                   \
+  tl_status tl_ref_##name(tl_ref_args *args)
+
 #endif
