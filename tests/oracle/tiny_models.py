@@ -27,18 +27,16 @@ QWEN2 = dict(LM, architectures=["Qwen2ForCausalLM"], model_type="qwen2", max_win
              rope_theta=1000000.0, sliding_window=512, tie_word_embeddings=False, use_sliding_window=False)
 GEMMA3 = dict(architectures=["Gemma3ForCausalLM"], model_type="gemma3_text", attention_bias=False,
               attention_dropout=0.0, attn_logit_softcapping=None, bos_token_id=2, eos_token_id=1,
-              final_logit_softcapping=None,
-              hidden_activation="gelu_pytorch_tanh", initializer_range=0.02, max_position_embeddings=512,
-              pad_token_id=0, rms_norm_eps=1e-6, rope_local_base_freq=10000, rope_scaling=None, rope_theta=1000000,
-              sliding_window=24,
-              sliding_window_pattern=6, torch_dtype="bfloat16", transformers_version="4.50.0.dev0", use_cache=True)
+              final_logit_softcapping=None, hidden_activation="gelu_pytorch_tanh", initializer_range=0.02,
+              max_position_embeddings=512, pad_token_id=0, rms_norm_eps=1e-6, rope_local_base_freq=10000,
+              rope_scaling=None, rope_theta=1000000, sliding_window=24, sliding_window_pattern=6,
+              torch_dtype="bfloat16", transformers_version="4.50.0.dev0", use_cache=True)
 DEEPSEEK = dict(LM, architectures=["DeepseekV3ForCausalLM"], model_type="deepseek_v3", attention_bias=False, ep_size=1,
                 first_k_dense_replace=1, kv_lora_rank=32, moe_layer_freq=1, n_group=4, n_routed_experts=8,
                 n_shared_experts=1, norm_topk_prob=True, num_experts_per_tok=3, num_hidden_layers=3,
                 num_nextn_predict_layers=1, qk_nope_head_dim=16, qk_rope_head_dim=8, rms_norm_eps=1e-6,
                 rope_scaling=None, rope_theta=10000, routed_scaling_factor=2.5, scoring_func="sigmoid",
-                tie_word_embeddings=False,
-                topk_group=2, topk_method="noaux_tc", transformers_version="4.33.1")
+                tie_word_embeddings=False, topk_group=2, topk_method="noaux_tc", transformers_version="4.33.1")
 YARN = dict(beta_fast=32, beta_slow=1, factor=40, mscale=1.0, mscale_all_dim=1.0, original_max_position_embeddings=64,
             type="yarn")
 FP8 = dict(activation_scheme="dynamic", fmt="e4m3", quant_method="fp8", weight_block_size=[128, 128])
@@ -85,7 +83,7 @@ TINY = {
         embed=0.12, norm_center=0.0, gains={"q_norm": 1.6, "k_norm": 1.6}),
     "deepseek-v3-yarn": TinyModel(
         DEEPSEEK | sizes(112, 72, 3, 132, 3, 3) | dict(
-            moe_intermediate_size=20, n_shared_experts=2, q_lora_rank=40, v_head_dim=20,
+            moe_intermediate_size=20, n_shared_experts=2, q_lora_rank=40, rms_norm_eps=1e-3, v_head_dim=20,
             rope_scaling=YARN | dict(mscale=0.707, mscale_all_dim=1.0))),
     "deepseek-v3-plain": TinyModel(
         DEEPSEEK | sizes(101, 80, 3, 100, 4, 4) | dict(
@@ -97,5 +95,5 @@ TINY = {
         store="FP8", leftover_layer=True),
     "bert-3-labels": TinyModel(BERT | sizes(180, 96, 2, 172, 4), lengths=(41, 120)),
     "bert-old-names": TinyModel(
-        BERT | sizes(150, 80, 2, 132, 5), store="F32", lengths=(17, 41, 120), old_names=True),
+        BERT | sizes(150, 80, 2, 132, 5) | dict(layer_norm_eps=1e-3), store="F32", lengths=(17, 41, 120), old_names=True),
 }

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Tiny models, compiled and run, against transformers' logits in float64 (tests/fixtures/tiny).
+
+    tiny.py [--build DIR] [--target T]... [--keep DIR] [NAME...]
+
+Per model, for every target (default: cpu:x86-64-v3 and cpu) and both dialects of config.json:
+    f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
+           and bitwise equal logits for all chunk sizes, thread counts and dialects
+    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only)
+Needs the standard library only. Exit status 77: skipped, because the programs are not built.
+"""
+import argparse
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+from tools import Failed, ROOT, Tools, read_header, read_tensor, run_test
+
+FIXTURES = ROOT / "tests" / "fixtures" / "tiny"
+CONFIGS = ("config.hub.json", "config.json")
+TARGETS = ("cpu:x86-64-v3", "cpu")
+RUNS = (("--chunk", "512", "--threads", "1"), ("--chunk", "64", "--threads", "2"), ("--chunk", "7", "--threads", "1"))
+WHOLE_RUNS = (("--threads", "1"), ("--threads", "2"))    # an encoder takes a sequence whole
+BARS = {"f32": 5e-5, "auto": 0.1}
+EXACT = ("--device", "cpu", "--kv-type", "f32")
+
+
+def scale_of(values, rows):
+    """What differences are measured in: the standard deviation; of a classifier's few numbers the root mean square."""
+    mean = sum(values) / len(values) if rows > 1 else 0.0
+    return math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+
+
+def distance(expected, found):
+    """(largest |difference| of a position, that position), in units of scale_of."""
+    (shape, a), (found_shape, b) = expected, found
+    if list(shape) != list(found_shape):
+        raise Failed(f"logits are {list(found_shape)}, expected {list(shape)}")
+    if not all(math.isfinite(v) for v in b):
+        raise Failed("logits hold values that are not finite")
+    width, scale = shape[1], scale_of(a, shape[0])
+    rows = [max(abs(x - y) for x, y in zip(a[at:at + width], b[at:at + width])) for at in range(0, len(a), width)]
+    return max(rows) / scale, rows.index(max(rows))
+
+
+class Fixture:
+    """A folder of tests/fixtures/tiny."""
+
+    def __init__(self, folder):
+        self.folder, self.path = folder, folder / "expected.safetensors"
+        self.header = read_header(self.path)
+        self.lengths = sorted(int(k.split(".")[1]) for k in self.header if k.startswith("ids."))
+
+    def ids(self, length):
+        return list(read_tensor(self.path, f"ids.{length}"))
+
+    def types(self, length):
+        name = f"types.{length}"
+        return list(read_tensor(self.path, name)) if name in self.header else None
+
+    def logits(self, length):
+        name = f"logits.{length}"
+        return self.header[name].shape, read_tensor(self.path, name)
+
+    def greedy(self):
+        return list(read_tensor(self.path, "greedy.24")) if "greedy.24" in self.header else None
+
+    def link_model(self, config, into):
+        """A model folder with one of the two configurations."""
+        into.mkdir(parents=True)
+        (into / "config.json").symlink_to(self.folder / config)
+        for path in self.folder.glob("model*.safetensors*"):
+            (into / path.name).symlink_to(path)
+        return into
+
+
+class Case:
+    """One model on one target: builds and compares."""
+
+    def __init__(self, tools, fixture, target):
+        self.tools, self.fixture, self.target, self.faults = tools, fixture, target, []
+        self.runs = RUNS if fixture.greedy() is not None else WHOLE_RUNS
+        self.worst = {weights: 0.0 for weights in BARS}
+
+    def fault(self, text):
+        self.faults.append(f"{self.fixture.folder.name} ({self.target}): {text}")
+
+    def compare(self, weights, length, found, what):
+        try:
+            worst, row = distance(self.fixture.logits(length), found)
+        except Failed as reason:
+            self.fault(f"{what}: {reason}")
+            return
+        self.worst[weights] = max(self.worst[weights], worst)
+        if worst > BARS[weights]:
+            self.fault(f"{what}: position {row} of {length} is {worst:.2e} deviations off (bar {BARS[weights]:.0e})")
+
+    def found(self, plan, length, *options):
+        return self.tools.logits(plan, self.fixture.ids(length), *options, types=self.fixture.types(length))
+
+    def check_f32(self, plan, config, seen):
+        for length in self.fixture.lengths:
+            for options in self.runs:
+                found = self.found(plan, length, *EXACT, *options)
+                what = f"{config} {' '.join(options)}, {length} ids"
+                self.compare("f32", length, found, what)
+                if seen.setdefault(length, found[1]) != found[1]:
+                    self.fault(f"{what}: not the same bits as {CONFIGS[0]} {' '.join(self.runs[0])}")
+        greedy = self.fixture.greedy()
+        if greedy is not None:
+            found = self.tools.generate(plan, self.fixture.ids(self.fixture.lengths[0]), len(greedy), *EXACT)
+            if found != greedy:
+                self.fault(f"{config}: greedy ids {found}, expected {greedy}")
+
+    def check_auto(self, plan):
+        for length in self.fixture.lengths:
+            found = self.found(plan, length, "--device", "cpu")
+            self.compare("auto", length, found, f"weights as stored, {length} ids")
+
+    def run(self):
+        seen, folder = {}, self.tools.work / f"{self.fixture.folder.name}-{self.target.replace(':', '-')}"
+        for config in CONFIGS:
+            model = self.fixture.link_model(config, folder / config)
+            try:
+                plan = folder / f"{config}.f32.plan"
+                self.tools.build(model, plan, "--target", self.target, "--weights", "f32", "--kv", "f32")
+                self.check_f32(plan, config, seen)
+            except Failed as reason:
+                self.fault(f"{config}: {reason}")
+        try:
+            plan = folder / "auto.plan"
+            self.tools.build(folder / CONFIGS[0], plan, "--target", self.target)
+            self.check_auto(plan)
+        except Failed as reason:
+            self.fault(f"weights as stored: {reason}")
+        return self.faults
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="folders of tests/fixtures/tiny (default: all)")
+    parser.add_argument("--build", default=ROOT / "build", help="folder with tlmc and tlmrt (default: build)")
+    parser.add_argument("--target", action="append", help="may be repeated (default: cpu:x86-64-v3 and cpu)")
+    parser.add_argument("--keep", help="work in this new folder and keep it")
+    options = parser.parse_args()
+    there = sorted(p.parent.name for p in FIXTURES.glob("*/expected.safetensors"))
+    unknown = [n for n in options.names if n not in there]
+    if unknown:
+        parser.error(f"no such model: {' '.join(unknown)} (there is: {' '.join(there)})")
+    faults = []
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(options.keep or temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        tools = Tools(options.build, work)
+        print(f"{'model':22} {'target':18} {'f32':>9} {'auto':>9}   (worst position, in standard deviations)")
+        for name in options.names or there:
+            for target in options.target or TARGETS:
+                case = Case(tools, Fixture(FIXTURES / name), target)
+                faults += case.run()
+                verdict = "" if not case.faults else f"   {len(case.faults)} FAULTS"
+                print(f"{name:22} {target:18} {case.worst['f32']:9.1e} {case.worst['auto']:9.1e}{verdict}", flush=True)
+    print("\n".join(faults[:100]))
+    print(f"tiny: {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_test(main))
