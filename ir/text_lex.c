@@ -1,8 +1,9 @@
 // Implementation of text_lex.h: blanks, words, numbers, strings, types.
 #include "ir/text_lex.h"
 
-#include <math.h>
 #include <stdio.h>
+
+#include "runtime/base/decimal.h"
 
 enum { SHOWN_MAX = 24, WHAT_MAX = 80 };
 
@@ -159,23 +160,12 @@ tl_status tl_lexer_integer(tl_lexer *lexer, const char *what, int64_t *out_value
   return bad_number(lexer, begin, what, "is no integer of 64 bits");
 }
 
-// Only what is plainly decimal: the C library would also read hexadecimal, `inf` and `nan`.
-static bool is_decimal(tl_str text) {
-  for (size_t i = 0; i < text.length; i++) {
-    char c = text.data[i];
-    if (is_letter(c) && c != 'e' && c != 'E') return false;
-  }
-  return true;
-}
-
 tl_status tl_lexer_real(tl_lexer *lexer, const char *what, double *out_value) {
   size_t begin;
   TL_TRY(take_number(lexer, what, &begin));
   tl_str text = tl_str_slice(lexer->line, begin, lexer->at);
-  if (!is_decimal(text) || !tl_str_to_f64(text, out_value)) {
-    return bad_number(lexer, begin, what, "is no number");
-  }
-  return isfinite(*out_value) ? TL_OK : bad_number(lexer, begin, what, "is too large");
+  if (tl_decimal_to_f64(text, out_value)) return TL_OK;
+  return bad_number(lexer, begin, what, "is no number that a double can hold");
 }
 
 static int hex_digit(char c) {

@@ -1,6 +1,7 @@
 // Implementation of pass.h: the table of passes and the loop over it.
 #include "compiler/passes/pass.h"
 
+#include "compiler/passes/fuse.h"
 #include "compiler/passes/simplify.h"
 #include "ir/text_print.h"
 #include "ir/verify.h"
@@ -9,6 +10,10 @@ typedef tl_status pass_function(tl_pass_ctx *ctx, tl_module *module);
 
 static tl_status run_simplify(tl_pass_ctx *ctx, tl_module *module) {
   return tl_pass_simplify(module->graph, ctx->scratch, ctx->diag);
+}
+
+static tl_status run_fuse(tl_pass_ctx *ctx, tl_module *module) {
+  return tl_pass_fuse(module->graph, &module->program, ctx->diag);
 }
 
 static const tl_pass_info infos[] = {
