@@ -1,6 +1,6 @@
 // Fuzz target: IR text. What parses must print, parse again equal and print to the same bytes;
 // nothing may crash, and a failure must come with a diagnostic. Graphs that verify also go through
-// the cost model and the pass `simplify`, which must leave them verifying.
+// the cost model and the passes, which must leave them verifying.
 //
 // The mutator keeps texts near the grammar: it swaps, drops and doubles lines, exchanges words
 // between places and changes numbers. `tests/ir` is the corpus.
@@ -33,6 +33,10 @@ static void check_passes(tl_graph *graph, tl_arena *arena, tl_arena *scratch) {
   tl_pipeline_options options = tl_pipeline_defaults();
   options.first = options.stop_after = tl_pass_by_name(TL_STR("simplify"));
   CHECK(tl_ok(tl_pipeline_run(&ctx, &module, &options)));
+  options.first = options.stop_after = tl_pass_by_name(TL_STR("fuse"));
+  tl_status status = tl_pipeline_run(&ctx, &module, &options);
+  CHECK(status != TL_INTERNAL && tl_ok(status) == (diag.count == 0));
+  if (tl_ok(status)) CHECK(tl_module_print(&module, arena).data);
   tl_cost_point point = {{7, 3, 2, 1}, 3, 100, TL_FORMAT_BF16};
   tl_cost cost = tl_graph_cost(graph, &point);
   CHECK(cost.flops >= 0 && cost.weight_bytes >= 0 && cost.activation_bytes >= 0);

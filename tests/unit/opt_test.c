@@ -7,7 +7,9 @@
 
 enum { OUTPUT_BYTES = 1 << 16, ARGS_MAX = 6 };
 
-static char folder[] = "/tmp/tlmc_opt_XXXXXX";
+static char folder[] = "/tmp/tlmc_opt_XX"
+                       "XX"
+                       "XX";
 static char input[64], output[64], errors[64];
 
 static const char source[] = "graph @g(T) {\n"
