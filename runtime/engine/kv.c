@@ -335,3 +335,12 @@ int32_t tl_kv_pages_max(const tl_kv *kv) {
 int32_t tl_kv_pages_free(const tl_kv *kv, int32_t group) {
   return kv->groups[group].free_count + kv->groups[group].idle_count;
 }
+
+int32_t tl_kv_pages_held_max(const tl_kv_config *config, int32_t group, int32_t rows_max) {
+  const tl_kv_group_config *g = &config->groups[group];
+  int64_t most = tl_kv_pages_of(config->length_max);
+  if (g->kind != TL_PLAN_GROUP_WINDOW && g->kind != TL_PLAN_GROUP_CHUNK) return (int32_t)most;
+  // The span may begin and end in the middle of a page.
+  int64_t seen = ((int64_t)g->span + config->rollback + rows_max) / TL_PAGE_TOKENS + 2;
+  return (int32_t)(seen < most ? seen : most);
+}

@@ -117,6 +117,10 @@ int32_t tl_kv_pages_free(const tl_kv *kv, int32_t group);
 // would write to is shared.
 uint32_t tl_kv_copies_due(const tl_kv *kv, int32_t sequence);
 
+// Pages of a group that one sequence holds at most while at most `rows_max` rows are appended at a
+// time: what a pool of pages must have for each sequence that is to run undisturbed.
+int32_t tl_kv_pages_held_max(const tl_kv_config *config, int32_t group, int32_t rows_max);
+
 // Pages that hold `positions` positions.
 static inline int32_t tl_kv_pages_of(int32_t positions) {
   return positions / TL_PAGE_TOKENS + (positions % TL_PAGE_TOKENS != 0);
