@@ -1,0 +1,122 @@
+// The hash tables of words and merges, the filter of neighbours, and which words are whole.
+#include "compiler/load/tokenizer_build.h"
+#include "runtime/base/tokenizer_bpe.h"
+
+enum { EDGE_WORDS_MAX = 1 << 15 };
+
+static tl_status crowded(tl_build *b) {
+  return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, b->root),
+                       "more than %d tokens or merges have the same hash", TL_TOKENIZER_PROBES_MAX);
+}
+
+static tl_status build_words(tl_build *b) {
+  tl_tokenizer_header *header = &b->table.header;
+  uint32_t count = 64, tokens = header->tokens_count;
+  while (count < 2 * tokens)
+    count *= 2;
+  uint32_t *slots = tl_arena_array(b->arena, count, sizeof *slots);
+  if (!slots) return TL_MEMORY;
+  memset(slots, 0xFF, count * sizeof *slots);
+  for (uint32_t id = 0; id < tokens; id++) {
+    tl_str word = tl_token_word(&b->table, id);
+    if (word.length == 0) continue;
+    if (word.length > header->word_bytes_max) header->word_bytes_max = (uint32_t)word.length;
+    uint32_t hash = tl_word_hash(word.data, word.length), at = hash & (count - 1), probes = 0;
+    for (; (slots[at] & TL_SLOT_EMPTY) != TL_SLOT_EMPTY; at = (at + 1) & (count - 1))
+      if (++probes > TL_TOKENIZER_PROBES_MAX) return crowded(b);
+    if (probes > header->word_probes) header->word_probes = probes;
+    slots[at] = id | (hash >> 21) << 21;
+  }
+  b->table.word_slots = slots;
+  b->table.word_slots_count = count;
+  return TL_OK;
+}
+
+static tl_status build_merges(tl_build *b) {
+  uint32_t count = b->merges_count + b->merges_count / 3 + 1;
+  tl_tokenizer_merge *slots = tl_arena_array(b->arena, count, sizeof *slots);
+  if (!slots) return TL_MEMORY;
+  memset(slots, 0xFF, count * sizeof *slots);
+  for (uint32_t rank = 0; rank < b->merges_count; rank++) {
+    const tl_build_merge *m = &b->merges[rank];
+    uint32_t at = tl_merge_slot(m->left, m->right, count), probes = 0;
+    for (; slots[at].result != TL_TOKEN_NONE; at = at + 1 == count ? 0 : at + 1) {
+      if (tl_merge_left(&slots[at]) == m->left && tl_merge_right(&slots[at]) == m->right) break;
+      if (++probes > TL_TOKENIZER_PROBES_MAX) return crowded(b);
+    }
+    if (probes > b->table.header.merge_probes) b->table.header.merge_probes = probes;
+    // Of a merge that is listed twice, the last one counts.
+    slots[at] =
+        (tl_tokenizer_merge){m->left | rank << 21, m->right | (rank >> 11) << 21, m->result};
+  }
+  b->table.merges = slots;
+  b->table.merges_count = count;
+  return TL_OK;
+}
+
+// The first or the last byte or code point of a word.
+static uint32_t border(const tl_build *b, tl_str word, bool last) {
+  uint32_t code = 0;
+  if (b->bytes) return (uint8_t)word.data[last ? word.length - 1 : 0];
+  size_t at = last ? tl_utf8_before(word.data, word.length) : 0;
+  tl_utf8_read(word.data + at, word.length - at, &code);
+  return code;
+}
+
+// Symbols that do not stand for their own text can be neighbours of anything.
+static bool is_opaque(const tl_build *b, uint32_t id) {
+  bool opaque = id == b->table.header.unknown_id;
+  for (uint32_t i = 0; i < 256 && b->table.header.model_flags & TL_MODEL_BYTE_FALLBACK; i++)
+    opaque = opaque || b->byte_ids[i] == id;
+  return opaque;
+}
+
+static tl_status build_edges(tl_build *b) {
+  uint32_t words = 32;
+  while (words * 16 < b->merges_count && words < EDGE_WORDS_MAX)
+    words *= 2;
+  uint32_t *bits = tl_arena_array(b->arena, words, sizeof *bits);
+  uint8_t *opaque = tl_arena_array(b->arena, b->table.header.tokens_count, 1);
+  if (!bits || !opaque) return TL_MEMORY;
+  for (uint32_t id = 0; id < b->table.header.tokens_count; id++)
+    opaque[id] = is_opaque(b, id);
+  for (uint32_t i = 0; i < b->merges_count; i++) {
+    const tl_build_merge *m = &b->merges[i];
+    tl_str left = tl_token_word(&b->table, m->left), right = tl_token_word(&b->table, m->right);
+    if (opaque[m->left] || opaque[m->right]) {
+      memset(bits, 0xFF, words * sizeof *bits);
+    } else if (left.length && right.length) {
+      uint32_t bit = tl_edge_bit(border(b, left, true), border(b, right, false), words);
+      bits[bit / 32] |= 1u << bit % 32;
+    }
+  }
+  b->table.edge_bits = bits;
+  b->table.edge_bits_count = words;
+  return TL_OK;
+}
+
+// Runs the merges over every word; those that end in their own id need not be merged at run time.
+static tl_status find_whole(tl_build *b) {
+  uint8_t *flags = tl_arena_array(b->arena, b->table.header.tokens_count, 1);
+  tl_bpe bpe = {.table = &b->table, .arena = b->arena, .skip_whole = true};
+  if (!flags) return TL_MEMORY;
+  memcpy(flags, b->table.token_flags, b->table.header.tokens_count);
+  for (uint32_t id = 0; id < b->table.header.tokens_count; id++) {
+    tl_str word = tl_token_word(&b->table, id);
+    if (word.length == 0) continue;
+    bpe.ids.count = 0;
+    TL_TRY(tl_bpe_encode(&bpe, word));
+    if (bpe.ids.count == 1 && (uint32_t)bpe.ids.items[0] == id) flags[id] |= TL_TOKEN_WHOLE;
+  }
+  b->table.token_flags = flags;
+  return TL_OK;
+}
+
+tl_status tl_build_hashes(tl_build *build) {
+  build->table.byte_ids = build->byte_ids;
+  build->table.byte_ids_count = 256;
+  TL_TRY(build_words(build));
+  TL_TRY(build_merges(build));
+  TL_TRY(build_edges(build));
+  return find_whole(build);
+}

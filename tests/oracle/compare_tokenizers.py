@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Compares tlmc's tokenizer with the `tokenizers` package: ids of texts, texts of ids.
+
+    compare_tokenizers.py --driver build/tests/tokenizer_driver [--data DIR] [--speed] [FAMILY ...]
+
+For each tokenizer.json under DIR/tokenizers (default $TLMC_DATA, else ~/.cache/tlmc-data): real texts line
+by line and in pieces of 64 KiB, code, edge cases, random characters, broken UTF-8. Prints the number of
+differences per family and the first few; exit status 1 if there is any.
+"""
+import argparse
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+UNSUPPORTED = {"bert-uncased"}  # WordPiece
+SHOWN = 5
+
+
+def edge_cases(tokenizer, rng):
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    texts = ["", " ", "  ", "\n", "\r\n", " \n \n  x", "\t\tx", "a" * 5000, " " * 3000, "ab" * 2000, "\n" * 500,
+             "é" * 700, "e\u0301" * 50, "a\u0301\u0323\u0308", "\u0344\u0315", "\u1100\u1161\u11a8", "\u212b\u2126",
+             "\ufb01 \u017f \u212a", "'\u017f 'S 'LL don't I'VE", "\u0958\u09dc", "👍🏽👨‍👩‍👧‍👦🇩🇪", "\x00\x01\x7f",
+             "\u200b\u200e\ufeff", "مرحبا بالعالم", "你好，世界。１２３", "3.14159 1234567 ١٢٣ Ⅷ ½", "x\u0300" * 30,
+             "a" + "\u0301\u0316" * 400, "<0x0A> <0xFF>", "▁▁a▁b", "\u2581", "Ġ Ċ", "\U0010ffff\ue000\ufdd0"]
+    for token in rng.sample(added, min(len(added), 60)):
+        texts += [token, f" {token} ", f"a{token}b", token + token, f"x \n{token}\n y", token[:-1], token[1:]]
+    alphabet = [chr(c) for c in (*range(32, 127), 9, 10, 13, 0xA0, 0x2581, 0x3000, 0x85)]
+    scripts = [(0x80, 0x250), (0x300, 0x370), (0x370, 0x600), (0x600, 0x700), (0x900, 0xE00), (0x1100, 0x1200),
+               (0x1E00, 0x2100), (0x2100, 0x2800), (0x3000, 0x3100), (0x4E00, 0x9FFF), (0xAC00, 0xD7A4),
+               (0xF900, 0xFFFE), (0x10000, 0x1F000), (0x1F300, 0x1FB00), (0x20000, 0x2FA20), (0xE0000, 0x10FFFF)]
+    for _ in range(1500):
+        low, high = rng.choice(scripts)
+        pick = [lambda: rng.choice(alphabet), lambda: chr(rng.randrange(low, high)),
+                lambda: rng.choice(["'s", "'LL", "  ", "\n\n", " \n", "12", "A", "aB"])]
+        texts.append("".join(rng.choices(pick, k=1)[0]() for _ in range(rng.randrange(1, 40))))
+    return texts
+
+
+def real_texts(data, rng, bytes_max):
+    lines, pieces = [], []
+    files = sorted((data / "text").glob("*")) + sorted(Path(__file__).parents[2].glob("*/**/*.[ch]"))[:60]
+    for path in files:
+        if not path.is_file():
+            continue
+        text = path.read_bytes()[:bytes_max].decode("utf8", "replace")
+        lines += text.splitlines(keepends=True)
+        pieces += [text[i:i + 65536] for i in range(0, len(text), 65536)]
+    rng.shuffle(lines)
+    return lines, pieces
+
+
+def broken_texts(rng, lines):
+    """Bytes that are not UTF-8; the reference reads them as Python's "replace" does."""
+    texts = [b"\xff", b"a\xc3", b"\xed\xa0\x80x", b"\xf0\x9f\x91", b"\xf0\x9fa", b"\xc0\xaf",
+             b"\xf4\x90\x80\x80", b"\x80" * 9]
+    for line in lines[:400]:
+        data = bytearray(line.encode("utf8"))
+        for _ in range(3):
+            if data:
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        texts.append(bytes(data))
+    return texts
+
+
+def run(driver, arguments, frames):
+    result = subprocess.run([driver, *arguments], input=b"".join(frames), capture_output=True)
+    if result.returncode:
+        sys.exit(f"{driver} {arguments[0]}: {result.stderr.decode()}")
+    return result.stdout
+
+
+def encode(driver, table, texts, special):
+    frames = [struct.pack("<I", len(text)) + text for text in texts]
+    output, at, ids = run(driver, ["encode", table] + ["special"] * special, frames), 0, []
+    while at < len(output):
+        (count,) = struct.unpack_from("<I", output, at)
+        ids.append(list(struct.unpack_from(f"<{count}i", output, at + 4)))
+        at += 4 + 4 * count
+    return ids
+
+
+def decode(driver, table, rows):
+    frames = [struct.pack(f"<I{len(row)}i", len(row), *row) for row in rows]
+    output, at, texts = run(driver, ["decode", table], frames), 0, []
+    while at < len(output):
+        (count,) = struct.unpack_from("<I", output, at)
+        texts.append(output[at + 4:at + 4 + count])
+        at += 4 + count
+    return texts
+
+
+def count_differences(what, inputs, ours, theirs):
+    differences = 0
+    if len(ours) != len(theirs):
+        print(f"   {what}: {len(ours)} results for {len(theirs)} inputs")
+        return 1
+    for given, mine, other in zip(inputs, ours, theirs):
+        if mine == other:
+            continue
+        differences += 1
+        if differences <= SHOWN:
+            place = next((i for i, (a, b) in enumerate(zip(mine, other)) if a != b), min(len(mine), len(other)))
+            print(f"   {what} of {given[:80]!r}: at {place}: {mine[place:place + 8]!r}, expected "
+                  f"{other[place:place + 8]!r}")
+    return differences
+
+
+def compare(family, driver, data, folder, options):
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    rng = random.Random(7)
+    lines, pieces = real_texts(data, rng, options.bytes)
+    texts = [t.encode("utf8", "replace") for t in edge_cases(tokenizer, rng) + lines + pieces]
+    texts += broken_texts(rng, lines)
+    with tempfile.TemporaryDirectory() as scratch:
+        table = str(Path(scratch) / "table")
+        subprocess.run([driver, "compile", table, str(folder / "tokenizer.json")], check=True, capture_output=True)
+        begin = time.time()
+        reference = [e.ids for e in tokenizer.encode_batch([t.decode("utf8", "replace") for t in texts])]
+        seconds = time.time() - begin
+        ours = encode(driver, table, texts, True)
+        wrong = count_differences("encode", texts, ours, reference)
+        vocabulary = tokenizer.get_vocab_size() + 20
+        rows = reference + [[rng.randrange(vocabulary) for _ in range(rng.randrange(1, 30))] for _ in range(3000)]
+        whole = [t.encode("utf8") for t in tokenizer.decode_batch(rows, skip_special_tokens=True)]
+        wrong += count_differences("decode", rows, decode(driver, table, rows), whole)
+        total = sum(map(len, texts))
+        print(f"{family:14} {wrong} differences; {len(texts)} texts, {total / 1e6:.1f} MB, reference {seconds:.1f} s",
+              flush=True)
+        if options.speed:
+            print_speed(driver, table, tokenizer, data)
+    return wrong
+
+
+def print_speed(driver, table, tokenizer, data):
+    path = data / "text" / "python-library.rst"
+    text = path.read_text("utf8")
+    begin = time.time()
+    tokenizer.encode(text, add_special_tokens=False)
+    theirs = len(text.encode("utf8")) / (time.time() - begin) / 1e6
+    ours = subprocess.run([driver, "bench", table, str(path)], capture_output=True, text=True).stdout.strip()
+    print(f"   speed: {ours}; tokenizers {theirs:.1f} MB/s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--driver", required=True)
+    parser.add_argument("--data", default=os.environ.get("TLMC_DATA", str(Path.home() / ".cache/tlmc-data")))
+    parser.add_argument("--bytes", type=int, default=300_000, help="of each text")
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("families", nargs="*")
+    options = parser.parse_args()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    data = Path(options.data)
+    if not (data / "tokenizers").is_dir() or not (data / "text").is_dir():
+        print(f"skipped: no tokenizers or text under {data}; fetch the test data's items tokenizers and text")
+        return 0
+    wrong = 0
+    for folder in sorted((data / "tokenizers").iterdir()):
+        if not folder.is_dir() or folder.name in UNSUPPORTED:
+            continue
+        if not options.families or folder.name in options.families:
+            wrong += compare(folder.name, options.driver, data, folder, options)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

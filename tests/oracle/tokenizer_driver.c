@@ -1,0 +1,143 @@
+// The tokenizer as a filter, for comparisons with other implementations.
+//
+//   tokenizer_driver compile TABLE tokenizer.json [tokenizer_config.json]
+//   tokenizer_driver encode TABLE [special] < texts > ids     tokenizer_driver decode TABLE < ids >
+//   texts tokenizer_driver bench TABLE FILE
+//
+// Texts and ids are framed: a uint32 count of bytes or ids, then the bytes or the int32 ids.
+// `decode` also pushes the ids one by one and fails if the stream differs from the whole.
+#include <time.h>
+
+#include "compiler/load/tokenizer.h"
+#include "runtime/text/decoder.h"
+#include "tests/lib/check.h"
+
+static tl_str read_file(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) {
+    fprintf(stderr, "cannot open %s\n", path);
+    exit(1);
+  }
+  CHECK(fseek(file, 0, SEEK_END) == 0);
+  long bytes = ftell(file);
+  CHECK(bytes >= 0 && fseek(file, 0, SEEK_SET) == 0);
+  char *data = malloc((size_t)bytes + 1);
+  CHECK(data && fread(data, 1, (size_t)bytes, file) == (size_t)bytes);
+  fclose(file);
+  return (tl_str){data, (size_t)bytes};
+}
+
+static void check(tl_status status, const tl_diag *diag) {
+  if (tl_ok(status)) return;
+  tl_diag_print(diag, stderr);
+  exit(tl_status_exit_code(status));
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int compile(int argc, char **argv) {
+  static tl_diag diag;
+  tl_source json = {argv[3], read_file(argv[3])}, config = {argv[argc - 1], {NULL, 0}};
+  if (argc > 4) config.text = read_file(argv[4]);
+  tl_arena arena;
+  tl_arena_init(&arena, (size_t)4 << 30);
+  tl_str section;
+  double begin = now();
+  check(tl_tokenizer_compile(&json, argc > 4 ? &config : NULL, &arena, &diag, &section), &diag);
+  fprintf(stderr, "compiled in %.2f s: %zu bytes\n", now() - begin, section.length);
+  FILE *file = fopen(argv[2], "wb");
+  CHECK(file && fwrite(section.data, 1, section.length, file) == section.length);
+  CHECK(fclose(file) == 0);
+  tl_arena_finish(&arena);
+  return 0;
+}
+
+static void encode_all(const tl_tokenizer *tokenizer, bool special, tl_arena *arena) {
+  static tl_diag diag;
+  tl_encode_options options = {.add_special = special};
+  uint32_t bytes;
+  while (fread(&bytes, sizeof bytes, 1, stdin) == 1) {
+    tl_arena_reset(arena);
+    char *data = tl_arena_alloc(arena, bytes);
+    CHECK(data && fread(data, 1, bytes, stdin) == bytes);
+    tl_ids ids;
+    check(tl_tokenizer_encode(tokenizer, (tl_str){data, bytes}, &options, arena, &diag, &ids),
+          &diag);
+    uint32_t count = (uint32_t)ids.count;
+    fwrite(&count, sizeof count, 1, stdout);
+    fwrite(ids.items, sizeof *ids.items, ids.count, stdout);
+  }
+}
+
+static void check_stream(const tl_tokenizer *tokenizer, const int32_t *ids, uint32_t count,
+                         tl_str whole, tl_arena *arena) {
+  tl_decoder decoder;
+  tl_decoder_init(&decoder, tokenizer, true, arena);
+  size_t at = 0;
+  for (uint32_t i = 0; i <= count; i++) {
+    tl_str part;
+    CHECK(tl_ok(i < count ? tl_decoder_push(&decoder, ids[i], &part)
+                          : tl_decoder_finish(&decoder, &part)));
+    CHECK(part.length <= whole.length - at);
+    CHECK(part.length == 0 || memcmp(part.data, whole.data + at, part.length) == 0);
+    at += part.length;
+  }
+  CHECK(at == whole.length);
+}
+
+static void decode_all(const tl_tokenizer *tokenizer, tl_arena *arena) {
+  uint32_t count;
+  while (fread(&count, sizeof count, 1, stdin) == 1) {
+    tl_arena_reset(arena);
+    int32_t *ids = tl_arena_array(arena, count, sizeof *ids);
+    CHECK(ids && fread(ids, sizeof *ids, count, stdin) == count);
+    tl_str text;
+    CHECK(tl_ok(tl_tokenizer_decode(tokenizer, ids, count, true, arena, &text)));
+    check_stream(tokenizer, ids, count, text, arena);
+    uint32_t bytes = (uint32_t)text.length;
+    fwrite(&bytes, sizeof bytes, 1, stdout);
+    fwrite(text.data, 1, text.length, stdout);
+  }
+}
+
+static void bench(const tl_tokenizer *tokenizer, const char *path, tl_arena *arena) {
+  static tl_diag diag;
+  tl_str text = read_file(path);
+  double best = 1e9;
+  size_t count = 0;
+  for (int round = 0; round < 5; round++) {
+    tl_arena_reset(arena);
+    tl_ids ids;
+    double begin = now();
+    check(tl_tokenizer_encode(tokenizer, text, &(tl_encode_options){0}, arena, &diag, &ids), &diag);
+    double time = now() - begin;
+    if (time < best) best = time;
+    count = ids.count;
+  }
+  printf("%.1f MB/s, %zu ids of %zu bytes\n", (double)text.length / best / 1e6, count, text.length);
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc >= 3);
+  if (strcmp(argv[1], "compile") == 0 && argc >= 4) return compile(argc, argv);
+  static tl_diag diag;
+  tl_tokenizer tokenizer;
+  tl_str table = read_file(argv[2]);
+  double begin = now();
+  check(tl_tokenizer_open(table, &diag, &tokenizer), &diag);
+  double opened = now() - begin;
+  tl_arena arena;
+  tl_arena_init(&arena, (size_t)4 << 30);
+  if (strcmp(argv[1], "encode") == 0) encode_all(&tokenizer, argc > 3, &arena);
+  if (strcmp(argv[1], "decode") == 0) decode_all(&tokenizer, &arena);
+  if (strcmp(argv[1], "bench") == 0 && argc > 3) {
+    printf("opened in %.2f ms; ", opened * 1e3);
+    bench(&tokenizer, argv[3], &arena);
+  }
+  tl_arena_finish(&arena);
+  return 0;
+}
