@@ -192,14 +192,13 @@ static tl_status scan_digits(tl_json_reader *reader) {
   return TL_OK;
 }
 
-// Scans a number's form; `*out_is_real` says whether it has a fraction or an exponent.
+// Scans a number's form; sets `*out_is_real` if it has a fraction or an exponent.
 static tl_status scan_number(tl_json_reader *reader, bool *out_is_real) {
   if (peek(reader) == '-') reader->at++;
   size_t digits = reader->at;
   TL_TRY(scan_digits(reader));
   if (reader->at - digits > 1 && text_of(reader).data[digits] == '0')
     return fault(reader, digits, reader->at - digits, "a number must not begin with a zero");
-  *out_is_real = false;
   if (peek(reader) == '.') {
     *out_is_real = true;
     reader->at++;
@@ -216,7 +215,7 @@ static tl_status scan_number(tl_json_reader *reader, bool *out_is_real) {
 
 static tl_status read_number(tl_json_reader *reader, tl_json_token *out) {
   size_t begin = reader->at;
-  bool is_real;
+  bool is_real = false;
   TL_TRY(scan_number(reader, &is_real));
   tl_str number = tl_str_slice(text_of(reader), begin, reader->at);
   if (number.length > TL_JSON_NUMBER_MAX)

@@ -11,7 +11,7 @@
 
 enum { INDEXED_COUNT_MIN = 9 };
 
-typedef struct parser {
+typedef struct tree_parser {
   tl_arena *arena;
   tl_arena scratch; // holds the stack
   const tl_source *source;
@@ -22,9 +22,9 @@ typedef struct parser {
   size_t capacity, used;
   size_t frames[TL_JSON_DEPTH_MAX]; // index of each open container's own node in the stack
   int depth;
-} parser;
+} tree_parser;
 
-static tl_status out_of_memory(parser *parser) {
+static tl_status out_of_memory(tree_parser *parser) {
   return tl_diag_error(parser->diag, TL_MEMORY, (tl_span){parser->source, 0, 0},
                        "no memory for the tree of this JSON text");
 }
@@ -58,7 +58,7 @@ static const tl_json_member *find(const tl_json *object, uint32_t count, tl_str 
   return NULL;
 }
 
-static void report_duplicate(parser *parser, const tl_json_member *first, const tl_json *key) {
+static void report_duplicate(tree_parser *parser, const tl_json_member *first, const tl_json *key) {
   int line, column;
   tl_diag_locate(parser->source->text, first->key.offset, &line, &column);
   parser->status =
@@ -69,7 +69,7 @@ static void report_duplicate(parser *parser, const tl_json_member *first, const 
 }
 
 // Fills `index` (may be NULL for a small object) and looks for duplicates on the way.
-static void index_members(parser *parser, tl_json *object, uint32_t *index) {
+static void index_members(tree_parser *parser, tl_json *object, uint32_t *index) {
   const tl_json_member *members = object->members;
   uint32_t mask = slots_count(object->count) - 1;
   object->index = index;
@@ -84,7 +84,7 @@ static void index_members(parser *parser, tl_json *object, uint32_t *index) {
   }
 }
 
-static tl_status push(parser *parser, const tl_json *node) {
+static tl_status push(tree_parser *parser, const tl_json *node) {
   tl_json *stack = tl_arena_grow(&parser->scratch, parser->stack, &parser->capacity,
                                  parser->used + 1, sizeof *stack);
   if (!stack) return out_of_memory(parser);
@@ -94,7 +94,7 @@ static tl_status push(parser *parser, const tl_json *node) {
 }
 
 // Moves the innermost container's children to the arena and pops them.
-static tl_status close_container(parser *parser, const tl_json_token *token) {
+static tl_status close_container(tree_parser *parser, const tl_json_token *token) {
   size_t frame = parser->frames[--parser->depth];
   tl_json *node = &parser->stack[frame];
   const tl_json *children = node + 1;
@@ -121,19 +121,19 @@ static tl_status close_container(parser *parser, const tl_json_token *token) {
   return TL_OK;
 }
 
-static tl_status take_string(parser *parser, const tl_json_token *token, tl_json *node) {
+static tl_status take_string(tree_parser *parser, const tl_json_token *token, tl_json *node) {
   node->kind = TL_JSON_STRING;
   tl_status status = tl_json_token_string(parser->arena, parser->source, token, &node->string);
   return tl_ok(status) ? push(parser, node) : out_of_memory(parser);
 }
 
-static tl_status open_container(parser *parser, tl_json_kind kind, tl_json *node) {
+static tl_status open_container(tree_parser *parser, tl_json_kind kind, tl_json *node) {
   node->kind = kind;
   parser->frames[parser->depth++] = parser->used; // the reader limits the depth
   return push(parser, node);
 }
 
-static tl_status take_token(parser *parser, const tl_json_token *token) {
+static tl_status take_token(tree_parser *parser, const tl_json_token *token) {
   tl_json node = {.offset = (uint32_t)token->offset, .length = (uint32_t)token->length};
   switch (token->kind) {
   case TL_JSON_END: return TL_OK;
@@ -161,7 +161,7 @@ static tl_status take_token(parser *parser, const tl_json_token *token) {
   return push(parser, &node);
 }
 
-static tl_status parse_all(parser *parser) {
+static tl_status parse_all(tree_parser *parser) {
   tl_json_reader reader;
   tl_json_token token;
   tl_json_reader_init(&reader, parser->source, parser->diag);
@@ -174,10 +174,10 @@ static tl_status parse_all(parser *parser) {
 
 tl_status tl_json_parse(tl_arena *arena, const tl_source *source, const tl_json_options *options,
                         const tl_json **out_root, tl_diag *diag) {
-  parser parser = {.arena = arena,
-                   .source = source,
-                   .diag = diag,
-                   .allows_duplicates = options && options->allows_duplicates};
+  tree_parser parser = {.arena = arena,
+                        .source = source,
+                        .diag = diag,
+                        .allows_duplicates = options && options->allows_duplicates};
   tl_arena_init(&parser.scratch, arena->limit_bytes);
   parser.scratch.fail_after = arena->fail_after; // tests of exhausted memory reach the stack too
   *out_root = NULL;
