@@ -182,7 +182,6 @@ static void test_rivals(void) {
 int main(void) {
   char folder[] = "/tmp/tlmc_file_test_??????";
   memset(strchr(folder, '?'), 'X', 6);
-                  "XXXX";
   CHECK(mkdtemp(folder) && chdir(folder) == 0);
   test_open();
   for (int mode = 0; mode < 2; mode++) {
