@@ -11,8 +11,9 @@
 enum {
   MATMUL_ROWS = 128, // rows of one item: panels stay in L2 over them
   OTHER_ROWS = 4,
-  TILE_ROWS = 6,
-  STATE_ARGS = 3 // a state operand is its address, bytes from page to page, group
+  TILE_ROWS = 24, // of a matmul's tile; FEW_ROWS in templates/cpu/matmul.c
+  QUERY_ROWS = 6, // of attention's tile
+  STATE_ARGS = 3  // a state operand is its address, bytes from page to page, group
 };
 
 typedef struct builder {
@@ -344,7 +345,7 @@ static tl_status draft_attention(draft *d) {
   d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
   d->launch.grid_items = (uint32_t)a->kv_heads;
   d->launch.grid_rows = 1;
-  d->scratch_bytes = (uint32_t)(TILE_ROWS * (64 * 2 + round_up(a->value, 16) * 2) * 4);
+  d->scratch_bytes = (uint32_t)(QUERY_ROWS * (64 * 2 + round_up(a->value, 16) * 2) * 4);
   return TL_OK;
 }
 

@@ -17,10 +17,14 @@ typedef struct unit {
   int64_t columns; // N of the segment
 } unit;
 
-TL_INLINE int64_t panel_bytes(void) {
-  if (T_WEIGHT == TL_CPU_Q8G32) return tl_panel_bytes_q8g32(T_COLUMNS);
-  if (T_WEIGHT == TL_CPU_BF16) return tl_panel_bytes(T_COLUMNS, 2, 2);
-  return tl_panel_bytes(T_COLUMNS, T_WEIGHT == TL_CPU_F16 ? 2 : 4, 1);
+// Rows that go through the weights together: K is then cut into blocks that stay in the first cache
+// while all tiles of rows pass over them, and the accumulators are carried on in the tile.
+enum { FEW_ROWS = 24, BLOCK_COLUMNS = 256 };
+
+TL_INLINE int64_t panel_bytes(int64_t columns) {
+  if (T_WEIGHT == TL_CPU_Q8G32) return tl_panel_bytes_q8g32(columns);
+  if (T_WEIGHT == TL_CPU_BF16) return tl_panel_bytes(columns, 2, 2);
+  return tl_panel_bytes(columns, T_WEIGHT == TL_CPU_F16 ? 2 : 4, 1);
 }
 
 // Bytes of one value (with its pair) of a row of the panel, and from k to the next k.
@@ -34,40 +38,64 @@ TL_INLINE const char *input_row(const tl_arg *args, const tl_step *step, int64_t
   return (const char *)args[0].in + from * T_INPUT_BYTES;
 }
 
-TL_INLINE void multiply(const unit *u, tl_micro *m, tl_tile *tile) {
+// Where a tile's rows come from and where a panel's columns go.
+typedef struct place {
+  const tl_arg *args;
+  const tl_step *step;
+  const tl_tile *tile;
+  const char *panel;
+  float *out;
+} place;
+
+// Columns [k, k + count) of K, all rows of the tile in turns of at most TL_MICRO_ROWS.
+TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_t count) {
+  int64_t rows = at->tile->rows, tiles = (rows + TL_MICRO_ROWS - 1) / TL_MICRO_ROWS;
+  tl_micro m = {.panel = at->panel + panel_bytes(k) + column * cell_bytes(),
+                .panel_step = 64 * cell_bytes(),
+                .columns = count,
+                .more = k > 0,
+                .out_stride = at->tile->stride};
+  for (int64_t t = 0; t < tiles; t++) {
+    int64_t first = rows * t / tiles, here = rows * (t + 1) / tiles - first;
+    for (int64_t r = 0; r < here; r++) {
+      m.x[r] = input_row(at->args, at->step, at->tile->row + first + r) +
+               k * (T_INPUT == TL_CPU_BF16 ? 2 : 4);
+    }
+    m.out = at->out + first * m.out_stride + column;
+    tl_micro_rows(&m, T_WEIGHT, here, TL_MICRO_VECTORS, column);
+  }
+}
+
+TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, tl_tile *tile) {
   int64_t panels = (u->columns + 63) / 64, first = u->index * T_UNIT;
   int64_t here = panels - first < T_UNIT ? panels - first : T_UNIT;
+  int64_t block = tile->rows > TL_MICRO_ROWS ? BLOCK_COLUMNS : T_COLUMNS;
   tile->width = here * 64 * T_WEIGHTS;
-  for (int64_t w = 0; w < T_WEIGHTS; w++) {
-    for (int64_t p = 0; p < here; p++) {
-      const char *panel = (const char *)u->weights[w].in + (first + p) * panel_bytes();
-      float *out = tile->x + (w * here + p) * 64;
-      for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW) {
-        m->panel = panel + column * cell_bytes();
-        m->out = out + column;
-        tl_micro_rows(m, T_WEIGHT, tile->rows, TL_MICRO_VECTORS, column);
-      }
+  for (int64_t i = 0; i < here * T_WEIGHTS; i++) {
+    place at = {args, step, tile, .out = tile->x + i * 64};
+    at.panel = (const char *)u->weights[i / here].in + (first + i % here) * panel_bytes(T_COLUMNS);
+    for (int64_t k = 0; k < T_COLUMNS; k += block) {
+      int64_t count = T_COLUMNS - k < block ? T_COLUMNS - k : block;
+      for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW)
+        multiply_block(&at, column, k, count);
     }
   }
 }
 
 TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, const unit *u,
                         int64_t row, int64_t row_end) {
+  int64_t most = row_end - row <= FEW_ROWS ? FEW_ROWS : TL_MICRO_ROWS;
   while (row < row_end) {
-    int64_t left = row_end - row, tiles = (left + TL_MICRO_ROWS - 1) / TL_MICRO_ROWS;
-    int64_t rows = (left + tiles - 1) / tiles;
+    int64_t left = row_end - row, tiles = (left + most - 1) / most;
     tl_tile tile = {.x = (float *)scratch,
                     .stride = T_UNIT * T_WEIGHTS * 64,
-                    .rows = rows,
+                    .rows = (left + tiles - 1) / tiles,
                     .row = row,
                     .column = u->index * T_UNIT * 64,
                     .columns = u->columns};
-    tl_micro m = {.panel_step = 64 * cell_bytes(), .columns = T_COLUMNS, .out_stride = tile.stride};
-    for (int64_t r = 0; r < rows; r++)
-      m.x[r] = input_row(args, step, row + r);
-    multiply(u, &m, &tile);
+    multiply(args, step, u, &tile);
     tl_epilogue(&tile, args, step, u->segment);
-    row += rows;
+    row += tile.rows;
   }
 }
 

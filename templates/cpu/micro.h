@@ -9,19 +9,23 @@
 #ifndef TL_TEMPLATES_CPU_MICRO_H
 #define TL_TEMPLATES_CPU_MICRO_H
 
+#include <stdbool.h>
+
 #include "templates/cpu/constants.h"
 #include "templates/cpu/panel.h"
 #include "templates/cpu/vector.h"
 
 enum { TL_MICRO_ROWS = 6, TL_MICRO_VECTORS = VW == 16 ? 4 : 2 };
 
-// One use: `columns` values along K from k = 0; panel rows are `panel_columns` wide (64, or the
-// padded width of values), of which [column, column + TL_MICRO_VECTORS * VW) are computed.
+// One use: `columns` values along K, added to what `out` holds if `more`; panel rows are
+// `panel_columns` wide (64, or the padded width of values), of which [column, column +
+// TL_MICRO_VECTORS * VW) are computed.
 typedef struct tl_micro {
   const char *x[TL_MICRO_ROWS]; // input rows
   const char *panel;            // first column of the computed ones
   int64_t panel_step;           // bytes from k to k + pair
-  int64_t columns;              // K
+  int64_t columns;              // K, or a block of it
+  bool more;                    // the sum over earlier blocks of K is in `out`
   float *out;                   // first output
   int64_t out_stride;           // floats from row to row
 } tl_micro;
@@ -113,7 +117,11 @@ TL_INLINE void tl_micro_q8g32(tl_acc acc, const tl_micro *m, const int rows, con
 TL_INLINE void tl_micro_run(const tl_micro *m, const int64_t format, const int rows,
                             const int vectors, int64_t column) {
   tl_acc acc;
-  TL_EACH_ACC acc[r][n] = (vf){0};
+  if (m->more) {
+    TL_EACH_ACC acc[r][n] = vf_load(m->out + r * m->out_stride + n * VW);
+  } else {
+    TL_EACH_ACC acc[r][n] = (vf){0};
+  }
   if (format == TL_CPU_BF16) {
     tl_micro_bf16(acc, m, rows, vectors);
   } else if (format == TL_CPU_Q8G32) {

@@ -82,9 +82,9 @@ def write(name, model):
 
 
 DENSE = dict(head=24, heads=6, groups=2, width=96, inner=200, vocabulary=150, windows=(0, 0))
-write("dense_f32", dict(DENSE, format="f32"))
-write("dense_bf16", dict(DENSE, format="bf16", bias=True))
-write("dense_q8g32", dict(DENSE, format="q8g32", bias=True, width=128, head=32, heads=4, inner=96))
+write("dense_f32", dict(DENSE, format="f32", inner=520))
+write("dense_bf16", dict(DENSE, format="bf16", bias=True, inner=601))
+write("dense_q8g32", dict(DENSE, format="q8g32", bias=True, width=128, head=32, heads=4, inner=576))
 write("norms_f32", dict(DENSE, format="f32", norms=True, windows=(24, 0), cap=20, head=32, heads=4, groups=1, width=80,
                         inner=144, act="gelu_tanh"))
 write("interleaved_f16", dict(DENSE, format="f16", interleaved=True, windows=(0, 70), head=16, heads=4, groups=4,

@@ -121,7 +121,7 @@ static tl_cpu_spec matmul_spec(int64_t format) {
 }
 
 static void test_matmul(int64_t format, int target, tl_arena *arena) {
-  static _Alignas(64) char scratch[6 * 128 * 4];
+  static _Alignas(64) char scratch[24 * 128 * 4];
   tl_cpu_spec spec = matmul_spec(format);
   for (int n = 0; n < N; n++)
     for (int k = 0; k < K; k++)
