@@ -1,0 +1,64 @@
+// Text functions of the public interface: a plan's tokenizer behind bounded buffers.
+#include "runtime/engine/session.h"
+#include "runtime/text/decoder.h"
+
+static const size_t text_memory_max = (size_t)4 << 30;
+
+static tlmc_status no_tokenizer(const tlmc_plan *plan, tlmc_error *error) {
+  return tl_error_set(error, TLMC_UNSUPPORTED,
+                      "%s has no tokenizer: the model's folder had no tokenizer.json when it was "
+                      "built; give ids instead of text",
+                      plan->plan.name);
+}
+
+tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint32_t flags, int32_t *ids,
+                          size_t ids_capacity, size_t *out_count, tlmc_error *error) {
+  tl_diag diag = {0};
+  *out_count = 0;
+  if (!plan->has_tokenizer) return no_tokenizer(plan, error);
+  tl_arena arena;
+  tl_arena_init(&arena, text_memory_max);
+  tl_ids found = {0};
+  tl_encode_options options = {.add_special = flags & TLMC_TEXT_ADD,
+                               .plain_special = !(flags & TLMC_TEXT_SPECIAL)};
+  tl_status status = tl_tokenizer_encode(&plan->tokenizer, (tl_str){text.data, text.bytes},
+                                         &options, &arena, &diag, &found);
+  if (tl_ok(status)) {
+    *out_count = found.count;
+    size_t fits = found.count < ids_capacity ? found.count : ids_capacity;
+    if (fits > 0) memcpy(ids, found.items, fits * sizeof *ids);
+  }
+  tl_arena_finish(&arena);
+  return tl_error_fill(error, status, &diag);
+}
+
+tlmc_status tlmc_detokenize(const tlmc_plan *plan, const int32_t *ids, size_t ids_count,
+                            uint32_t flags, char *text, size_t text_capacity, size_t *out_bytes,
+                            tlmc_error *error) {
+  *out_bytes = 0;
+  if (!plan->has_tokenizer) return no_tokenizer(plan, error);
+  for (size_t i = 0; i < ids_count; i++) {
+    if (ids[i] >= 0 && (uint32_t)ids[i] < plan->plan.tables.models->vocabulary) continue;
+    return tl_error_set(error, TLMC_USAGE, "id %d is outside the vocabulary of %u", (int)ids[i],
+                        plan->plan.tables.models->vocabulary);
+  }
+  tl_arena arena;
+  tl_arena_init(&arena, text_memory_max);
+  tl_str decoded = TL_STR("");
+  tl_status status = tl_tokenizer_decode(&plan->tokenizer, ids, ids_count,
+                                         !(flags & TLMC_TEXT_SPECIAL), &arena, &decoded);
+  if (tl_ok(status)) {
+    *out_bytes = decoded.length;
+    size_t fits = decoded.length < text_capacity ? decoded.length : text_capacity;
+    if (fits > 0) memcpy(text, decoded.data, fits);
+  }
+  tl_arena_finish(&arena);
+  return tl_error_fill(error, status, NULL);
+}
+
+tlmc_status tlmc_chat_prompt(const tlmc_plan *plan, tlmc_bytes conversation, char *text,
+                             size_t text_capacity, size_t *out_bytes, tlmc_error *error) {
+  (void)plan, (void)conversation, (void)text, (void)text_capacity;
+  *out_bytes = 0;
+  return tl_error_set(error, TLMC_UNSUPPORTED, "this version has no chat templates");
+}
