@@ -47,8 +47,8 @@ static tl_status linear(const tl_stream *s) {
   int64_t step = SLICE_BYTES / (int64_t)sizeof(float) / depth;
   if (step < 1) step = 1;
   if (step > columns) step = columns;
-  float *numbers = take(s, step * depth, sizeof *numbers);
   float *part = take(s, step * rows, sizeof *part);
+  float *numbers = take(s, step * depth, sizeof *numbers); // last: an arena's blocks grow
   if (!numbers || !part) return TL_MEMORY;
   for (int64_t n = 0; n < columns; n += step) {
     int64_t count = columns - n < step ? columns - n : step;
@@ -93,11 +93,12 @@ static tl_status expert_linear(const tl_stream *s) {
   for (int64_t i = 0; i < count; i++) {
     if (ids->i[i] < 0 || ids->i[i] >= w->dims[0]) return TL_INPUT;
   }
-  routed r = {.slots = take(s, count, sizeof *r.slots),
-              .w = take(s, columns * depth, sizeof *r.w),
-              .x = take(s, count * depth, sizeof *r.x),
-              .y = take(s, count * columns, sizeof *r.y),
-              .zeros = take(s, count, sizeof *r.zeros)};
+  routed r = {0};
+  r.slots = take(s, count, sizeof *r.slots);
+  r.zeros = take(s, count, sizeof *r.zeros);
+  r.x = take(s, count * depth, sizeof *r.x);
+  r.y = take(s, count * columns, sizeof *r.y);
+  r.w = take(s, columns * depth, sizeof *r.w);
   if (!r.slots || !r.w || !r.x || !r.y || !r.zeros) return TL_MEMORY;
   for (int64_t expert = 0; expert < w->dims[0]; expert++) {
     r.count = 0;

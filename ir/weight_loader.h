@@ -6,7 +6,8 @@
 //   ...
 //   tl_weight_loader_finish(&loader);
 //
-// The weight asked for last stays bound, as an interpreter asks for its slices in a row.
+// The weight asked for last stays bound, as an interpreter asks for its slices in a row: a loader
+// serves one graph.
 #ifndef TL_IR_WEIGHT_LOADER_H
 #define TL_IR_WEIGHT_LOADER_H
 
