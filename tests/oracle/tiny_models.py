@@ -76,11 +76,11 @@ TINY = {
     "gemma3-linear": TinyModel(
         GEMMA3 | sizes(117, 64, 7, 72, 4, 2, 24) | dict(
             query_pre_attn_scalar=20, rope_scaling=dict(factor=8.0, rope_type="linear")),
-        embed=0.12, norm_center=0.0, gains={"q_norm": 1.6, "k_norm": 1.6}),
+        embed=0.12, norm_center=0.0, gains={"q_norm": 1.2, "k_norm": 1.2}),
     "gemma3-softcap": TinyModel(
         GEMMA3 | sizes(128, 72, 6, 100, 3, 1, 32) | dict(
             final_logit_softcapping=3.0, query_pre_attn_scalar=32, sliding_window_pattern=3),
-        embed=0.12, norm_center=0.0, gains={"q_norm": 1.6, "k_norm": 1.6}),
+        embed=0.12, norm_center=0.0, gains={"q_norm": 1.2, "k_norm": 1.2}),
     "deepseek-v3-yarn": TinyModel(
         DEEPSEEK | sizes(112, 72, 3, 132, 3, 3) | dict(
             moe_intermediate_size=20, n_shared_experts=2, q_lora_rank=40, rms_norm_eps=1e-3, v_head_dim=20,
@@ -95,5 +95,6 @@ TINY = {
         store="FP8", leftover_layer=True),
     "bert-3-labels": TinyModel(BERT | sizes(180, 96, 2, 172, 4), lengths=(41, 120)),
     "bert-old-names": TinyModel(
-        BERT | sizes(150, 80, 2, 132, 5) | dict(layer_norm_eps=1e-3), store="F32", lengths=(17, 41, 120), old_names=True),
+        BERT | sizes(150, 80, 2, 132, 5) | dict(layer_norm_eps=1e-3),
+        store="F32", lengths=(17, 41, 120), old_names=True),
 }
