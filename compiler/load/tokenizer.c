@@ -71,10 +71,11 @@ static tl_status run_parts(tl_build *b, const tl_source *config) {
   TL_TRY(tl_build_model(b));
   TL_TRY(tl_build_added_tokens(b));
   count_tokens(b);
+  TL_TRY(tl_build_patterns(b));
   TL_TRY(tl_build_texts(b));
   TL_TRY(tl_build_template(b));
   TL_TRY(tl_build_config(b, config));
-  TL_TRY(tl_build_patterns(b));
+  TL_TRY(tl_build_lists(b));
   return tl_build_hashes(b);
 }
 

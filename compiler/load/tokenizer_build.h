@@ -1,7 +1,7 @@
 // What the parts of the tokenizer compiler share: one struct that fills up from part to part.
 //
-//   steps (normalizer, pre-tokenizer) -> model (vocabulary, merges) -> added tokens -> decoder
-//   -> patterns (classes, automata) -> hashes -> write
+//   steps (normalizer, pre-tokenizer) -> model (vocabulary, merges) -> added tokens -> patterns
+//   (classes, automata) -> texts (decoder) -> template, lists -> hashes -> write
 //
 // Everything lives on the build's arena. Errors point into tokenizer.json.
 #ifndef TL_COMPILER_LOAD_TOKENIZER_BUILD_H
@@ -27,6 +27,7 @@ typedef struct tl_build_merge {
 
 typedef struct tl_build_added {
   tl_str text;
+  tl_str form; // what it is matched by and decodes to: the text, normalized if the token is
   uint32_t id;
   uint32_t flags; // TL_ADDED_*
   bool normalized;
@@ -70,8 +71,11 @@ TL_CHECKED tl_status tl_build_template(tl_build *build);
 // Reads "decoder" and makes texts, token flags and words of all ids.
 TL_CHECKED tl_status tl_build_texts(tl_build *build);
 
-// Builds classes and automata, puts the ADDED steps into place and sorts the added tokens.
+// Builds classes and automata, and with them the forms of the added tokens.
 TL_CHECKED tl_status tl_build_patterns(tl_build *build);
+
+// Sorts the added tokens into their lists and puts the ADDED steps into place.
+TL_CHECKED tl_status tl_build_lists(tl_build *build);
 
 // Builds the hash tables and finds the words that are whole.
 TL_CHECKED tl_status tl_build_hashes(tl_build *build);

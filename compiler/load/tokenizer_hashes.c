@@ -71,6 +71,14 @@ static bool is_opaque(const tl_build *b, uint32_t id) {
   return opaque;
 }
 
+// Whether a character can vanish, and so let its neighbours meet: no symbol, no unknown token.
+static bool has_vanishing(const tl_build *b) {
+  bool missing = false;
+  for (uint32_t i = 0; i < 256; i++)
+    missing = missing || b->byte_ids[i] == TL_TOKEN_NONE;
+  return missing && b->table.header.unknown_id == TL_TOKEN_NONE;
+}
+
 static tl_status build_edges(tl_build *b) {
   uint32_t words = 32;
   while (words * 16 < b->merges_count && words < EDGE_WORDS_MAX)
@@ -80,10 +88,11 @@ static tl_status build_edges(tl_build *b) {
   if (!bits || !opaque) return TL_MEMORY;
   for (uint32_t id = 0; id < b->table.header.tokens_count; id++)
     opaque[id] = is_opaque(b, id);
+  bool vanishing = has_vanishing(b);
   for (uint32_t i = 0; i < b->merges_count; i++) {
     const tl_build_merge *m = &b->merges[i];
     tl_str left = tl_token_word(&b->table, m->left), right = tl_token_word(&b->table, m->right);
-    if (opaque[m->left] || opaque[m->right]) {
+    if (vanishing || opaque[m->left] || opaque[m->right]) {
       memset(bits, 0xFF, words * sizeof *bits);
     } else if (left.length && right.length) {
       uint32_t bit = tl_edge_bit(border(b, left, true), border(b, right, false), words);

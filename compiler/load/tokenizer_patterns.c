@@ -4,7 +4,7 @@
 #include "compiler/load/tokenizer_build.h"
 #include "compiler/load/unicode.h"
 
-// An added token as it is looked for: `text` is normalized if the token is.
+// An added token as it is looked for.
 typedef struct sought {
   tl_str text;
   uint32_t order; // the first of equal texts counts
@@ -73,11 +73,12 @@ static tl_status build_automata(tl_build *b) {
 static tl_status normalize(tl_build *b, tl_str text, tl_str *out_text) {
   b->table.pool = b->pool.data;
   b->table.pool_count = (uint32_t)b->pool.length;
-  for (uint32_t i = 0; i < b->normalizers_count && text.length; i++) {
+  tl_text_piece piece = {text, true};
+  for (uint32_t i = 0; i < b->normalizers_count && piece.text.length; i++) {
     tl_text_buffer buffer = {.arena = b->arena};
-    TL_TRY(tl_text_step(&b->table, &b->steps[i], (tl_text_piece){text, true}, &buffer, &text));
+    TL_TRY(tl_text_step(&b->table, &b->steps[i], &buffer, &piece));
   }
-  *out_text = text;
+  *out_text = piece.text;
   return TL_OK;
 }
 
@@ -88,32 +89,37 @@ static int order_sought(const void *a, const void *b) {
   return x->order < y->order ? -1 : x->order > y->order;
 }
 
+static tl_status find_forms(tl_build *b) {
+  for (uint32_t i = 0; i < b->added_count; i++) {
+    tl_build_added *added = &b->added[i];
+    added->form = added->text;
+    if (added->normalized) TL_TRY(normalize(b, added->text, &added->form));
+    if (added->form.length >= 1 && added->form.length <= TL_TOKENIZER_ADDED_BYTES_MAX) continue;
+    tl_span span = tl_json_span(b->source, tl_json_get(b->root, TL_STR("added_tokens")));
+    return tl_diag_error(b->diag, TL_UNSUPPORTED, span,
+                         "the added token '%.*s' is %zu bytes after normalization, 1 to %d are "
+                         "supported",
+                         TL_STR_ARG(added->text), added->form.length, TL_TOKENIZER_ADDED_BYTES_MAX);
+  }
+  return TL_OK;
+}
+
 // Special tokens come before others, each in the file's order.
-static tl_status collect(tl_build *b, bool normalized, sought *list, uint32_t *out_count) {
-  uint32_t count = 0;
+static uint32_t collect(const tl_build *b, bool normalized, sought *list) {
+  uint32_t count = 0, kept = 0;
   for (int special = 1; special >= 0; special--) {
     for (uint32_t i = 0; i < b->added_count; i++) {
       const tl_build_added *added = &b->added[i];
       if (added->replaced || added->normalized != normalized) continue;
       if (!(added->flags & TL_ADDED_SPECIAL) != !special) continue;
-      sought *s = &list[count];
-      *s = (sought){added->text, count, added->id, added->flags};
-      if (normalized) TL_TRY(normalize(b, added->text, &s->text));
-      if (s->text.length == 0 || s->text.length > TL_TOKENIZER_ADDED_BYTES_MAX)
-        return tl_diag_error(b->diag, TL_UNSUPPORTED,
-                             tl_json_span(b->source, tl_json_get(b->root, TL_STR("added_tokens"))),
-                             "the added token '%.*s' is %zu bytes after normalization, 1..%d are "
-                             "supported",
-                             TL_STR_ARG(added->text), s->text.length, TL_TOKENIZER_ADDED_BYTES_MAX);
+      list[count] = (sought){added->form, count, added->id, added->flags};
       count++;
     }
   }
   qsort(list, count, sizeof *list, order_sought);
-  uint32_t kept = 0;
   for (uint32_t i = 0; i < count; i++)
     if (kept == 0 || !tl_str_equal(list[kept - 1].text, list[i].text)) list[kept++] = list[i];
-  *out_count = kept;
-  return TL_OK;
+  return kept;
 }
 
 static tl_status add_list(tl_build *b, const sought *list, uint32_t count, tl_tokenizer_added *rows,
@@ -139,7 +145,7 @@ static tl_status build_added(tl_build *b, uint32_t counts[2]) {
   uint32_t *first = tl_arena_array(b->arena, 2 * 257, sizeof *first);
   if (!list || !rows || !first) return TL_MEMORY;
   for (int normalized = 0; normalized < 2; normalized++) {
-    TL_TRY(collect(b, normalized, list, &counts[normalized]));
+    counts[normalized] = collect(b, normalized, list);
     TL_TRY(add_list(b, list, counts[normalized], rows, first + (size_t)normalized * 257));
   }
   b->table.header.raw_count = counts[0];
@@ -162,7 +168,6 @@ static void place_steps(tl_build *b, const uint32_t counts[2]) {
 }
 
 tl_status tl_build_patterns(tl_build *build) {
-  uint32_t counts[2];
   tl_status status = build_classes(build);
   if (status == TL_UNSUPPORTED)
     return tl_diag_error(build->diag, status, tl_json_span(build->source, build->root),
@@ -171,6 +176,11 @@ tl_status tl_build_patterns(tl_build *build) {
   TL_TRY(status);
   TL_TRY(build_automata(build));
   if (build->composes) TL_TRY(tl_unicode_nfc(build->arena, &build->table));
+  return find_forms(build);
+}
+
+tl_status tl_build_lists(tl_build *build) {
+  uint32_t counts[2];
   TL_TRY(build_added(build, counts));
   place_steps(build, counts);
   build->table.pool = build->pool.data;

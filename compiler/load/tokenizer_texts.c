@@ -250,6 +250,15 @@ static tl_status add_text(tl_build *b, const chain *c, tl_str text, token *t,
   return tl_text_append(texts, text_of(t));
 }
 
+// A token is special if it reads as one of the special tokens does in the file.
+static bool is_special(const tl_build *b, const tl_build_added *added) {
+  if (!added->normalized) return added->flags & TL_ADDED_SPECIAL;
+  for (uint32_t i = 0; i < b->added_count; i++)
+    if (b->added[i].flags & TL_ADDED_SPECIAL && tl_str_equal(b->added[i].text, added->form))
+      return true;
+  return false;
+}
+
 // Texts of all ids as the file names them, added tokens over vocabulary.
 static tl_status name_ids(tl_build *b, tl_str *names, uint8_t *flags) {
   uint32_t tokens = b->table.header.tokens_count;
@@ -258,8 +267,8 @@ static tl_status name_ids(tl_build *b, tl_str *names, uint8_t *flags) {
   for (uint32_t i = 0; i < b->added_count; i++) {
     const tl_build_added *added = &b->added[i];
     if (added->replaced) continue;
-    names[added->id] = added->text;
-    if (added->flags & TL_ADDED_SPECIAL) flags[added->id] |= TL_TOKEN_SPECIAL;
+    names[added->id] = added->form;
+    if (is_special(b, added)) flags[added->id] |= TL_TOKEN_SPECIAL;
   }
   for (uint32_t id = 0; id < tokens; id++)
     if (names[id].data) flags[id] |= TL_TOKEN_PRESENT;

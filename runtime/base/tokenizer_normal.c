@@ -43,19 +43,31 @@ static tl_status append_code(tl_text_buffer *buffer, uint32_t code) {
   return tl_text_append(buffer, (tl_str){bytes, tl_utf8_write(code, bytes)});
 }
 
-tl_status tl_text_replace(const tl_tokenizer_table *table, uint32_t pattern, tl_str with,
-                          tl_str text, tl_text_buffer *buffer) {
+// Whether the text still begins where it did after its first match is replaced. The publishers'
+// library counts a replacement as standing where the last character it replaced stood.
+static bool keeps_start(const tl_find *first, tl_str with) {
+  uint32_t code;
+  return !first->found || first->begin > 0 ||
+         (with.length && tl_utf8_read(first->text.data, first->text.length, &code) == first->end);
+}
+
+static tl_status replace(const tl_tokenizer_table *t, uint32_t pattern, tl_str with,
+                         tl_text_buffer *buffer, tl_text_piece *piece) {
+  tl_str text = piece->text;
   tl_find find = {.text = text, .steps_left = tl_find_budget(text.length)};
   size_t copied = 0;
   buffer->length = 0;
-  TL_TRY(tl_pattern_find(table, pattern, &find));
+  TL_TRY(tl_pattern_find(t, pattern, &find));
+  piece->at_start = piece->at_start && keeps_start(&find, with);
   while (find.found) {
     TL_TRY(tl_text_append(buffer, tl_str_slice(text, copied, find.begin)));
     TL_TRY(tl_text_append(buffer, with));
     copied = find.end;
-    TL_TRY(tl_pattern_find(table, pattern, &find));
+    TL_TRY(tl_pattern_find(t, pattern, &find));
   }
-  return tl_text_append(buffer, tl_str_slice(text, copied, text.length));
+  TL_TRY(tl_text_append(buffer, tl_str_slice(text, copied, text.length)));
+  piece->text = (tl_str){buffer->data, buffer->length};
+  return TL_OK;
 }
 
 static const tl_tokenizer_nfc *find_row(const tl_tokenizer_table *t, uint32_t code) {
@@ -227,19 +239,15 @@ tl_status tl_text_compose(const tl_tokenizer_table *table, tl_str text, tl_text_
 }
 
 tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step *step,
-                       tl_text_piece piece, tl_text_buffer *buffer, tl_str *out_text) {
+                       tl_text_buffer *buffer, tl_text_piece *piece) {
   tl_str with = {table->pool + step->text_offset, step->text_length};
-  *out_text = piece.text;
-  if (step->kind == TL_STEP_NFC) return tl_text_compose(table, piece.text, buffer, out_text);
-  if (step->kind == TL_STEP_REPLACE) {
-    TL_TRY(tl_text_replace(table, step->pattern, with, piece.text, buffer));
-  } else {
-    if ((step->flags & TL_PREFIX_UNLESS) && tl_str_starts_with(piece.text, with)) return TL_OK;
-    if ((step->flags & TL_PREFIX_FIRST) && !piece.at_start) return TL_OK;
-    buffer->length = 0;
-    TL_TRY(tl_text_append(buffer, with));
-    TL_TRY(tl_text_append(buffer, piece.text));
-  }
-  *out_text = (tl_str){buffer->data, buffer->length};
+  if (step->kind == TL_STEP_NFC) return tl_text_compose(table, piece->text, buffer, &piece->text);
+  if (step->kind == TL_STEP_REPLACE) return replace(table, step->pattern, with, buffer, piece);
+  if ((step->flags & TL_PREFIX_UNLESS) && tl_str_starts_with(piece->text, with)) return TL_OK;
+  if ((step->flags & TL_PREFIX_FIRST) && !piece->at_start) return TL_OK;
+  buffer->length = 0;
+  TL_TRY(tl_text_append(buffer, with));
+  TL_TRY(tl_text_append(buffer, piece->text));
+  piece->text = (tl_str){buffer->data, buffer->length};
   return TL_OK;
 }

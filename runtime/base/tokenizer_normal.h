@@ -20,10 +20,6 @@ typedef struct tl_text_buffer {
 // Appends `text`. TL_MEMORY if the arena is exhausted or the text exceeds TL_TEXT_BYTES_MAX.
 TL_CHECKED tl_status tl_text_append(tl_text_buffer *buffer, tl_str text);
 
-// Writes `text` with all matches of `pattern` replaced to the emptied `buffer`.
-TL_CHECKED tl_status tl_text_replace(const tl_tokenizer_table *table, uint32_t pattern, tl_str with,
-                                     tl_str text, tl_text_buffer *buffer);
-
 // `*out_text` is the NFC of `text`: `text` itself if nothing changes, else in `buffer`. Linear in
 // the length of `text`, whatever marks it is made of.
 TL_CHECKED tl_status tl_text_compose(const tl_tokenizer_table *table, tl_str text,
@@ -35,9 +31,9 @@ typedef struct tl_text_piece {
   bool at_start; // it begins where the whole text began
 } tl_text_piece;
 
-// Runs a step that changes the text (NFC, REPLACE, PREFIX). `*out_text` is the piece's own text or
-// lies in `buffer`.
+// Runs a step that changes the text (NFC, REPLACE, PREFIX) on `piece`; its text is then what it was
+// or lies in `buffer`.
 TL_CHECKED tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step *step,
-                                  tl_text_piece piece, tl_text_buffer *buffer, tl_str *out_text);
+                                  tl_text_buffer *buffer, tl_text_piece *piece);
 
 #endif

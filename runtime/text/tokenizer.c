@@ -71,7 +71,7 @@ static tl_status cut_added(encoder *e, uint32_t step, tl_text_piece piece) {
       begin = begin < done ? done : skip_spaces_back(t, text, begin, done);
     if (added->flags & TL_ADDED_RSTRIP) end = skip_spaces(t, text, end);
     TL_TRY(pass_on(e, step, piece, done, begin));
-    TL_TRY(tl_ids_push(e->bpe.arena, &e->bpe.ids, added->id));
+    if (begin < end) TL_TRY(tl_ids_push(e->bpe.arena, &e->bpe.ids, added->id));
     done = end;
   }
   return pass_on(e, step, piece, done, text.length);
@@ -134,9 +134,8 @@ static tl_status run_step(encoder *e, uint32_t step, tl_text_piece piece) {
   const tl_tokenizer_step *row = &t->steps[step];
   if (row->kind == TL_STEP_ADDED) return cut_added(e, step, piece);
   if (row->kind == TL_STEP_SPLIT) return split(e, step, piece);
-  tl_text_piece changed = {.at_start = piece.at_start};
-  TL_TRY(tl_text_step(t, row, piece, &e->buffers[step], &changed.text));
-  return run_step(e, step + 1, changed);
+  TL_TRY(tl_text_step(t, row, &e->buffers[step], &piece));
+  return run_step(e, step + 1, piece);
 }
 
 // `*out_text` is `text` if it is valid UTF-8, else a copy with U+FFFD for every broken sequence.

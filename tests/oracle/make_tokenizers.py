@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Small tokenizers of all kinds the compiler knows, and what the `tokenizers` package does with them.
+
+    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, two small tokenizers
+    make_tokenizers.py --random N --out DIR                     N random pipelines as DIR/NAME/tokenizer.json,
+                                                                for compare_tokenizers.py --tokenizers DIR
+
+A fixture folder holds tokenizer.json and expected.txt, a line per case: `encode HEX ids..` with special
+tokens, `decode HEX ids..` without; HEX is the text's bytes, `-` if there are none. Bytes that are no UTF-8
+read as Python's "replace" reads them.
+"""
+import argparse
+import json
+import random
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog, and the dog doesn't mind: it's only 12345 foxes.",
+    "for (int i = 0; i < n; i++) { sum += weights[i] * values[i]; }  // the usual loop",
+    "Füchse springen über Hunde; les élèves mangent des crêpes à midi. Пишем по-русски.",
+    "你好，世界。今天天气很好。 مرحبا بالعالم 😀👍🏽",
+] * 3
+WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+MARK = "\u2581"
+
+
+def byte_tokenizer(size):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(WORDS), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, special_tokens=["<|end|>", "<|start|>"])
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return json.loads(tokenizer.to_str())
+
+
+def piece_tokenizer(size, missing_bytes=0):
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(MARK), normalizers.Replace(" ", MARK)])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse(),
+                                           decoders.Strip(" ", 1, 0)])
+    specials = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256 - missing_bytes)]
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=specials, limit_alphabet=70)
+    tokenizer.train_from_iterator(SENTENCES[:3], trainer)
+    data = json.loads(tokenizer.to_str())
+    data["added_tokens"] = [token for token in data["added_tokens"] if not token["content"].startswith("<0x")]
+    data["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}
+    return data
+
+
+def added(content, rng=None, identity=0, **flags):
+    token = dict(id=identity, content=content, single_word=False, lstrip=False, rstrip=False, normalized=False,
+                 special=False)
+    if rng:
+        token |= {key: rng.random() < 0.35 for key in ("single_word", "lstrip", "rstrip", "normalized", "special")}
+    return token | flags
+
+
+def split(pattern, behavior="Isolated", invert=False, literal=False):
+    return {"type": "Split", "pattern": {"String" if literal else "Regex": pattern}, "behavior": behavior,
+            "invert": invert}
+
+
+def random_normalizer(rng):
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+    parts = [{"type": "NFC"}, replace, {"type": "Prepend", "prepend": rng.choice([MARK, "é", " "])},
+             {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+             {"type": "Replace", "pattern": {"Regex": r"[aeiou]{2}|\p{Lu}(?=x)"}, "content": rng.choice(["", "o"])}]
+    chosen = rng.sample(parts, rng.randrange(0, 4))
+    return None if not chosen else {"type": "Sequence", "normalizers": chosen}
+
+
+def random_splits(rng):
+    patterns = [WORDS, r"\p{N}{1,3}", r"[\u4e00-\u9fa5]+".encode().decode("unicode_escape"), r"\s+(?!\S)|\s+",
+                r"\p{L}[\p{L}\p{M}]*", r"[^\S\n]+|\n", r" ?\p{P}+", r"(?:ab|a)(?:c|bcd)?", r"x$|\d+", r"e(?=l)|o(?!x)",
+                r"(a|ab)(c|bcd)*", r"\w+|[^\w\s]+", r"\p{Han}|\p{Cyrillic}{2,4}"]
+    behaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+    chosen = []
+    for _ in range(rng.randrange(0, 3)):
+        if rng.random() < 0.25:
+            chosen.append(split(rng.choice([" ", "e", "th", MARK]), rng.choice(behaviors), rng.random() < 0.3, True))
+        else:
+            chosen.append(split(rng.choice(patterns), rng.choice(behaviors), rng.random() < 0.3))
+    if rng.random() < 0.3:
+        chosen.append({"type": "Digits", "individual_digits": rng.random() < 0.5})
+    if rng.random() < 0.3:
+        chosen.append({"type": "Metaspace", "replacement": MARK, "split": rng.random() < 0.5,
+                       "prepend_scheme": rng.choice(["always", "never", "first"])})
+    return chosen
+
+
+def random_decoder(rng, is_bytes):
+    if rng.random() < 0.15:
+        return None
+    if is_bytes:
+        return {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    if rng.random() < 0.25:
+        return {"type": "Metaspace", "replacement": MARK, "prepend_scheme": rng.choice(["always", "never"]),
+                "split": True}
+    chain = [{"type": "Replace", "pattern": {"String": MARK}, "content": " "}, {"type": "ByteFallback"},
+             {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": rng.randrange(3), "stop": 0}]
+    if rng.random() < 0.3:
+        chain.insert(0, {"type": "Strip", "content": "e", "start": 1, "stop": 0})
+    return {"type": "Sequence", "decoders": chain}
+
+
+def random_tokenizer(rng, bases):
+    is_bytes = rng.random() < 0.5
+    data = json.loads(json.dumps(bases[0] if is_bytes else rng.choice(bases[1:])))
+    model = data["model"]
+    data["normalizer"] = random_normalizer(rng)
+    cutters = random_splits(rng)
+    if is_bytes:
+        cutters.append({"type": "ByteLevel", "add_prefix_space": rng.random() < 0.4, "trim_offsets": True,
+                        "use_regex": rng.random() < 0.5})
+    data["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": cutters} if cutters else None
+    data["decoder"] = random_decoder(rng, is_bytes)
+    model["ignore_merges"] = rng.random() < 0.3
+    if not is_bytes:
+        model["fuse_unk"] = rng.random() < 0.6
+        model["byte_fallback"] = rng.random() < 0.6
+        model["unk_token"] = rng.choice(["<unk>", "<unk>", None])
+    contents = ["<end>", "fox", " the", "\n\n", "é", "e\u0301x", "<x> y", "quick ", MARK + "a", "ab", "abc", "🏽", "  ", "Fox"]
+    for content in rng.sample(contents, rng.randrange(0, 7)):
+        data["added_tokens"].append(added(content, rng))
+    return data
+
+
+def texts_for(rng):
+    texts = ["", " ", "a", "  the  fox", "it's 12345 o'clock", "DOESN'T", "x = y[0] + 'z';\n\n\treturn;\r\n", "\r\n \n a",
+             "你好，世界。", "今天天气", "مرحبا", "😀👍🏽 👩‍👩‍👧", "e\u0301le\u0300ve a\u0323\u0302", "\u1112\u1161\u11ab",
+             "Füchse über Пишем", "<|end|>x <|start|>", "<s>a</s> <unk>", "\x00\x01\x7f\u0085\u00a0\u3000", "a" * 300,
+             " " * 200, "\n" * 100, "ab" * 150, "the" * 120, "\u0301" * 40, "<0x41><0xFF>", "▁▁the▁", "Ġthe", "１２ ½ Ⅷ"]
+    letters = list("abcdefox theTHE's 12\n\t.,;!") + list("éüß你好世мп") + ["😀", "\u0301", MARK, "the ", "  ", "\u200d"]
+    texts += ["".join(rng.choices(letters, k=rng.randrange(1, 30))) for _ in range(220)]
+    data = [text.encode("utf8") for text in texts]
+    data += [b"\xff", b"a\xc3", b"\xed\xa0\x80x", b"\xf0\x9f\x91", b"\xf0\x9fa", b"\xc0\xaf", b"\x80\x80 the", b"\xe4\xbd"]
+    return data
+
+
+def write_fixture(folder, data, rng):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(data, ensure_ascii=True, indent=1) + "\n")
+    tokenizer = Tokenizer.from_file(str(path))
+    lines = []
+
+    def add(kind, text, ids):
+        lines.append(" ".join([kind, text.hex() or "-", *map(str, ids)]))
+
+    for text in texts_for(rng):
+        ids = tokenizer.encode(text.decode("utf8", "replace")).ids
+        add("encode", text, ids)
+        add("decode", tokenizer.decode(ids).encode("utf8"), ids)
+    size = tokenizer.get_vocab_size() + 4
+    for _ in range(200):
+        ids = [rng.randrange(size) for _ in range(rng.randrange(1, 14))]
+        add("decode", tokenizer.decode(ids).encode("utf8"), ids)
+    (folder / "expected.txt").write_text("\n".join(lines) + "\n")
+    print(folder, len(lines), "cases")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fixtures")
+    parser.add_argument("--random", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    if options.fixtures:
+        rng = random.Random(5)
+        bytes_json, pieces_json = byte_tokenizer(420), piece_tokenizer(460, missing_bytes=16)
+        bytes_json["added_tokens"] += [added("<tool>", identity=420), added("fox", identity=421, single_word=True),
+                                       added("e\u0301x", identity=422, normalized=True),
+                                       added("[trim]", identity=423, lstrip=True, rstrip=True)]
+        pieces_json["added_tokens"] += [added("\n\n", identity=460), added("the dog", identity=461, normalized=True)]
+        write_fixture(Path(options.fixtures) / "bytes", bytes_json, rng)
+        write_fixture(Path(options.fixtures) / "pieces", pieces_json, rng)
+    rng = random.Random(options.seed)
+    bases = [byte_tokenizer(420), piece_tokenizer(460), piece_tokenizer(460, 16)] if options.random else []
+    for index in range(options.random):
+        folder = Path(options.out) / f"random{index:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tokenizer.json").write_text(json.dumps(random_tokenizer(rng, bases)))
+
+
+if __name__ == "__main__":
+    main()
