@@ -40,20 +40,23 @@ tl_status tl_file_open(const char *path, tl_file *out_file, tl_diag *diag) {
   return status;
 }
 
+void tl_file_close_descriptor(tl_file *file) {
+  if (file->fd >= 0) close(file->fd);
+  file->fd = -1;
+}
+
 void tl_file_close(tl_file *file) {
   if (file->bytes.length) munmap((void *)(uintptr_t)file->bytes.data, file->bytes.length);
-  if (file->fd >= 0) close(file->fd);
+  tl_file_close_descriptor(file);
   *file = TL_FILE_CLOSED;
 }
 
 void tl_file_drop(const tl_file *file, size_t offset, size_t length) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), total = file->bytes.length;
-  if (offset >= total) return;
+  if (offset >= total || !length) return;
   size_t end = length < total - offset ? offset + length : total;
-  size_t begin = (offset + page - 1) / page * page;
-  // The last page of the file belongs to it alone.
-  if (end < total) end = end / page * page;
-  if (begin >= end) return;
+  size_t begin = offset / page * page;
+  // The kernel rounds the end up to a page; the mapping's last page belongs to it alone.
   madvise((void *)(uintptr_t)(file->bytes.data + begin), end - begin, MADV_DONTNEED);
 }
 

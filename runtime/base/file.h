@@ -18,7 +18,7 @@ enum { TL_FILE_PATH_MAX = 4096 };
 
 typedef struct tl_file {
   tl_str bytes; // data is never NULL in an open file
-  int fd;       // -1 = closed
+  int fd;       // -1 = none
 } tl_file;
 
 // A closed file.
@@ -32,9 +32,13 @@ tl_status tl_file_open(const char *path, tl_file *out_file, tl_diag *diag) TL_CH
 // Unmaps and closes. Accepts a closed file.
 void tl_file_close(tl_file *file);
 
-// Takes the pages that lie wholly in bytes [offset, offset + length) out of this process's memory.
-// Their content is read again when touched. May be called by any thread.
+// Takes the pages that hold bytes [offset, offset + length) out of this process's memory, also
+// where neighbours share them. Their content is read again when touched. May be called by any
+// thread.
 void tl_file_drop(const tl_file *file, size_t offset, size_t length);
+
+// Closes the descriptor and keeps the bytes, for programs that map hundreds of files.
+void tl_file_close_descriptor(tl_file *file);
 
 // Takes a shared lock on the file, held until it is closed; waits for a writer that is about to
 // finish. TL_IO if the system refuses; file systems without locks count as success.
