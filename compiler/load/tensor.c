@@ -52,8 +52,8 @@ tl_status tl_tensor_read_f32(const tl_tensor *tensor, int64_t first, int64_t cou
   int64_t total = tensor->elements_count;
   if (first < 0 || count < 0 || first > total || count > total - first)
     return tl_diag_error(diag, TL_USAGE, tensor->span,
-                         "elements %lld to %lld were asked for, the tensor has %lld",
-                         (long long)first, (long long)(first + count), (long long)total);
+                         "%lld elements from number %lld on were asked for, the tensor has %lld",
+                         (long long)count, (long long)first, (long long)total);
   if (!rows[tensor->dtype].is_real)
     return tl_diag_error(diag, TL_UNSUPPORTED, tensor->span,
                          "tensor '%.*s' is %s, expected F32, F16, BF16, F8_E4M3 or F8_E5M2",
