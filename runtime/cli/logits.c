@@ -1,0 +1,137 @@
+// `tlmrt logits`: the model's outputs for a list of ids, as the f32 tensor `logits` of a
+// safetensors file.
+//
+//   [n, vocabulary]  models that generate: row i scores the id behind ids[i]
+//   [n, labels]      models that score tokens
+//   [1, labels]      models that score the sequence
+//
+// Rows go to the file as steps produce them: memory holds one step's outputs, whatever n is. The
+// file gets its name when it is whole.
+#include "runtime/base/file_writer.h"
+#include "runtime/cli/commands.h"
+#include "runtime/cli/feed.h"
+#include "runtime/cli/input.h"
+
+enum {
+  HEADER_BYTES = 128,           // its length field too; padded with spaces
+  HEADER_LENGTH_BYTES = 8,      // little endian, in front of the JSON text
+  OUTPUTS_BYTES_MAX = 64 << 20, // of a step
+  CHUNK_DEFAULT = 512           // of tlmc_session_options
+};
+
+typedef struct logits_file {
+  tl_cli *cli;
+  tl_file_writer writer;
+  int64_t rows, columns;
+  int64_t written; // rows
+} logits_file;
+
+static size_t row_bytes(const logits_file *file) {
+  return (size_t)file->columns * sizeof(float);
+}
+
+static tl_status write_header(logits_file *file) {
+  char header[HEADER_BYTES + 1];
+  memset(header, ' ', sizeof header);
+  int length = snprintf(header + HEADER_LENGTH_BYTES, sizeof header - HEADER_LENGTH_BYTES,
+                        "{\"logits\":{\"dtype\":\"F32\",\"shape\":[%lld,%lld],"
+                        "\"data_offsets\":[0,%llu]}}",
+                        (long long)file->rows, (long long)file->columns,
+                        (unsigned long long)file->rows * row_bytes(file));
+  header[HEADER_LENGTH_BYTES + length] = ' '; // the NUL
+  for (int i = 0; i < HEADER_LENGTH_BYTES; i++) {
+    header[i] = (char)((uint64_t)(HEADER_BYTES - HEADER_LENGTH_BYTES) >> (8 * i));
+  }
+  return tl_file_writer_write(&file->writer, 0, header, HEADER_BYTES, &file->cli->diag);
+}
+
+// Appends outputs 0 .. count - 1 of the step; neighbours in memory go out in one piece.
+static tl_status take_outputs(void *user, int32_t count) {
+  logits_file *file = user;
+  tl_cli *cli = file->cli;
+  if (cli->facts.task == TLMC_TASK_SCORE_FIRST || cli->facts.task == TLMC_TASK_SCORE_LAST) {
+    file->written = 0; // of several parts the last one counts
+  }
+  for (int32_t first = 0, end; first < count; first = end) {
+    const float *data = tlmc_step_output(cli->session, first);
+    if (!data) return tl_cli_fail(cli, TL_INTERNAL, "the step has no output %d", first);
+    for (end = first + 1; end < count; end++) {
+      if (tlmc_step_output(cli->session, end) != data + (end - first) * file->columns) break;
+    }
+    if (file->written + (end - first) > file->rows) {
+      return tl_cli_fail(cli, TL_INTERNAL, "the session gave more outputs than rows");
+    }
+    uint64_t offset = HEADER_BYTES + (uint64_t)file->written * row_bytes(file);
+    size_t bytes = (size_t)(end - first) * row_bytes(file);
+    TL_TRY(tl_file_writer_write(&file->writer, offset, data, bytes, &cli->diag));
+    file->written += end - first;
+  }
+  return TL_OK;
+}
+
+static bool has_row_each(const tl_cli *cli) {
+  return cli->facts.task == TLMC_TASK_GENERATE || cli->facts.task == TLMC_TASK_SCORE_TOKENS;
+}
+
+// A step holds what its outputs leave room for; a sequence that must be whole takes one step.
+static tl_status open_session(tl_cli *cli, int32_t count) {
+  tlmc_session_options session;
+  tl_cli_session_options(cli, &session);
+  tl_cli_session_fit(cli, &session, count);
+  bool is_whole = cli->facts.whole || cli->facts.task == TLMC_TASK_SCORE_FIRST;
+  if (session.chunk == 0) session.chunk = CHUNK_DEFAULT;
+  if (is_whole && session.chunk < count) session.chunk = count;
+  if (session.chunk > count) session.chunk = count;
+  if (session.chunk < session.batch) session.chunk = session.batch;
+  int64_t fitting = OUTPUTS_BYTES_MAX / ((int64_t)cli->facts.outputs * (int64_t)sizeof(float));
+  session.outputs = session.chunk;
+  if (!is_whole && fitting < session.outputs) session.outputs = fitting > 1 ? (int32_t)fitting : 1;
+  if (session.outputs < session.batch) session.outputs = session.batch;
+  return tl_cli_session_open(cli, &session);
+}
+
+static tl_status feed_ids(tl_cli *cli, const tl_cli_ids *ids, logits_file *file) {
+  int32_t sequence;
+  TL_TRY(tl_cli_take(cli, tlmc_sequence_open(cli->session, &sequence, &cli->error)));
+  const tlmc_session_facts *facts = &cli->session_facts;
+  bool is_bounded = has_row_each(cli) && facts->outputs < facts->chunk;
+  tl_cli_feed feed = {
+      .sequences = &sequence,
+      .count = 1,
+      .rows = ids->count,
+      .ids = ids->ids,
+      .types = ids->types,
+      .step_rows = is_bounded ? facts->outputs : facts->chunk,
+      .wants_all = has_row_each(cli),
+      .take = take_outputs,
+      .user = file,
+  };
+  return tl_cli_feed_run(cli, &feed);
+}
+
+static tl_status write_file(tl_cli *cli, const tl_cli_ids *ids, logits_file *file) {
+  TL_TRY(write_header(file));
+  TL_TRY(feed_ids(cli, ids, file));
+  if (file->written != file->rows) {
+    return tl_cli_fail(cli, TL_INTERNAL, "the session gave %lld of %lld output rows",
+                       (long long)file->written, (long long)file->rows);
+  }
+  return tl_file_writer_commit(&file->writer, &cli->diag);
+}
+
+tl_status tl_cli_logits(tl_cli *cli) {
+  tl_cli_ids ids;
+  logits_file file = {.cli = cli};
+  if (!cli->options.out) {
+    return tl_cli_fail(cli, TL_USAGE, "--out FILE is missing: the safetensors file to write");
+  }
+  TL_TRY(tl_cli_plan_open(cli));
+  TL_TRY(tl_cli_read_prompt_ids(cli, cli->options.ids, &ids));
+  TL_TRY(open_session(cli, ids.count));
+  file.rows = has_row_each(cli) ? ids.count : 1;
+  file.columns = cli->facts.outputs;
+  TL_TRY(tl_file_writer_open(cli->options.out, &file.writer, &cli->diag));
+  tl_status status = write_file(cli, &ids, &file);
+  tl_file_writer_close(&file.writer);
+  return status;
+}
