@@ -32,8 +32,9 @@ typedef struct tl_plan_open_options {
   const tl_plan_crew *crew; // NULL = the calling thread alone
 } tl_plan_open_options;
 
-// Opens `path`, which must outlive the plan. One error says what is wrong and names the section:
-// TL_IO, TL_INPUT for damage, TL_UNSUPPORTED for another version. On failure nothing stays open.
+// Opens `path`, which must outlive the plan. `options` may be NULL. One error says what is wrong
+// and names the section: TL_IO, TL_INPUT for damage, TL_UNSUPPORTED for another version. On failure
+// nothing stays open.
 tl_status tl_plan_open(const char *path, const tl_plan_open_options *options, tl_plan *out_plan,
                        tl_diag *diag) TL_CHECKED;
 
