@@ -10,6 +10,7 @@ typedef struct parser {
   size_t at;
   int depth;
   bool ignore_case;
+  bool in_brackets;
   uint32_t folded_before; // the literal just read under (?i: ), in small letters; 0 = none
 } parser;
 
@@ -157,6 +158,16 @@ static tl_status take_property(parser *p, size_t begin, bool negate, tl_charset 
   return negate ? tl_charset_negate(p->context->arena, out_set) : TL_OK;
 }
 
+// Outside of brackets the publishers' regex engine counts six more characters as parts of words.
+static tl_status add_word(parser *p, tl_charset *set) {
+  tl_charset word = {0};
+  static const uint32_t extras[] = {0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE};
+  for (size_t i = 0; !p->in_brackets && i < sizeof extras / sizeof *extras; i++)
+    TL_TRY(tl_charset_add(p->context->arena, &word, extras[i], extras[i] + 1));
+  TL_TRY(tl_unicode_add(p->context->arena, TL_UNICODE_WORD, &word));
+  return tl_charset_unite(p->context->arena, set, &word);
+}
+
 // An escape, after the backslash: a single character (`*out_single`), or a set.
 static tl_status take_escape(parser *p, bool *out_single, uint32_t *out_code, tl_charset *out_set) {
   static const char controls[] = "n\nr\rt\tf\fv\va\ae\x1b";
@@ -168,7 +179,7 @@ static tl_status take_escape(parser *p, bool *out_single, uint32_t *out_code, tl
   if (code == 'p' || code == 'P') return take_property(p, begin, code == 'P', out_set);
   bool negate = code == 'S' || code == 'D' || code == 'W';
   if (code == 's' || code == 'S') TL_TRY(tl_unicode_add(arena, TL_UNICODE_SPACE, out_set));
-  if (code == 'w' || code == 'W') TL_TRY(tl_unicode_add(arena, TL_UNICODE_WORD, out_set));
+  if (code == 'w' || code == 'W') TL_TRY(add_word(p, out_set));
   if (code == 'd' || code == 'D') TL_TRY(tl_unicode_add_property(arena, TL_STR("Nd"), out_set));
   if (out_set->count) return negate ? tl_charset_negate(arena, out_set) : TL_OK;
   *out_single = true;
@@ -203,6 +214,7 @@ static tl_status take_item(parser *p, bool *out_single, uint32_t *out_code, tl_c
 static tl_status parse_brackets(parser *p, size_t begin, tl_regex_node **out_node) {
   tl_arena *arena = p->context->arena;
   tl_charset set = {0};
+  p->in_brackets = true;
   bool negate = take_if(p, "^"), first = true;
   for (; first || peek(p) != ']'; first = false) {
     if (at_end(p)) return fail(p, begin, "the bracket is never closed");
@@ -224,6 +236,7 @@ static tl_status parse_brackets(parser *p, size_t begin, tl_regex_node **out_nod
     TL_TRY(tl_charset_unite(arena, &set, &one));
   }
   p->at++;
+  p->in_brackets = false;
   if (p->ignore_case) {
     if (!is_ascii_only(&set))
       return fail(p, begin, "letters outside of ASCII in (?i: ) are not supported");

@@ -168,6 +168,9 @@ static tl_status parse_metaspace(tl_build *b, const tl_json *node) {
   bool first = tl_str_is(scheme, "first"), never = tl_str_is(scheme, "never") || !prefix;
   if (!first && !never && !tl_str_is(scheme, "always"))
     return tl_build_unsupported(b, node, "prepend_scheme", scheme);
+  for (uint32_t i = 0; first && i < b->table.steps_count; i++)
+    if (b->steps[i].kind == TL_STEP_PREFIX) // where the text began is no longer known
+      return tl_build_unsupported(b, node, "prepend_scheme after a prefix", scheme);
   tl_tokenizer_step replace = {.kind = TL_STEP_REPLACE};
   tl_tokenizer_step before = {.kind = TL_STEP_PREFIX,
                               .flags = TL_PREFIX_UNLESS | (first ? TL_PREFIX_FIRST : 0)};

@@ -142,7 +142,10 @@ def compare(family, driver, data, folder, options):
     texts += broken_texts(rng, lines)
     with tempfile.TemporaryDirectory() as scratch:
         table = str(Path(scratch) / "table")
-        subprocess.run([driver, "compile", table, str(folder / "tokenizer.json")], check=True, capture_output=True)
+        compiled = subprocess.run([driver, "compile", table, str(folder / "tokenizer.json")], capture_output=True)
+        if compiled.returncode:
+            print(f"{family:14} refused: {compiled.stderr.decode().splitlines()[0]}")
+            return options.refusals_count
         begin = time.time()
         texts, reference = reference_ids(tokenizer, texts)
         seconds = time.time() - begin
@@ -178,6 +181,7 @@ def main():
     parser.add_argument("--bytes", type=int, default=300_000, help="of each text")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("families", nargs="*")
+    parser.add_argument("--refusals-count", action="store_true", help="a refused tokenizer is a difference")
     options = parser.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     data = Path(options.data)

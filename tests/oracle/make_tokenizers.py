@@ -22,7 +22,8 @@ SENTENCES = [
     "Füchse springen über Hunde; les élèves mangent des crêpes à midi. Пишем по-русски.",
     "你好，世界。今天天气很好。 مرحبا بالعالم 😀👍🏽",
 ] * 3
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+         r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 MARK = "\u2581"
 
 
@@ -129,21 +130,23 @@ def random_tokenizer(rng, bases):
         model["fuse_unk"] = rng.random() < 0.6
         model["byte_fallback"] = rng.random() < 0.6
         model["unk_token"] = rng.choice(["<unk>", "<unk>", None])
-    contents = ["<end>", "fox", " the", "\n\n", "é", "e\u0301x", "<x> y", "quick ", MARK + "a", "ab", "abc", "🏽", "  ", "Fox"]
+    contents = ["<end>", "fox", " the", "\n\n", "é", "e\u0301x", "<x> y", "quick ", MARK + "a", "ab", "abc", "🏽",
+                "  ", "Fox"]
     for content in rng.sample(contents, rng.randrange(0, 7)):
         data["added_tokens"].append(added(content, rng))
     return data
 
 
 def texts_for(rng):
-    texts = ["", " ", "a", "  the  fox", "it's 12345 o'clock", "DOESN'T", "x = y[0] + 'z';\n\n\treturn;\r\n", "\r\n \n a",
-             "你好，世界。", "今天天气", "مرحبا", "😀👍🏽 👩‍👩‍👧", "e\u0301le\u0300ve a\u0323\u0302", "\u1112\u1161\u11ab",
+    texts = ["", " ", "a", "  the  fox", "it's 12345 o'clock", "DOESN'T", "x = y[0] + 'z';\n\n\treturn;\r\n",
+             "\r\n \n a", "你好，世界。", "今天天气", "مرحبا", "😀👍🏽 👩‍👩‍👧", "e\u0301le\u0300ve a\u0323\u0302", "\u1112\u1161\u11ab",
              "Füchse über Пишем", "<|end|>x <|start|>", "<s>a</s> <unk>", "\x00\x01\x7f\u0085\u00a0\u3000", "a" * 300,
              " " * 200, "\n" * 100, "ab" * 150, "the" * 120, "\u0301" * 40, "<0x41><0xFF>", "▁▁the▁", "Ġthe", "１２ ½ Ⅷ"]
     letters = list("abcdefox theTHE's 12\n\t.,;!") + list("éüß你好世мп") + ["😀", "\u0301", MARK, "the ", "  ", "\u200d"]
     texts += ["".join(rng.choices(letters, k=rng.randrange(1, 30))) for _ in range(220)]
     data = [text.encode("utf8") for text in texts]
-    data += [b"\xff", b"a\xc3", b"\xed\xa0\x80x", b"\xf0\x9f\x91", b"\xf0\x9fa", b"\xc0\xaf", b"\x80\x80 the", b"\xe4\xbd"]
+    data += [b"\xff", b"a\xc3", b"\xed\xa0\x80x", b"\xf0\x9f\x91", b"\xf0\x9fa", b"\xc0\xaf", b"\x80\x80 the",
+             b"\xe4\xbd"]
     return data
 
 

@@ -170,6 +170,9 @@ def main():
     sets = {"SPACE": regex_set(r"\s"), "WORD": regex_set(r"\w"), "NUMERIC": digit_set(),
             "ADDED_WORD": added_set(single_word=True), "ADDED_SPACE": added_set(lstrip=True)}
     assert regex_set(r"\d") == regex_set(r"\p{Nd}")
+    # compiler/load/regex.c knows that a bare \w is more than one in brackets.
+    words = pre_tokenizers.Split(Regex(r"\W+"), "removed")
+    assert sorted(set(pieces(words)) - set(sets["WORD"])) == [0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE]
     for script in SCRIPTS:
         sets["SCRIPT_" + script.upper()] = regex_set(rf"\p{{{script}}}")
     rows, classes, pairs = normal_forms()
