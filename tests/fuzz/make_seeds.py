@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""First inputs for the fuzz targets, one folder per target: make_seeds.py FOLDER
+
+The same files each time. Targets whose inputs are checked in elsewhere get copies of those.
+"""
+import json
+import shutil
+import struct
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+def write(folder, inputs):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in inputs.items():
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def json_texts():
+    texts = {
+        "empty": "{}", "number": "-12.5e-3", "nested": "[[[[]],{}]]", "blanks": " \n[\t1 ,\r2 ] ",
+        "strings": r'["","\"\\\/\b\f\n\r\t","\u00e9\ud83d\ude00","é😀"]',
+        "numbers": "[0,-0,1e5,0.1,9223372036854775807,-9223372036854775808,18446744073709551616,5e-324]",
+        "index": json.dumps({f"key{i}": i for i in range(20)}), "twice": '{"a":1,"b":2,"a":3}',
+    }
+    for path in sorted(TESTS.glob("fixtures/tiny/*/config.json"))[:4]:
+        texts[path.parent.name] = path.read_text()
+    return texts
+
+
+def safetensors_files():
+    def file(entries, data):
+        header = json.dumps(entries).encode()
+        return struct.pack("<Q", len(header)) + header + data
+
+    def entry(dtype, shape, begin, end):
+        return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+    sizes = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2,
+             "I8": 1, "U8": 1, "BOOL": 1}
+    everything, at = {"__metadata__": {"format": "pt"}}, 0
+    for dtype, size in sizes.items():
+        everything["w." + dtype] = entry(dtype, [2, 3], at, at + 6 * size)
+        at += 6 * size
+    return {
+        "none": file({}, b""), "scalar": file({"a": entry("F32", [], 0, 4)}, b"\0\0\x80?"),
+        "zero": file({"a": entry("F16", [0, 5], 0, 0), "b": entry("U8", [2], 0, 2)}, b"ab"),
+        "all": file(everything, bytes(range(at))),
+    }
+
+
+def copies(folder, pattern):
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(TESTS.glob(pattern)):
+        shutil.copyfile(path, folder / f"{path.parent.name}-{path.name}")
+
+
+def main():
+    out = Path(sys.argv[1])
+    write(out / "json", json_texts())
+    write(out / "safetensors", safetensors_files())
+    copies(out / "ir_text", "ir/*/*.ir")
+    copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")
+
+
+if __name__ == "__main__":
+    main()
