@@ -1,6 +1,7 @@
 // Transposition in tiles of four rows by 16 bytes, and quantisation to q8g32.
 #include "compiler/codegen/panel.h"
 
+#include "runtime/base/half.h"
 #include "templates/cpu/panel.h"
 
 enum {
@@ -8,7 +9,8 @@ enum {
   TILE_BYTES = 16, // of each row
   BLOCK_TILES = 4, // of each row, next to each other: a cache line is used up once it is there
   GROUP_BYTES = TL_PANEL_ROWS * 2 + TL_PANEL_GROUP * TL_PANEL_ROWS,
-  Q8_MAX = 127
+  Q8_MAX = 127,
+  INFINITY_BITS = 0x7f800000
 };
 
 #define F16_MAX 65504.0f
@@ -122,31 +124,34 @@ static void put_floats(tl_format format, const tl_panel_rows *rows, int64_t begi
 // ---- quantisation
 
 typedef struct quants {
-  _Float16 scale;
+  uint16_t scale; // f16
   int8_t values[TL_PANEL_GROUP];
 } quants;
 
-// One row's group: the largest magnitude becomes 127. False if a value is not finite.
+// One row's group: the largest magnitude becomes 127. False if a value is not finite. Magnitudes
+// are compared as integers, which order like the numbers and let the loop become vectors.
 static bool quantise(const float *in, int64_t count, quants *out) {
-  float x[TL_PANEL_GROUP] = {0}, largest = 0;
-  bool finite = true;
+  float x[TL_PANEL_GROUP] = {0};
+  uint32_t bits[TL_PANEL_GROUP], largest = 0;
   memcpy(x, in, (size_t)count * sizeof *x);
+  memcpy(bits, x, sizeof bits);
   for (int i = 0; i < TL_PANEL_GROUP; i++) {
-    float magnitude = __builtin_fabsf(x[i]);
-    finite &= magnitude <= __FLT_MAX__;
+    uint32_t magnitude = bits[i] & 0x7fffffff;
     largest = magnitude > largest ? magnitude : largest;
   }
-  float scale = largest / Q8_MAX;
-  out->scale = (_Float16)(scale < F16_MAX ? scale : F16_MAX);
+  if (largest >= INFINITY_BITS) return false;
+  float scale = tl_f32_from_bits(largest) / Q8_MAX;
+  out->scale = tl_f32_to_f16(scale < F16_MAX ? scale : F16_MAX);
   // What the kernels multiply by; 0 if all is too small for an f16.
-  float step = (float)out->scale;
+  float step = tl_f16_to_f32(out->scale);
   float divisor = step > 0 ? step : __FLT_MAX__;
   for (int i = 0; i < TL_PANEL_GROUP; i++) {
     float q = x[i] / divisor;
-    q = q > Q8_MAX ? Q8_MAX : q < -Q8_MAX ? -Q8_MAX : q;
+    q = q > Q8_MAX ? Q8_MAX : q;
+    q = q < -Q8_MAX ? -Q8_MAX : q;
     out->values[i] = (int8_t)(int32_t)(q + ROUNDER - ROUNDER);
   }
-  return finite;
+  return true;
 }
 
 // The bytes of `q` that lie in [begin, end) of the panel.
@@ -172,7 +177,6 @@ static void put_group(const quants *q, int lane, char *group) {
 }
 
 static bool put_quants(const tl_panel_rows *rows, int64_t begin, int64_t end, char *out) {
-  bool finite = true;
   char *panel = out - begin;
   int64_t last = (end + GROUP_BYTES - 1) / GROUP_BYTES;
   for (int64_t group = begin / GROUP_BYTES; group < last; group++) {
@@ -182,7 +186,7 @@ static bool put_quants(const tl_panel_rows *rows, int64_t begin, int64_t end, ch
     for (int i = 0; i < rows->lanes_count; i++) {
       const float *in = (const float *)rows->data + i * rows->columns + k;
       quants q;
-      finite &= quantise(in, rest < TL_PANEL_GROUP ? rest : TL_PANEL_GROUP, &q);
+      if (!quantise(in, rest < TL_PANEL_GROUP ? rest : TL_PANEL_GROUP, &q)) return false;
       if (whole) {
         put_group(&q, rows->first_lane + i, panel + place);
       } else {
@@ -190,7 +194,7 @@ static bool put_quants(const tl_panel_rows *rows, int64_t begin, int64_t end, ch
       }
     }
   }
-  return finite;
+  return true;
 }
 
 bool tl_panel_put(tl_format format, const tl_panel_rows *rows, int64_t begin, int64_t end,
