@@ -53,7 +53,7 @@ static tl_status check_id(tl_build *b, const tl_json *node, uint32_t *out_id) {
 static tl_status read_vocabulary(tl_build *b, const tl_json *model) {
   const tl_json *vocab = tl_json_get(model, TL_STR("vocab"));
   tl_vocabulary *v = &b->vocabulary;
-  uint32_t id;
+  uint32_t id = 0;
   if (tl_json_kind_of(vocab) != TL_JSON_OBJECT || vocab->count == 0)
     return tl_json_expected(b->source, vocab, "vocab", "an object with tokens", b->diag);
   for (uint32_t i = 0; i < vocab->count; i++) {

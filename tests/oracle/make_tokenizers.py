@@ -139,8 +139,9 @@ def random_tokenizer(rng, bases):
 
 def texts_for(rng):
     texts = ["", " ", "a", "  the  fox", "it's 12345 o'clock", "DOESN'T", "x = y[0] + 'z';\n\n\treturn;\r\n",
-             "\r\n \n a", "你好，世界。", "今天天气", "مرحبا", "😀👍🏽 👩‍👩‍👧", "e\u0301le\u0300ve a\u0323\u0302", "\u1112\u1161\u11ab",
-             "Füchse über Пишем", "<|end|>x <|start|>", "<s>a</s> <unk>", "\x00\x01\x7f\u0085\u00a0\u3000", "a" * 300,
+             "\r\n \n a", "你好，世界。", "今天天气", "مرحبا", "😀👍🏽 👩‍👩‍👧", "e\u0301le\u0300ve a\u0323\u0302",
+             "\u1112\u1161\u11ab", "Füchse über Пишем", "<|end|>x <|start|>", "<s>a</s> <unk>",
+             "\x00\x01\x7f\u0085\u00a0\u3000", "a" * 300,
              " " * 200, "\n" * 100, "ab" * 150, "the" * 120, "\u0301" * 40, "<0x41><0xFF>", "▁▁the▁", "Ġthe", "１２ ½ Ⅷ"]
     letters = list("abcdefox theTHE's 12\n\t.,;!") + list("éüß你好世мп") + ["😀", "\u0301", MARK, "the ", "  ", "\u200d"]
     texts += ["".join(rng.choices(letters, k=rng.randrange(1, 30))) for _ in range(220)]

@@ -242,6 +242,37 @@ static void test_damage(void) {
   tl_arena_finish(&arena);
 }
 
+// Every allocation that fails ends in TL_MEMORY.
+static void test_memory(void) {
+  static tl_diag diag;
+  tl_str json = tl_fixture_read(FIXTURES "pieces/tokenizer.json"), section = {NULL, 0};
+  tl_source source = {"tokenizer.json", json};
+  tl_arena arena, request;
+  tl_status status = TL_MEMORY;
+  tl_arena_init(&arena, (size_t)1 << 30);
+  for (size_t allocations = 0; status != TL_OK; allocations += 1 + allocations / 16) {
+    tl_arena_finish(&arena);
+    tl_arena_init(&arena, (size_t)1 << 30);
+    arena.fail_after = allocations;
+    diag = (tl_diag){0};
+    status = tl_tokenizer_compile(&source, NULL, &arena, &diag, &section);
+    CHECK(status == TL_OK || (status == TL_MEMORY && !section.data));
+  }
+  tl_tokenizer tokenizer = open_section(section);
+  tl_ids ids;
+  status = TL_MEMORY;
+  for (size_t allocations = 0; status != TL_OK; allocations++) {
+    tl_arena_init(&request, (size_t)1 << 20);
+    request.fail_after = allocations;
+    status = tl_tokenizer_encode(&tokenizer, TL_STR("the fox\xFF"), &(tl_encode_options){0},
+                                 &request, NULL, &ids);
+    CHECK(status == TL_OK || status == TL_MEMORY);
+    tl_arena_finish(&request);
+  }
+  free((char *)json.data);
+  tl_arena_finish(&arena);
+}
+
 int main(void) {
   test_fixture(FIXTURES "bytes/tokenizer.json", FIXTURES "bytes/expected.txt");
   test_fixture(FIXTURES "pieces/tokenizer.json", FIXTURES "pieces/expected.txt");
@@ -250,5 +281,6 @@ int main(void) {
   test_options();
   test_errors();
   test_damage();
+  test_memory();
   return 0;
 }
