@@ -57,8 +57,7 @@ static void print_overview(FILE *out) {
 }
 
 static void print_command(const command_row *command, FILE *out) {
-  fprintf(out, "usage: tlmrt %s %s\n%s%s\n\n", command->name, command->synopsis, command->summary,
-          ".");
+  fprintf(out, "usage: tlmrt %s %s\n%s\n\n", command->name, command->synopsis, command->summary);
   tl_cli_options_print(command->bit, out);
 }
 

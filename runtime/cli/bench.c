@@ -141,9 +141,11 @@ static tl_status open_session(bench_set *bench) {
   tlmc_session_options session;
   tl_cli_session_options(cli, &session);
   int64_t needed = bench->prompt;
+  TL_TRY(tl_cli_check_length(cli, needed));
   for (int i = 0; i < bench->cells_count; i++) {
     int64_t each = bench->cells[i].depth + (int64_t)bench->gen;
     if (!is_generator(bench)) each = bench->prompt;
+    TL_TRY(tl_cli_check_length(cli, each));
     needed = larger(needed, bench->cells[i].batch * (each + PAGE_SLACK));
   }
   if (!session.context && !session.kv_bytes) session.context = needed + PAGE_SLACK;

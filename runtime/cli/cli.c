@@ -62,7 +62,9 @@ tl_status tl_cli_plan_open(tl_cli *cli) {
   tlmc_plan_options plan = {.size = sizeof plan, .trust = options->trust, .pool = cli->pool};
   TL_TRY(tl_cli_take(cli, tlmc_plan_open(options->plan, &plan, &cli->plan, &cli->error)));
   cli->facts = (tlmc_plan_facts){.size = sizeof cli->facts};
-  return tl_cli_take(cli, tlmc_plan_info(cli->plan, &cli->facts));
+  TL_TRY(tl_cli_take(cli, tlmc_plan_info(cli->plan, &cli->facts)));
+  if (cli->facts.vocabulary > 0 && cli->facts.outputs > 0) return TL_OK;
+  return tl_cli_fail(cli, TL_INPUT, "%s has no vocabulary or no outputs", options->plan);
 }
 
 tl_status tl_cli_need_generator(tl_cli *cli, const char *command) {
@@ -71,6 +73,13 @@ tl_status tl_cli_need_generator(tl_cli *cli, const char *command) {
                      "`tlmrt %s` needs a model that generates text, and '%s' scores it: use `tlmrt "
                      "logits`",
                      command, cli->facts.name);
+}
+
+tl_status tl_cli_check_length(tl_cli *cli, int64_t length) {
+  if (cli->facts.context <= 0 || length <= cli->facts.context) return TL_OK;
+  return tl_cli_fail(cli, TL_INPUT,
+                     "a sequence of %lld tokens is asked for, and '%s' was made for %d",
+                     (long long)length, cli->facts.name, cli->facts.context);
 }
 
 void tl_cli_session_options(const tl_cli *cli, tlmc_session_options *out_options) {

@@ -56,6 +56,9 @@ tl_status tl_cli_plan_open(tl_cli *cli) TL_CHECKED;
 // of one.
 tl_status tl_cli_need_generator(tl_cli *cli, const char *command) TL_CHECKED;
 
+// TL_INPUT, with a sentence, unless the model has `length` positions.
+tl_status tl_cli_check_length(tl_cli *cli, int64_t length) TL_CHECKED;
+
 // What the command line says about the session.
 void tl_cli_session_options(const tl_cli *cli, tlmc_session_options *out_options);
 

@@ -37,6 +37,7 @@ tl_status tl_cli_generate(tl_cli *cli) {
   if (prompt.types) {
     return tl_cli_fail(cli, TL_UNSUPPORTED, "token_type_ids are read by `tlmrt logits` only");
   }
+  TL_TRY(tl_cli_check_length(cli, prompt.count + options->tokens - 1)); // the last is not fed
   tl_cli_session_options(cli, &session);
   tl_cli_session_fit(cli, &session, prompt.count + options->tokens);
   TL_TRY(tl_cli_session_open(cli, &session));

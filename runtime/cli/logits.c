@@ -127,6 +127,7 @@ tl_status tl_cli_logits(tl_cli *cli) {
   }
   TL_TRY(tl_cli_plan_open(cli));
   TL_TRY(tl_cli_read_prompt_ids(cli, cli->options.ids, &ids));
+  TL_TRY(tl_cli_check_length(cli, ids.count));
   TL_TRY(open_session(cli, ids.count));
   file.rows = has_row_each(cli) ? ids.count : 1;
   file.columns = cli->facts.outputs;

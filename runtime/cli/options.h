@@ -15,6 +15,7 @@
 
 enum {
   TL_CLI_LIST_MAX = 16,                       // numbers of `1,4,16`, and times of --stop
+  TL_CLI_CHUNK_MAX = 1 << 16,                 // rows of a step, of tlmc_session_options
   TL_CLI_IDS_MAX = 1 << 24,                   // ids of a prompt
   TL_CLI_NAME_BYTES_MAX = 64,                 // of an option, with its NUL
   TL_CLI_EDITS_MAX = 3,                       // between a name and what is offered instead

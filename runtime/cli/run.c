@@ -130,6 +130,7 @@ tl_status tl_cli_run(tl_cli *cli) {
     return tl_cli_fail(cli, TL_INPUT, "the prompt has %zu tokens, expected 1 to %d", count,
                        TL_CLI_IDS_MAX);
   }
+  TL_TRY(tl_cli_check_length(cli, (int64_t)count));
   tl_cli_session_options(cli, &session);
   tl_cli_session_fit(cli, &session, (int64_t)count + options->tokens + 1);
   TL_TRY(tl_cli_session_open(cli, &session));
