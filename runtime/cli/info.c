@@ -9,9 +9,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#define GIB 1073741824.0
-
-enum { SYSTEM_TEXT_BYTES = 4096 };
+enum { SYSTEM_TEXT_BYTES = 4096, SIZE_TEXT_BYTES = 32 };
 
 static tl_status print_description(tl_cli *cli, tlmc_format format) {
   size_t bytes;
@@ -58,6 +56,19 @@ static uint64_t available_bytes(void) {
   return available;
 }
 
+typedef struct size_text {
+  char text[SIZE_TEXT_BYTES];
+} size_text;
+
+// "1.19 GiB"; in MiB below one.
+static size_text size_of(uint64_t bytes) {
+  size_text size;
+  bool is_large = bytes >= 1u << 30;
+  double value = (double)bytes / (is_large ? 1 << 30 : 1 << 20);
+  snprintf(size.text, sizeof size.text, "%.2f %s", value, is_large ? "GiB" : "MiB");
+  return size;
+}
+
 static const char *task_text(tlmc_task task) {
   switch (task) {
   case TLMC_TASK_GENERATE: return "generates text";
@@ -78,7 +89,7 @@ static tl_status print_facts(tl_cli *cli) {
   TL_TRY(print(cli, "targets", "%s", facts->targets));
   TL_TRY(print(cli, "kv types", "%s", facts->kv_types));
   TL_TRY(print(cli, "tokenizer", "%s", facts->has_tokenizer ? "yes" : "no: ids only"));
-  return print(cli, "weights", "%.2f GiB%s", (double)facts->weights_bytes / GIB,
+  return print(cli, "weights", "%s%s", size_of(facts->weights_bytes).text,
                facts->has_weights ? "" : ", not in the plan: random ones, for measuring");
 }
 
@@ -89,11 +100,11 @@ static tl_status print_fit(tl_cli *cli) {
   TL_TRY(print(cli, "session", "batch %d, context %" PRId64 ", kv %s, %s on %s, %d threads",
                facts->batch, facts->context, facts->kv_type, facts->target, facts->device,
                facts->threads));
-  TL_TRY(print(cli, "memory", "%.2f GiB: weights %.2f, session %.2f", (double)needed / GIB,
-               (double)cli->facts.weights_bytes / GIB, (double)facts->memory_bytes / GIB));
+  TL_TRY(print(cli, "memory", "%s: weights %s, session %s", size_of(needed).text,
+               size_of(cli->facts.weights_bytes).text, size_of(facts->memory_bytes).text));
   if (available == 0) return print(cli, "fits", "unknown: the system does not say what is free");
-  return print(cli, "fits", "%s, %.2f GiB are available", needed <= available ? "yes" : "no",
-               (double)available / GIB);
+  return print(cli, "fits", "%s, %s are available", needed <= available ? "yes" : "no",
+               size_of(available).text);
 }
 
 // A session that cannot be opened is an answer, not a failure of the command.
@@ -103,8 +114,8 @@ static tl_status print_session(tl_cli *cli) {
   uint64_t available = available_bytes();
   // Random weights would be made for nothing.
   if (!cli->facts.has_weights && available && cli->facts.weights_bytes > available) {
-    return print(cli, "fits", "no, the weights alone need more than the %.2f GiB available",
-                 (double)available / GIB);
+    return print(cli, "fits", "no, the weights alone need more than the %s available",
+                 size_of(available).text);
   }
   tl_status status = tl_cli_session_open(cli, &options);
   if (tl_ok(status)) return print_fit(cli);

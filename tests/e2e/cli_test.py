@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tools import Failed, ROOT, Skipped, find_program, read_header, read_tensor, run_test
@@ -101,6 +102,30 @@ def check_no_plan(cli):
     for arguments in (("help",), ("--help",), ("help", "run"), ("bench", "--help"), ("logits", "-h"), ("version",)):
         expect(bool(cli.data(*arguments)), True, f"text of {arguments}")
     expect(cli.data("--version"), cli.data("version"), "--version")
+
+
+def handles(process, number):
+    """Whether the process has installed its handler of a signal."""
+    text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    mask = next(line for line in text.splitlines() if line.startswith("SigCgt:")).split()[1]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def check_handlers(cli):
+    """While it waits for a prompt: an interrupt is 130 without a word, a bus error one line."""
+    for number, code, words in ((signal.SIGINT, 130, b""), (signal.SIGBUS, IO, b"truncated")):
+        command = [str(cli.program), "run", "x.plan", "-p", "-"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + SECONDS_MAX
+        while not handles(process, signal.SIGBUS) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.wait(SECONDS_MAX)
+        out, said = process.stdout.read(), process.stderr.read()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+        expect((process.returncode, out), (code, b""), f"exit after {number.name}")
+        expect((words in said, said.count(b"\n")), (True, 1 if words else 0), f"words after {number.name}")
 
 
 def find_plan(build, work):
@@ -237,6 +262,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         cli = Cli(find_program(options.build, "tlmrt"), work)
         check_no_plan(cli)
+        check_handlers(cli)
         plan = find_plan(options.build, work)
         if plan is None:
             print("skipped: what needs a plan; set TLMC_TEST_PLAN to one of a model that generates")
