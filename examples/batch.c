@@ -12,14 +12,14 @@
 
 enum { ASKS_MAX = 64, BATCH = 4, TOKENS_MAX = 64, TEXT_BYTES_MAX = 4096 };
 
-typedef struct answer {
+typedef struct reply {
   tlmc_request *request;
   char text[TEXT_BYTES_MAX]; // cut if longer
   size_t text_bytes;
   int is_finished;
-} answer;
+} reply;
 
-static tlmc_status submit(tlmc_session *session, const char *prompt, answer *out_answer,
+static tlmc_status submit(tlmc_session *session, const char *prompt, reply *out_reply,
                           tlmc_error *error) {
   tlmc_sampling sampling = {
       .size = sizeof sampling, .temperature = 0.8f, .top_p = 0.95f, .seed = 42};
@@ -30,11 +30,11 @@ static tlmc_status submit(tlmc_session *session, const char *prompt, answer *out
       .tokens_max = TOKENS_MAX,
       .sampling = &sampling, // copied, like everything in `ask`
   };
-  return tlmc_request_submit(session, &ask, &out_answer->request, error);
+  return tlmc_request_submit(session, &ask, &out_reply->request, error);
 }
 
 // Takes the events that are there; the last one says why the request ended.
-static tlmc_status take_events(answer *answer) {
+static tlmc_status take_events(reply *answer) {
   tlmc_event event = {.size = sizeof event};
   while (!answer->is_finished) {
     tlmc_status status = tlmc_request_poll(answer->request, &event);
@@ -48,7 +48,7 @@ static tlmc_status take_events(answer *answer) {
   return event.status; // a fault of this request; the others go on in a program that wants that
 }
 
-static tlmc_status run(tlmc_session *session, answer *answers, int count, tlmc_error *error) {
+static tlmc_status run(tlmc_session *session, reply *answers, int count, tlmc_error *error) {
   tlmc_status status = TLMC_OK;
   int32_t unfinished = count;
   while (status == TLMC_OK && unfinished > 0) {
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: batch PLAN TEXT.. (at most %d)\n", ASKS_MAX);
     return 2;
   }
-  static answer answers[ASKS_MAX];
+  static reply answers[ASKS_MAX];
   tlmc_error error = {.text = ""};
   tlmc_plan *plan = NULL;
   tlmc_session *session = NULL;
