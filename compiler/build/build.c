@@ -1,0 +1,185 @@
+// The order of a build.
+#include "compiler/build/build.h"
+
+#include <stdio.h>
+
+#include "compiler/build/meta.h"
+#include "compiler/codegen/cpu_target.h"
+#include "compiler/codegen/pack.h"
+#include "compiler/load/tokenizer.h"
+#include "compiler/plan_write.h"
+#include "runtime/base/file.h"
+
+#define ARENA_BYTES ((size_t)16 << 30)
+
+void tl_build_init(tl_build *build) {
+  *build = (tl_build){0};
+  tl_arena_init(&build->arena, ARENA_BYTES);
+  tl_arena_init(&build->scratch, ARENA_BYTES);
+}
+
+void tl_build_finish(tl_build *build) {
+  tl_checkpoint_close(build->checkpoint);
+  tl_arena_finish(&build->scratch);
+  tl_arena_finish(&build->arena);
+}
+
+static void say(const tl_build_options *options, const char *line) {
+  if (options->say) options->say(options->user, line);
+}
+
+static tl_status read_source(tl_arena *arena, const char *path, const tl_source **out,
+                             tl_diag *diag) {
+  tl_file file;
+  TL_TRY(tl_file_open(path, &file, diag));
+  tl_source *source = tl_arena_alloc(arena, sizeof *source);
+  tl_str text = tl_arena_copy(arena, file.bytes), name = tl_arena_copy(arena, tl_str_from(path));
+  tl_file_close(&file);
+  if (!source || !text.data || !name.data) return TL_MEMORY;
+  *source = (tl_source){name.data, text};
+  *out = source;
+  return TL_OK;
+}
+
+static tl_status load_config(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  if (!options->skeleton) {
+    TL_TRY(tl_checkpoint_open(&build->arena, options->model, NULL, &build->checkpoint, diag));
+    build->config_source = build->checkpoint->config_source;
+    build->config = build->checkpoint->config;
+    return TL_OK;
+  }
+  TL_TRY(read_source(&build->arena, options->model, &build->config_source, diag));
+  TL_TRY(tl_json_parse(&build->arena, build->config_source, NULL, &build->config, diag));
+  if (tl_json_kind_of(build->config) == TL_JSON_OBJECT) return TL_OK;
+  return tl_json_expected(build->config_source, build->config, "the config", "an object", diag);
+}
+
+static tl_status find_arch(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  if (options->arch) {
+    const tl_source *source = NULL;
+    TL_TRY(read_source(&build->arena, options->arch, &source, diag));
+    return tl_arch_load(&build->arena, source, &build->arch, diag);
+  }
+  const tl_json *list = tl_json_get(build->config, TL_STR("architectures"));
+  const tl_json *first = tl_json_item(list, 0);
+  tl_str name;
+  if (!tl_json_to_string(first, &name)) {
+    return tl_json_expected(build->config_source, list, "architectures",
+                            "a list with the model's class, or --arch with its description", diag);
+  }
+  return tl_arch_find(&build->arena, name, tl_json_span(build->config_source, first), &build->arch,
+                      diag);
+}
+
+tl_status tl_build_lower(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  TL_TRY(tl_op_table_init(&build->ops, diag));
+  TL_TRY(load_config(build, options, diag));
+  TL_TRY(find_arch(build, options, diag));
+  tl_lower_input input = {.arena = &build->arena,
+                          .ops = &build->ops,
+                          .arch = &build->arch,
+                          .config_source = build->config_source,
+                          .config = build->config,
+                          .checkpoint = build->checkpoint};
+  return tl_lower(&input, &build->model, diag);
+}
+
+tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  int64_t lossy = 0;
+  char line[128];
+  TL_TRY(tl_pass_formats(build->model.graph, options->weights, &lossy, diag));
+  if (lossy > 0) {
+    snprintf(line, sizeof line, "%lld matrices lose precision in the chosen format",
+             (long long)lossy);
+    say(options, line);
+  }
+  tl_pass_ctx ctx = {&build->arena, &build->scratch, diag};
+  build->module = (tl_module){.graph = build->model.graph};
+  return tl_pipeline_run(&ctx, &build->module, &options->pipeline);
+}
+
+// KV types compiled for, and the one that `auto` means: that of the weights where it is one.
+static void choose_kv(const tl_build *build, const tl_build_options *options,
+                      tl_plan_model *model) {
+  uint32_t all = (1u << TL_PLAN_KV_COUNT) - 1;
+  model->kv_types = options->kv_types ? options->kv_types : all;
+  bool bf16 = false;
+  for (size_t i = 0; i < build->model.graph->nodes_count; i++) {
+    const tl_node *node = build->model.graph->nodes[i];
+    bool matrix = node->kind == TL_NODE_WEIGHT && node->result->type.rank >= 2;
+    bf16 |= matrix && node->result->type.format == TL_FORMAT_BF16;
+  }
+  model->kv_default = bf16 ? TL_PLAN_KV_BF16 : TL_PLAN_KV_F32;
+  if (!(model->kv_types & 1u << model->kv_default)) {
+    model->kv_default = model->kv_types & 1u << TL_PLAN_KV_F32 ? TL_PLAN_KV_F32 : TL_PLAN_KV_BF16;
+  }
+}
+
+typedef struct code {
+  tl_image images[TL_TARGET_COUNT];
+  tl_str bytes[TL_TARGET_COUNT];
+  uint32_t count;
+} code;
+
+static tl_status compile(tl_build *build, const tl_build_options *options, tl_plan_builder *builder,
+                         code *out_code, tl_diag *diag) {
+  tl_plan_model model = {.task = build->model.task,
+                         .outputs = (uint32_t)build->model.outputs,
+                         .vocabulary = (uint32_t)build->model.vocabulary,
+                         .context = (uint32_t)build->model.context,
+                         .types = (uint32_t)build->model.types,
+                         .has_weights = !options->skeleton};
+  tl_cpu_plan plan;
+  choose_kv(build, options, &model);
+  tl_plan_builder_init(builder, &build->arena);
+  tl_plan_add_model(builder, &model);
+  TL_TRY(tl_cpu_plan_build(build->module.program, model.kv_types, builder, &plan, diag));
+  tl_cpu_module_setup();
+  for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    if (!options->targets[target]) continue;
+    tl_image *image = &out_code->images[out_code->count];
+    TL_TRY(tl_cpu_target_emit(&plan, target, options->jobs, builder, image, diag));
+    out_code->bytes[out_code->count++] = (tl_str){image->bytes, image->bytes_count};
+  }
+  return TL_OK;
+}
+
+static tl_status compile_tokenizer(tl_build *build, const tl_build_options *options,
+                                   tl_str *out_section, tl_diag *diag) {
+  const tl_source *tokenizer = NULL, *config = NULL;
+  *out_section = (tl_str){0};
+  if (!build->checkpoint) return TL_OK;
+  TL_TRY(tl_checkpoint_text(build->checkpoint, &build->arena, "tokenizer.json", &tokenizer, diag));
+  TL_TRY(
+      tl_checkpoint_text(build->checkpoint, &build->arena, "tokenizer_config.json", &config, diag));
+  if (!tokenizer) {
+    say(options, "the folder has no tokenizer.json: the plan takes and gives ids only");
+    return TL_OK;
+  }
+  return tl_tokenizer_compile(tokenizer, config, &build->arena, diag, out_section);
+}
+
+tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  tl_plan_builder builder;
+  tl_plan_tables tables;
+  code compiled = {0};
+  tl_plan_parts parts = {0};
+  tl_packer *packer = NULL;
+  TL_TRY(tl_build_lower(build, options, diag));
+  TL_TRY(tl_build_fuse(build, options, diag));
+  if (!build->module.program) return TL_OK; // stopped before
+  TL_TRY(compile_tokenizer(build, options, &parts.tokenizer, diag));
+  TL_TRY(compile(build, options, &builder, &compiled, diag));
+  TL_TRY(tl_plan_builder_tables(&builder, &tables));
+  TL_TRY(tl_build_meta(build, options, &parts.meta));
+  parts.tables = &tables;
+  parts.images = compiled.bytes;
+  tl_weight_source source = {0};
+  if (build->checkpoint) {
+    source = tl_lower_source(build->checkpoint);
+    TL_TRY(tl_packer_create(&build->arena, &builder, &source, &packer, diag));
+    parts.fill = tl_packer_fill;
+    parts.fill_context = packer;
+  }
+  return tl_plan_write(&parts, options->output, options->jobs, &build->scratch, diag);
+}

@@ -1,0 +1,11 @@
+// The meta section of a plan: what it was made from, as JSON.
+#ifndef TL_COMPILER_BUILD_META_H
+#define TL_COMPILER_BUILD_META_H
+
+#include "compiler/build/build.h"
+
+// Nothing in it depends on the machine, the time or where the folder lies.
+tl_status tl_build_meta(tl_build *build, const tl_build_options *options,
+                        tl_str *out_text) TL_CHECKED;
+
+#endif

@@ -1,0 +1,417 @@
+// From templates to weight nodes: which alternative the checkpoint has, its expression and type.
+#include "compiler/lower/weights.h"
+
+#include "ir/text_parse.h"
+
+enum { UNUSED_SHOWN = 4 };
+
+static tl_format format_of(tl_dtype dtype) {
+  switch (dtype) {
+  case TL_DTYPE_F32: return TL_FORMAT_F32;
+  case TL_DTYPE_F16: return TL_FORMAT_F16;
+  case TL_DTYPE_BF16: return TL_FORMAT_BF16;
+  case TL_DTYPE_F8_E4M3: return TL_FORMAT_F8E4M3;
+  case TL_DTYPE_F8_E5M2: return TL_FORMAT_F8E5M2;
+  default: return TL_FORMAT_COUNT;
+  }
+}
+
+static bool find_tensor(void *context, tl_str name, tl_weight_tensor *out_tensor) {
+  const tl_tensor *tensor = tl_checkpoint_find(context, name);
+  if (!tensor) return false;
+  *out_tensor = (tl_weight_tensor){
+      .format = format_of(tensor->dtype), .rank = tensor->rank, .handle = tensor};
+  if (out_tensor->format == TL_FORMAT_COUNT) out_tensor->format = TL_FORMAT_I32;
+  for (int i = 0; i < tensor->rank && i < TL_RANK_MAX; i++)
+    out_tensor->dims[i] = tensor->dims[i];
+  return true;
+}
+
+static tl_status read_tensor(void *context, const tl_weight_tensor *tensor, int64_t offset,
+                             int64_t count, void *out, tl_diag *diag) {
+  const tl_tensor *source = tensor->handle;
+  int64_t bytes = (int64_t)tl_dtype_bytes(source->dtype);
+  (void)diag;
+  memcpy(out, source->data + offset, (size_t)count);
+  // What has been read takes no memory any longer; a page that is needed again is read again.
+  tl_checkpoint_drop(context, source, offset / bytes, count / bytes);
+  return TL_OK;
+}
+
+tl_weight_source tl_lower_source(const tl_checkpoint *checkpoint) {
+  return (tl_weight_source){(void *)checkpoint, find_tensor, read_tensor};
+}
+
+static const tl_checkpoint *checkpoint_of(const tl_weights *w) {
+  return w->scope->input->checkpoint;
+}
+
+static tl_str replaced(tl_arena *arena, tl_str text, const char *what, tl_str by) {
+  size_t length = strlen(what);
+  for (size_t i = 0; i + length <= text.length; i++) {
+    if (memcmp(text.data + i, what, length) != 0) continue;
+    tl_str before = tl_str_slice(text, 0, i), after = tl_str_slice(text, i + length, text.length);
+    after = replaced(arena, after, what, by);
+    return tl_arena_format(arena, "%.*s%.*s%.*s", TL_STR_ARG(before), TL_STR_ARG(by),
+                           TL_STR_ARG(after));
+  }
+  return text;
+}
+
+// Calls `visit` for each tensor an expression names; `{e}` runs over the stack around it. Stops at
+// the first false.
+typedef bool visit_tensor(void *user, tl_str name);
+
+static bool visit(tl_arena *arena, const tl_weight *weight, int64_t count, visit_tensor *call,
+                  void *user) {
+  if (weight->kind == TL_WEIGHT_STACK) count = weight->count;
+  if (weight->kind == TL_WEIGHT_TENSOR) {
+    if (count < 0) return call(user, weight->name);
+    for (int64_t e = 0; e < count; e++) {
+      tl_str number = tl_arena_format(arena, "%lld", (long long)e);
+      if (!call(user, replaced(arena, weight->name, "{e}", number))) return false;
+    }
+    return true;
+  }
+  for (int i = 0; i < weight->parts_count; i++) {
+    if (!visit(arena, weight->parts[i], count, call, user)) return false;
+  }
+  return true;
+}
+
+typedef struct search {
+  const tl_checkpoint *checkpoint;
+  tl_str missing;         // the first that the checkpoint has not
+  const tl_tensor *first; // the first that it has
+  bool *used;
+} search;
+
+static bool check_present(void *user, tl_str name) {
+  search *s = user;
+  const tl_tensor *tensor = tl_checkpoint_find(s->checkpoint, name);
+  if (!tensor) s->missing = name;
+  if (tensor && !s->first) s->first = tensor;
+  return tensor != NULL;
+}
+
+static bool mark_used(void *user, tl_str name) {
+  search *s = user;
+  int64_t number = tl_name_index_find(&s->checkpoint->names, name);
+  if (number >= 0) s->used[number] = true;
+  return true;
+}
+
+// An alternative's expression: a bare name is one tensor.
+static tl_status parse(tl_weights *w, const tl_yaml *node, tl_weight **out) {
+  tl_arena *arena = w->scope->input->arena;
+  tl_str text;
+  TL_TRY(tl_scope_fill(w->scope, node, node->text, &text));
+  text = replaced(arena, text, "{prefix}", w->prefix);
+  if (text.length == 0 || text.data[text.length - 1] == ')') {
+    tl_text_hooks hooks = {0};
+    tl_status status = tl_text_parse_weight(arena, text, &hooks, out, w->scope->diag);
+    if (!tl_ok(status)) tl_diag_note(w->scope->diag, "in weight '%.*s'", TL_STR_ARG(node->key));
+    return status;
+  }
+  *out = tl_weight_create(arena, TL_WEIGHT_TENSOR);
+  if (!*out) return TL_MEMORY;
+  (*out)->name = text;
+  return TL_OK;
+}
+
+// Tensors of f8 blocks get their scales, as section `quantised` says.
+static tl_status dequantise(tl_weights *w, tl_weight **weight) {
+  tl_arena *arena = w->scope->input->arena;
+  const tl_yaml *section = NULL;
+  for (int i = 0; i < w->scope->input->arch->parts_count && !section; i++)
+    section = tl_yaml_get(w->scope->input->arch->parts[i], "quantised");
+  if (!section || !checkpoint_of(w)) return TL_OK;
+  if ((*weight)->kind != TL_WEIGHT_TENSOR) {
+    for (int i = 0; i < (*weight)->parts_count; i++)
+      TL_TRY(dequantise(w, &(*weight)->parts[i]));
+    return TL_OK;
+  }
+  tl_str name = replaced(arena, (*weight)->name, "{e}", TL_STR("0"));
+  const tl_tensor *tensor = tl_checkpoint_find(checkpoint_of(w), name);
+  if (!tensor || format_of(tensor->dtype) != TL_FORMAT_F8E4M3) return TL_OK;
+  const tl_yaml *scale = tl_yaml_get(section, "scale"), *block = tl_yaml_get(section, "block");
+  if (!scale || !block) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, section->span,
+                         "section 'quantised' needs 'scale' and 'block'");
+  }
+  tl_weight *scales = tl_weight_create(arena, TL_WEIGHT_TENSOR);
+  tl_weight *product = tl_weight_create(arena, TL_WEIGHT_DEQUANT);
+  if (!scales || !product) return TL_MEMORY;
+  scales->name = replaced(arena, scale->text, "{name}", (*weight)->name);
+  TL_TRY(tl_scope_int(w->scope, block, &product->count));
+  product->parts[0] = *weight;
+  product->parts[1] = scales;
+  product->parts_count = 2;
+  *weight = product;
+  return TL_OK;
+}
+
+static bool holds_dequant(const tl_weight *weight) {
+  if (weight->kind == TL_WEIGHT_DEQUANT) return true;
+  for (int i = 0; i < weight->parts_count; i++) {
+    if (holds_dequant(weight->parts[i])) return true;
+  }
+  return false;
+}
+
+static tl_status missing_tensor(tl_weights *w, const tl_yaml *node, tl_str name) {
+  tl_diag *diag = w->scope->diag;
+  tl_diag_error(diag, TL_INPUT, node->span, "the checkpoint has no tensor '%.*s'",
+                TL_STR_ARG(name));
+  const tl_tensor *closest = tl_checkpoint_closest(checkpoint_of(w), name);
+  if (closest) tl_diag_note(diag, "the closest name is '%.*s'", TL_STR_ARG(closest->name));
+  return TL_INPUT;
+}
+
+// The first alternative of which the checkpoint has all tensors; without a checkpoint the first.
+static tl_status choose(tl_weights *w, const tl_yaml *from, bool optional, tl_weight **out,
+                        tl_format *out_format) {
+  const tl_yaml *node = from->kind == TL_YAML_SEQUENCE ? from->first : from, *first = node;
+  tl_str missing = {0};
+  for (; node; node = from->kind == TL_YAML_SEQUENCE ? node->next : NULL) {
+    search s = {.checkpoint = checkpoint_of(w), .used = w->used};
+    TL_TRY(parse(w, node, out));
+    *out_format = w->skeleton_format;
+    if (!s.checkpoint) return TL_OK;
+    TL_TRY(dequantise(w, out));
+    if (visit(w->scope->input->arena, *out, -1, check_present, &s)) {
+      visit(w->scope->input->arena, *out, -1, mark_used, &s);
+      *out_format = holds_dequant(*out) ? TL_FORMAT_F32 : format_of(s.first->dtype);
+      return TL_OK;
+    }
+    if (!missing.data) missing = s.missing;
+  }
+  *out = NULL;
+  return optional ? TL_OK : missing_tensor(w, first, missing);
+}
+
+static tl_status read_shape(tl_weights *w, const tl_yaml *definition, tl_type *type) {
+  const tl_yaml *shape = tl_yaml_get(definition, "shape");
+  if (!shape || shape->kind != TL_YAML_SEQUENCE || shape->count > TL_RANK_MAX) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span,
+                         "a weight needs a shape: a list of integers");
+  }
+  type->rank = 0;
+  for (const tl_yaml *dim = shape->first; dim; dim = dim->next) {
+    int64_t value = 0;
+    TL_TRY(tl_scope_int(w->scope, dim, &value));
+    if (value <= 0) {
+      return tl_diag_error(w->scope->diag, TL_INPUT, dim->span, "this dim is %lld",
+                           (long long)value);
+    }
+    type->dims[type->rank++] = tl_dim_of(value);
+  }
+  return TL_OK;
+}
+
+// A layer's weight says so by a `{..}` other than `{e}` and `{prefix}`.
+static bool is_of_layer(const tl_yaml *from) {
+  const tl_yaml *node = from->kind == TL_YAML_SEQUENCE ? from->first : from;
+  return node && memmem(node->text.data, node->text.length, "{i}", 3) != NULL;
+}
+
+static tl_status add_weight(tl_weights *w, tl_graph *graph, const tl_yaml *definition, tl_str name,
+                            tl_value **out_value) {
+  const tl_yaml *from = tl_yaml_get(definition, "from");
+  const tl_yaml *optional = tl_yaml_get(definition, "optional");
+  tl_type type = {0};
+  tl_node node = {.kind = TL_NODE_WEIGHT, .span = from->span}, *added = NULL;
+  TL_TRY(
+      choose(w, from, optional && tl_str_is(optional->text, "true"), &node.weight, &type.format));
+  *out_value = NULL;
+  if (!node.weight) return TL_OK;
+  TL_TRY(read_shape(w, definition, &type));
+  if (type.format == TL_FORMAT_COUNT) {
+    return tl_diag_error(w->scope->diag, TL_UNSUPPORTED, from->span,
+                         "the checkpoint's tensor for '%.*s' is not of a float type",
+                         TL_STR_ARG(name));
+  }
+  TL_TRY(tl_graph_add(graph, &node, name, &type, &added, w->scope->diag));
+  *out_value = added->result;
+  if (!checkpoint_of(w)) return TL_OK;
+  tl_weight_source source = tl_lower_source(checkpoint_of(w));
+  tl_weight_eval *eval = NULL;
+  return tl_weight_eval_bind(w->scope->input->arena, &source, added, &eval, w->scope->diag);
+}
+
+static tl_status resolve_weight(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
+                                tl_str scope_prefix, tl_value **out_value) {
+  const tl_yaml *from = tl_yaml_get(definition, "from"), *when = tl_yaml_get(definition, "when");
+  const tl_yaml *tied = tl_yaml_get(definition, "tied");
+  bool is = true;
+  *out_value = NULL;
+  if (!from) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span, "a weight needs 'from'");
+  }
+  if (when) TL_TRY(tl_scope_truth(w->scope, when, &is));
+  if (!is) return TL_OK;
+  if (tied) {
+    const tl_yaml *to = tl_yaml_get(tied, "to"), *if_true = tl_yaml_get(tied, "when");
+    if (!to || !if_true) {
+      return tl_diag_error(w->scope->diag, TL_INPUT, tied->span, "'tied' needs 'to' and 'when'");
+    }
+    bool tie = false;
+    TL_TRY(tl_scope_truth(w->scope, if_true, &tie));
+    if (tie) {
+      return tl_weights_resolve(w, graph, to->text, scope_prefix, to->span, out_value);
+    }
+  }
+  bool layer = is_of_layer(from);
+  tl_str name = layer ? tl_arena_format(w->scope->input->arena, "%.*s%.*s",
+                                        TL_STR_ARG(scope_prefix), TL_STR_ARG(definition->key))
+                      : definition->key;
+  *out_value = tl_graph_find(graph, name);
+  return *out_value ? TL_OK : add_weight(w, graph, definition, name, out_value);
+}
+
+static tl_status add_table(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
+                           tl_value **out_value) {
+  const tl_yaml *length = tl_yaml_get(definition, "length");
+  const tl_yaml *value = tl_yaml_get(definition, "value");
+  int64_t count = 0;
+  if (!length || !value) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span,
+                         "a table needs 'length' and 'value'");
+  }
+  TL_TRY(tl_scope_int(w->scope, length, &count));
+  if (count <= 0 || count > TL_TEXT_TABLE_MAX) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, length->span, "a table of %lld numbers",
+                         (long long)count);
+  }
+  float *numbers = tl_arena_array(w->scope->input->arena, (size_t)count, sizeof *numbers);
+  if (!numbers) return TL_MEMORY;
+  const tl_yaml *outer = w->scope->let;
+  w->scope->let = tl_yaml_get(definition, "let");
+  tl_status status = tl_scope_push(w->scope, TL_STR("j"), 0);
+  for (int64_t j = 0; tl_ok(status) && j < count; j++) {
+    tl_expr_value number;
+    double real = 0;
+    tl_scope_set(w->scope, j);
+    status = tl_scope_eval(w->scope, value, &number);
+    if (tl_ok(status) && !tl_expr_to_real(&number, &real)) {
+      status = tl_diag_error(w->scope->diag, TL_INPUT, value->span, "this is %s, not a number",
+                             tl_expr_kind_text(&number));
+    }
+    numbers[j] = (float)real;
+  }
+  tl_scope_pop(w->scope);
+  w->scope->let = outer;
+  TL_TRY(status);
+  tl_type type = {.format = TL_FORMAT_F32, .rank = 1, .dims = {tl_dim_of(count)}};
+  tl_node node = {.kind = TL_NODE_TABLE, .span = definition->span, .table = numbers}, *added;
+  TL_TRY(tl_graph_add(graph, &node, definition->key, &type, &added, w->scope->diag));
+  *out_value = added->result;
+  return TL_OK;
+}
+
+static void note_closest(const tl_weights *w, tl_str name) {
+  size_t best = 8;
+  tl_str closest = {0};
+  for (int part = 0; part < w->scope->input->arch->parts_count; part++) {
+    const tl_yaml *weights = tl_yaml_get(w->scope->input->arch->parts[part], "weights");
+    for (const tl_yaml *m = weights ? weights->first : NULL; m; m = m->next) {
+      size_t distance = tl_str_distance(name, m->key, best);
+      if (distance >= best) continue;
+      best = distance;
+      closest = m->key;
+    }
+  }
+  if (closest.data) tl_diag_note(w->scope->diag, "the closest is '@%.*s'", TL_STR_ARG(closest));
+}
+
+tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, tl_str scope_prefix,
+                             tl_span span, tl_value **out_value) {
+  const tl_arch *arch = weights->scope->input->arch;
+  const tl_yaml *table = tl_arch_member(arch, "tables", name);
+  const tl_yaml *definition = tl_arch_member(arch, "weights", name);
+  if (table) {
+    *out_value = tl_graph_find(graph, name);
+    return *out_value ? TL_OK : add_table(weights, graph, table, out_value);
+  }
+  if (definition) return resolve_weight(weights, graph, definition, scope_prefix, out_value);
+  tl_diag_error(weights->scope->diag, TL_INPUT, span, "there is no weight or table '%.*s'",
+                TL_STR_ARG(name));
+  note_closest(weights, name);
+  return TL_INPUT;
+}
+
+// The first prefix with which the checkpoint has a tensor of the first template that uses it.
+static tl_status choose_prefix(tl_weights *w) {
+  const tl_arch *arch = w->scope->input->arch;
+  const tl_yaml *list = tl_yaml_get(arch->parts[0], "prefix");
+  w->prefix = list && list->first ? list->first->text : TL_STR("");
+  if (!list || !checkpoint_of(w)) return TL_OK;
+  const tl_yaml *weights = tl_yaml_get(arch->parts[0], "weights");
+  for (const tl_yaml *m = weights ? weights->first : NULL; m; m = m->next) {
+    const tl_yaml *from = tl_yaml_get(m, "from");
+    if (from && from->kind == TL_YAML_SEQUENCE) from = from->first;
+    if (!from || !tl_str_starts_with(from->text, TL_STR("{prefix}"))) continue;
+    for (const tl_yaml *prefix = list->first; prefix; prefix = prefix->next) {
+      tl_str name = replaced(w->scope->input->arena, from->text, "{prefix}", prefix->text);
+      if (!tl_checkpoint_find(checkpoint_of(w), name)) continue;
+      w->prefix = prefix->text;
+      return TL_OK;
+    }
+    return TL_OK;
+  }
+  return TL_OK;
+}
+
+// The config's own type, for plans without weights.
+static tl_format config_format(const tl_json *config) {
+  tl_str text = TL_STR("bfloat16");
+  if (!tl_json_to_string(tl_json_get(config, TL_STR("dtype")), &text)) {
+    tl_json_to_string(tl_json_get(config, TL_STR("torch_dtype")), &text);
+  }
+  if (tl_str_is(text, "float32")) return TL_FORMAT_F32;
+  return tl_str_is(text, "float16") ? TL_FORMAT_F16 : TL_FORMAT_BF16;
+}
+
+tl_status tl_weights_init(tl_weights *weights, tl_scope *scope) {
+  *weights = (tl_weights){.scope = scope};
+  weights->skeleton_format = config_format(scope->input->config);
+  if (checkpoint_of(weights)) {
+    size_t count = checkpoint_of(weights)->tensors_count;
+    weights->used = tl_arena_array(scope->input->arena, count + 1, sizeof *weights->used);
+    if (!weights->used) return TL_MEMORY;
+  }
+  return choose_prefix(weights);
+}
+
+static tl_status is_ignored(const tl_weights *w, tl_str name, bool *out) {
+  const tl_arch *arch = w->scope->input->arch;
+  *out = false;
+  for (int part = 0; part < arch->parts_count; part++) {
+    const tl_yaml *list = tl_yaml_get(tl_yaml_get(arch->parts[part], "ignore"), "tensors");
+    for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
+      tl_str pattern;
+      TL_TRY(tl_scope_fill(w->scope, item, item->text, &pattern));
+      pattern = replaced(w->scope->input->arena, pattern, "{prefix}", w->prefix);
+      *out |= tl_pattern_matches(pattern, name);
+    }
+  }
+  return TL_OK;
+}
+
+tl_status tl_weights_check_unused(const tl_weights *weights) {
+  const tl_checkpoint *checkpoint = checkpoint_of(weights);
+  tl_diag *diag = weights->scope->diag;
+  uint32_t found = 0;
+  for (uint32_t i = 0; checkpoint && i < checkpoint->tensors_count; i++) {
+    const tl_tensor *tensor = checkpoint->tensors[i];
+    bool ignored = weights->used[i];
+    if (!ignored) TL_TRY(is_ignored(weights, tensor->name, &ignored));
+    if (ignored || found++ >= UNUSED_SHOWN) continue;
+    tl_diag_error(diag, TL_UNSUPPORTED, tensor->span,
+                  "tensor '%.*s' is not used by this architecture", TL_STR_ARG(tensor->name));
+    tl_diag_note(diag, "if it does not belong to the model, add it to ignore.tensors of %s",
+                 weights->scope->input->arch->parts[0]->span.source->name);
+  }
+  if (found > UNUSED_SHOWN) tl_diag_note(diag, "and %u more", found - UNUSED_SHOWN);
+  return found ? TL_UNSUPPORTED : TL_OK;
+}
