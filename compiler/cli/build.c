@@ -226,7 +226,8 @@ static int end(tl_status status, const tl_diag *diag) {
   return tl_status_exit_code(status);
 }
 
-static tl_status build_and_report(const tl_build_options *options, tl_diag *diag) {
+// Diagnostics point into what the build has read: they are printed before that ends.
+static int build_and_report(const tl_build_options *options, tl_diag *diag) {
   tl_build build;
   struct stat written;
   tl_build_init(&build);
@@ -234,8 +235,9 @@ static tl_status build_and_report(const tl_build_options *options, tl_diag *diag
   if (tl_ok(status) && build.module.program && stat(options->output, &written) == 0) {
     fprintf(stderr, "%s: %.1f MB\n", options->output, (double)written.st_size / 1e6);
   }
+  int code = end(status, diag);
   tl_build_finish(&build);
-  return status;
+  return code;
 }
 
 int tl_cli_build(int argc, char **argv) {
@@ -253,7 +255,7 @@ int tl_cli_build(int argc, char **argv) {
   complete(&args.options, output, sizeof output);
   args.options.say = say;
   args.options.pipeline.dump = dump;
-  return end(build_and_report(&args.options, &diag), &diag);
+  return build_and_report(&args.options, &diag);
 }
 
 int tl_cli_dump(int argc, char **argv) {
@@ -273,6 +275,7 @@ int tl_cli_dump(int argc, char **argv) {
     tl_str text = tl_text_print(build.model.graph, &plain, &build.arena);
     fwrite(text.data, 1, text.length, stdout);
   }
+  int code = end(status, &diag);
   tl_build_finish(&build);
-  return end(status, &diag);
+  return code;
 }
