@@ -14,16 +14,11 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
+#include "runtime/plan/texts.h"
 #include "runtime/tlmc.h"
 
 // Weight rows of a plan without a weights section lie within this.
 #define PLAN_SKELETON_BYTES_MAX ((uint64_t)1 << 46)
-
-static const char *const section_names[TL_PLAN_SECTION_COUNT] = {
-#define X(name, text, summary) text,
-    TL_PLAN_SECTION_MAP(X)
-#undef X
-};
 
 // A section as errors call it.
 typedef struct label {
@@ -35,7 +30,7 @@ static label label_of(const tl_plan_section *section) {
   if (section->kind == TL_PLAN_SECTION_CODE) {
     snprintf(name.text, sizeof name.text, "section code (target %u)", section->target);
   } else {
-    snprintf(name.text, sizeof name.text, "section %s", section_names[section->kind]);
+    snprintf(name.text, sizeof name.text, "section %s", tl_plan_section_texts[section->kind]);
   }
   return name;
 }

@@ -3,6 +3,9 @@
 
 enum {
   PLAN_ROWS_MAX = 1 << 24,
+  PLAN_PROGRAMS_MAX = 256,
+  PLAN_ARGS_MAX = 4096,    // of a launch
+  PLAN_HEAD_MAX = 1 << 16, // heads, and values of one
   PLAN_GRID_MAX = 1 << 24,
   PLAN_ROW_BYTES_MAX = 1 << 26,
   PLAN_SCRATCH_MAX = 1 << 24
@@ -75,8 +78,19 @@ static bool is_text(const checker *c, uint32_t text) {
   return text < c->t->strings_bytes;
 }
 
+static tl_status check_counts(const checker *c) {
+  const tl_plan_tables *t = c->t;
+  if (t->models_count != 1) return refuse(c, "model", 0, "is not the only one");
+  if (t->targets_count == 0 || t->targets_count > TL_PLAN_SECTIONS_MAX) {
+    return refuse(c, "target", t->targets_count, "is missing or one too many");
+  }
+  if (t->programs_count == 0 || t->programs_count > PLAN_PROGRAMS_MAX) {
+    return refuse(c, "program", t->programs_count, "is missing or one too many");
+  }
+  return TL_OK;
+}
+
 static tl_status check_model(const checker *c) {
-  if (c->t->models_count != 1) return refuse(c, "model", 0, "is not the only one");
   const tl_plan_model *m = c->t->models;
   uint32_t all = (1u << TL_PLAN_KV_COUNT) - 1;
   if (m->task >= TL_PLAN_TASK_COUNT || m->outputs == 0 || m->outputs > PLAN_ROWS_MAX ||
@@ -123,11 +137,23 @@ static tl_status check_group(const checker *c, uint32_t i) {
   return bad ? refuse(c, "group", i, "has a value out of range") : TL_OK;
 }
 
+// Bytes that a page holds of the state at least, whatever the target's layout adds.
+static uint64_t state_bytes(const tl_plan_state *row, uint32_t group_kind, int kv) {
+  uint64_t element_bytes = kv == TL_PLAN_KV_BF16 ? 2 : 4;
+  // A latent row serves as key and value.
+  uint64_t values = group_kind == TL_PLAN_GROUP_LATENT ? row->key : (uint64_t)row->key + row->value;
+  return row->heads * values * TL_PAGE_TOKENS * element_bytes;
+}
+
 static tl_status check_state(const checker *c, uint32_t i) {
   const tl_plan_state *row = &c->t->states[i];
-  bool bad = !is_text(c, row->name) || row->group >= c->t->groups_count || row->reserved != 0;
+  bool bad = !is_text(c, row->name) || row->group >= c->t->groups_count || row->reserved != 0 ||
+             row->heads == 0 || row->heads > PLAN_HEAD_MAX || row->key > PLAN_HEAD_MAX ||
+             row->value > PLAN_HEAD_MAX;
   for (int kv = 0; !bad && kv < TL_PLAN_KV_COUNT; kv++) {
-    bad = row->offset[kv] >= c->t->groups[row->group].page_bytes[kv] || row->offset[kv] % 64 != 0;
+    const tl_plan_group *group = &c->t->groups[row->group];
+    bad = row->offset[kv] % 64 != 0 ||
+          !lies_within(row->offset[kv], state_bytes(row, group->kind, kv), group->page_bytes[kv]);
   }
   return bad ? refuse(c, "state", i, "lies outside of its group's pages") : TL_OK;
 }
@@ -173,7 +199,8 @@ static tl_status check_launch(const checker *c, uint32_t i) {
   bool bad = !is_text(c, row->name) || !is_text(c, row->text) ||
              row->kind >= TL_PLAN_LAUNCH_COUNT || row->kernel >= c->t->kernels_count ||
              row->grid_symbol >= TL_PLAN_SYMBOL_COUNT || row->grid_rows == 0 ||
-             row->grid_rows > PLAN_GRID_MAX || row->grid_items > PLAN_GRID_MAX ||
+             row->grid_rows > PLAN_GRID_MAX || row->args_count > PLAN_ARGS_MAX ||
+             row->grid_items > PLAN_GRID_MAX ||
              !lies_within(row->first_arg, row->args_count, c->t->args_count) || row->reserved != 0;
   return bad ? refuse(c, "launch", i, "has a value out of range") : TL_OK;
 }
@@ -209,12 +236,17 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
                               tl_plan_tables *out_tables, tl_diag *diag) {
   TL_TRY(locate(programs, where, out_tables, diag));
   checker c = {out_tables, weights_bytes, where, diag};
+  TL_TRY(check_counts(&c));
   TL_TRY(check_model(&c));
 #define X(name)                                                                                    \
   for (uint32_t i = 0; i < out_tables->name##s_count; i++)                                         \
     TL_TRY(check_##name(&c, i));
   X(target)
-  X(group) X(weight) X(state) X(program) X(buffer) X(kernel) X(launch) X(arg)
+  X(group)
+  X(weight)
+  X(state)
+  X(program)
+  X(buffer) X(kernel) X(launch) X(arg)
 #undef X
       return check_targets_agree(&c);
 }

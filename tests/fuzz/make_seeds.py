@@ -61,6 +61,7 @@ def main():
     out = Path(sys.argv[1])
     write(out / "json", json_texts())
     write(out / "safetensors", safetensors_files())
+    write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
     copies(out / "ir_text", "ir/*/*.ir")
     copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")
 
