@@ -4,6 +4,9 @@
 
 #include "runtime/base/json_tree.h"
 #include "runtime/engine/session.h"
+#include "runtime/plan/describe.h"
+
+static const size_t describe_memory_max = (size_t)1 << 30;
 
 enum { PLAN_MEMORY_MAX = 1 << 24, POOL_MEMORY_MAX = 1 << 24, CREW_PIECE = 1 };
 
@@ -189,4 +192,22 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
   memset(out_facts, 0, size);
   memcpy(out_facts, &facts, size < sizeof facts ? size : sizeof facts);
   return TLMC_OK;
+}
+
+tlmc_status tlmc_plan_describe(const tlmc_plan *plan, tlmc_format format, char *text,
+                               size_t capacity, size_t *out_bytes, tlmc_error *error) {
+  *out_bytes = 0;
+  tl_arena arena;
+  tl_arena_init(&arena, describe_memory_max);
+  tl_str found = {0};
+  tl_status status = format == TLMC_FORMAT_JSON
+                         ? tl_plan_describe_json(&plan->plan, &arena, &found)
+                         : tl_plan_describe_text(&plan->plan, &arena, &found);
+  if (tl_ok(status)) {
+    *out_bytes = found.length;
+    size_t fits = found.length < capacity ? found.length : capacity;
+    if (fits > 0) memcpy(text, found.data, fits);
+  }
+  tl_arena_finish(&arena);
+  return tl_error_fill(error, status, NULL);
 }
