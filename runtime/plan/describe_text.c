@@ -164,6 +164,20 @@ static void put_weights(printer *p) {
   }
 }
 
+static void put_buffers(printer *p) {
+  const tl_plan_tables *t = &p->plan->tables;
+  for (uint32_t i = 0; i < t->buffers_count; i++) {
+    const tl_plan_buffer *buffer = &t->buffers[i];
+    const char *symbol = tl_plan_symbol_texts[buffer->symbol];
+    put(p, "buffer %%");
+    put_text(p, buffer->name);
+    put(p, " : ");
+    put_text(p, buffer->format);
+    put(p, "[%s,%u] at %llu * %s\n", symbol, buffer->columns, (unsigned long long)buffer->offset,
+        symbol);
+  }
+}
+
 // ---- programs
 
 static void put_arg(printer *p, const tl_plan_arg *arg) {
@@ -223,22 +237,6 @@ static void put_layers(printer *p, const tl_plan_program *program, tl_plan_kv_ty
   put(p, "outside of layers: %u\n", tl_plan_outside_launches(t, program, kv_type));
 }
 
-static void put_buffers(printer *p, const tl_plan_program *program) {
-  const tl_plan_tables *t = &p->plan->tables;
-  for (uint32_t i = 0; i < t->buffers_count; i++) {
-    const tl_plan_buffer *buffer = &t->buffers[i];
-    put(p, "  buffer %%");
-    put_text(p, buffer->name);
-    put(p, " : ");
-    put_text(p, buffer->format);
-    put(p, "[%s,%u] at %llu * %s\n", tl_plan_symbol_texts[buffer->symbol], buffer->columns,
-        (unsigned long long)buffer->offset, tl_plan_symbol_texts[buffer->symbol]);
-  }
-  put(p, "  output %%");
-  put_text(p, t->buffers[program->output].name);
-  put(p, "\n");
-}
-
 static void put_program(printer *p, const tl_plan_program *program) {
   const tl_plan_tables *t = &p->plan->tables;
   put(p, "program @");
@@ -250,7 +248,9 @@ static void put_program(printer *p, const tl_plan_program *program) {
   for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
     if (t->models->kv_types & 1u << kv) put_layers(p, program, (tl_plan_kv_type)kv);
   }
-  put_buffers(p, program);
+  put(p, "  output %%");
+  put_text(p, t->buffers[program->output].name);
+  put(p, "\n");
   for (uint32_t i = 0; i < program->launches_count && !p->failed; i++)
     put_launch(p, &t->launchs[program->first_launch + i]);
   put(p, "}\n");
@@ -264,6 +264,7 @@ tl_status tl_plan_describe_text(const tl_plan *plan, tl_arena *arena, tl_str *ou
   put_sections(&p);
   put_memory(&p);
   put_weights(&p);
+  put_buffers(&p);
   for (uint32_t i = 0; i < plan->tables.programs_count && !p.failed; i++)
     put_program(&p, &plan->tables.programs[i]);
   *out_text = p.failed ? (tl_str){NULL, 0} : (tl_str){p.data, p.length};

@@ -33,7 +33,7 @@ static void test_text(const tl_plan *plan) {
       "weight %l0.norm : f32[100] vector at 3145728, 512 bytes\n",
       "program @step : cpu:x86-64-v4, 5 launches {\n",
       "  launches at T = 1 with kv bf16: layer 0: 2, outside of layers: 2\n",
-      "  buffer %logits : f32[R,100] at 0 * R\n",
+      "buffer %logits : f32[R,100] at 0 * R\n",
       "  output %logits\n",
       "  launch @l0.attention : kv bf16, layer 0, grid 2 * ceil(A / 4)\n"
       "    code 0 matmul \"64\" {}\n"
