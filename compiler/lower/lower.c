@@ -51,7 +51,8 @@ tl_status tl_lower(const tl_lower_input *input, tl_model *out_model, tl_diag *di
   out_model->graph = tl_graph_create(input->arena, input->ops, TL_STR("step"), &symbols);
   if (!out_model->graph) return TL_MEMORY;
   TL_TRY(tl_graph_text_expand(&weights, out_model->graph));
-  tl_status status = tl_scope_check_unread(scope);
-  tl_status unused = tl_weights_check_unused(&weights);
-  return tl_ok(status) ? unused : status;
+  // Patterns of tensors read the config too, so they come first.
+  tl_status status = tl_weights_check_unused(&weights);
+  tl_status unread = tl_scope_check_unread(scope);
+  return tl_ok(status) ? unread : status;
 }
