@@ -62,6 +62,8 @@ TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_
                k * (T_INPUT == TL_CPU_BF16 ? 2 : 4);
     }
     m.out = at->out + first * m.out_stride + column;
+    // The second tile of rows finds its block in the cache and has time to fetch the next one.
+    m.ahead = t == 1 ? panel_bytes(BLOCK_COLUMNS) : 0;
     tl_micro_rows(&m, T_WEIGHT, here, TL_MICRO_VECTORS, column);
   }
 }

@@ -26,6 +26,8 @@ typedef struct tl_micro {
   int64_t panel_step;           // bytes from k to k + pair
   int64_t columns;              // K, or a block of it
   bool more;                    // the sum over earlier blocks of K is in `out`
+  int64_t ahead;                // bytes ahead of its use to fetch the panel into the second cache,
+                                // 0 = not at all
   float *out;                   // first output
   int64_t out_stride;           // floats from row to row
 } tl_micro;
@@ -70,6 +72,11 @@ TL_INLINE void tl_micro_bf16(tl_acc acc, const tl_micro *m, const int rows, cons
   TL_UNROLL for (int r = 0; r < rows; r++) x[r] = m->x[r];
   for (int64_t k = 0; k + 2 <= m->columns; k += 2, w += m->panel_step) {
     tl_micro_bf16_step(acc, x, w, 0xffffffffu, rows, vectors);
+    if (m->ahead) {
+      TL_UNROLL for (int n = 0; n < vectors * VW / 16; n++) {
+        __builtin_prefetch(w + m->ahead + n * 64, 0, 2);
+      }
+    }
     TL_UNROLL for (int r = 0; r < rows; r++) x[r] += 4;
   }
   if (m->columns & 1) tl_micro_bf16_step(acc, x, w, 0xffffu, rows, vectors);
