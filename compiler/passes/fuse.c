@@ -308,9 +308,10 @@ static tl_status find_output(tl_fuser *f) {
     const tl_node *node = f->graph->nodes[i];
     if (node->kind != TL_NODE_OUTPUT) continue;
     const tl_fuse_value *item = tl_fuse_value_of(&f->values, node->operands[0]);
-    if (f->program->output || !item->f32) {
+    if (f->program->output || !item->f32 || item->f32->symbol != TL_PLAN_SYMBOL_R) {
       return tl_diag_error(f->diag, TL_UNSUPPORTED, node->span,
-                           "a program has one output, made by a kernel");
+                           "a program has one output, of the wanted rows (select_rows), made by a "
+                           "kernel");
     }
     f->program->output = item->f32;
   }

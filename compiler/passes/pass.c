@@ -3,6 +3,7 @@
 
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/simplify.h"
+#include "compiler/program/verify.h"
 #include "ir/text_print.h"
 #include "ir/verify.h"
 
@@ -59,7 +60,8 @@ static tl_stage stage_of(const tl_module *module) {
 
 static tl_status verify(tl_pass_ctx *ctx, const tl_module *module) {
   tl_arena_reset(ctx->scratch);
-  return tl_graph_verify(module->graph, ctx->scratch, ctx->diag);
+  TL_TRY(tl_graph_verify(module->graph, ctx->scratch, ctx->diag));
+  return module->program ? tl_program_verify(module->program, ctx->diag) : TL_OK;
 }
 
 // A fault after a pass is the pass's, whatever kind of fault the verifier calls it.

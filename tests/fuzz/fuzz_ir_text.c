@@ -35,6 +35,7 @@ static void check_passes(tl_graph *graph, tl_arena *arena, tl_arena *scratch) {
   CHECK(tl_ok(tl_pipeline_run(&ctx, &module, &options)));
   options.first = options.stop_after = tl_pass_by_name(TL_STR("fuse"));
   tl_status status = tl_pipeline_run(&ctx, &module, &options);
+  if (status == TL_INTERNAL) tl_diag_print(&diag, stderr);
   CHECK(status != TL_INTERNAL && tl_ok(status) == (diag.count == 0));
   if (tl_ok(status)) CHECK(tl_module_print(&module, arena).data);
   tl_cost_point point = {{7, 3, 2, 1}, 3, 100, TL_FORMAT_BF16};
