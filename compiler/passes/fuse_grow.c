@@ -82,7 +82,9 @@ static bool absorb_norm(tl_growth *g, tl_node *user, bool centered) {
   const tl_type *type = &user->operands[0]->type;
   int64_t unit = type->dims[type->rank - 1].constant;
   bool whole = unit == tl_fuse_row_columns(type);
-  if ((whole && !g->whole_rows) || !unit_fits(g, unit)) return false;
+  // A norm of a whole row would make one tile of a matmul's row: no work left to share out. Heads
+  // are narrow, also if there is only one.
+  if ((type->rank < 3 && !g->whole_rows) || !unit_fits(g, unit)) return false;
   if (user->operands[2] && !whole) return false;
   if (centered) append(g, TL_STATEMENT_CENTER)->ints[0] = unit;
   tl_statement *norm = append(g, TL_STATEMENT_NORM);
