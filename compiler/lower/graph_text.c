@@ -1,35 +1,22 @@
-// Line by line: controls are followed, statements are rewritten and parsed.
+// Implementation of graph_text.h: line by line, controls are followed, statements are rewritten and
+// parsed.
 #include "compiler/lower/graph_text.h"
 
+#include "compiler/lower/graph_line.h"
 #include "ir/text_parse.h"
 
-enum { NAMES_MAX = 1 << 18, PIECES_MAX = 128, LINE_MAX_BYTES = 4096, DEPTH_MAX = 16 };
-
-// The latest definition of a name.
-typedef struct binding {
-  tl_str name, full;
-} binding;
-
-// Bytes of the expanded line from `at` on come from `offset` of the node's text on.
-typedef struct piece {
-  size_t at, offset;
-  bool is_value; // all of it is one place
-} piece;
+enum { DEPTH_MAX = 16, LOOP_MAX = 4096, LINES_MAX = 1 << 20 };
 
 typedef struct expander {
   tl_weights *weights;
   tl_scope *scope;
   tl_graph *graph;
-  binding *names;
-  size_t names_count, names_capacity;
-  tl_str prefix; // of names defined now
+  tl_graph_names names;
+  tl_str layer_prefix; // of loops: before the names of values and of weights of a layer
+  tl_str path;         // of blocks: before the names of values
   int depth;
-  const tl_yaml *node; // whose lines are read
-  tl_span line_span;
-  char line[LINE_MAX_BYTES]; // the statement, expanded
-  size_t line_length;
-  piece pieces[PIECES_MAX];
-  int pieces_count;
+  int64_t lines_left;
+  tl_graph_line line; // the current statement; its node is the text being read
 } expander;
 
 // A run of lines of the node's text.
@@ -37,278 +24,289 @@ typedef struct lines {
   size_t begin, end;
 } lines;
 
-static bool next_line(const expander *e, lines *rest, size_t *out_begin, size_t *out_end) {
+// A line without its comment and blanks. False at the end.
+static bool next_line(const expander *e, lines *rest, tl_str *out_line) {
+  tl_str text = e->line.node->text;
   if (rest->begin >= rest->end) return false;
-  size_t end = rest->begin;
-  while (end < rest->end && e->node->text.data[end] != '\n')
-    end++;
-  *out_begin = rest->begin;
-  *out_end = end;
+  size_t end = rest->begin, comment = SIZE_MAX;
+  char quote = 0;
+  for (; end < rest->end && text.data[end] != '\n'; end++) {
+    char c = text.data[end];
+    if (quote) {
+      quote = c == quote ? 0 : quote;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '#' && comment == SIZE_MAX) {
+      comment = end;
+    }
+  }
+  *out_line = tl_str_trim(tl_str_slice(text, rest->begin, comment < end ? comment : end));
   rest->begin = end + 1;
   return true;
 }
 
-static tl_str trimmed(const expander *e, size_t begin, size_t end) {
-  return tl_str_trim(tl_str_slice(e->node->text, begin, end));
-}
-
-static size_t offset_in(const expander *e, tl_str part) {
-  return (size_t)(part.data - e->node->text.data);
+static size_t offset_of(const expander *e, tl_str part) {
+  return (size_t)(part.data - e->line.node->text.data);
 }
 
 static tl_status fault(const expander *e, tl_str part, const char *what) {
   return tl_diag_error(e->scope->diag, TL_INPUT,
-                       tl_yaml_place(e->node, offset_in(e, part), part.length), "%s", what);
+                       tl_yaml_place(e->line.node, offset_of(e, part), part.length), "%s", what);
 }
 
-static bool is_name_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '.';
+static tl_status eval(expander *e, tl_str part, tl_expr_value *out) {
+  size_t begin = offset_of(e, part);
+  return tl_scope_eval_part(e->scope, e->line.node, begin, begin + part.length, out);
 }
 
-static tl_status put(expander *e, tl_str text, size_t offset, bool is_value) {
-  if (e->line_length + text.length >= LINE_MAX_BYTES || e->pieces_count == PIECES_MAX) {
-    return tl_diag_error(e->scope->diag, TL_INPUT, e->line_span, "this line is too long");
-  }
-  e->pieces[e->pieces_count++] = (piece){e->line_length, offset, is_value};
-  memcpy(e->line + e->line_length, text.data, text.length);
-  e->line_length += text.length;
-  return TL_OK;
+static tl_str joined(const expander *e, tl_str a, tl_str b) {
+  return tl_arena_format(e->scope->input->arena, "%.*s%.*s", TL_STR_ARG(a), TL_STR_ARG(b));
 }
 
 static tl_span place(void *user, size_t offset, size_t length) {
   const expander *e = user;
-  int p = 0;
-  while (p + 1 < e->pieces_count && e->pieces[p + 1].at <= offset)
-    p++;
-  size_t inside = e->pieces[p].is_value ? 0 : offset - e->pieces[p].at;
-  return tl_yaml_place(e->node, e->pieces[p].offset + inside, length);
+  return tl_graph_line_place(&e->line, offset, length);
 }
 
 static tl_status resolve(void *user, tl_graph *graph, tl_str name, tl_span span,
                          tl_value **out_value, tl_diag *diag) {
   const expander *e = user;
   (void)diag;
-  return tl_weights_resolve(e->weights, graph, name, e->prefix, span, out_value);
+  return tl_weights_resolve(e->weights, graph, name, e->layer_prefix, span, out_value);
 }
 
-static tl_str full_name(const expander *e, tl_str name) {
-  for (size_t i = e->names_count; i-- > 0;) {
-    if (tl_str_equal(e->names[i].name, name)) return e->names[i].full;
-  }
-  return name;
-}
-
-// The name a statement defines, or an empty view.
-static tl_str defined_name(tl_str line) {
-  static const char *const keywords[] = {"input ", "weight ", "table ", "state "};
-  for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
-    tl_str keyword = tl_str_from(keywords[i]);
-    if (tl_str_starts_with(line, keyword)) {
-      line = tl_str_trim(tl_str_slice(line, keyword.length, line.length));
-    }
-  }
-  size_t end = 1;
-  if (line.length == 0 || line.data[0] != '%') return (tl_str){0};
-  while (end < line.length && is_name_byte(line.data[end]))
-    end++;
-  return tl_str_slice(line, 1, end);
-}
-
-static tl_status bind(expander *e, tl_str name, tl_str full) {
-  for (size_t i = e->names_count; i-- > 0;) {
-    if (!tl_str_equal(e->names[i].name, name)) continue;
-    e->names[i].full = full;
-    return TL_OK;
-  }
-  binding *grown = tl_arena_grow(e->scope->input->arena, e->names, &e->names_capacity,
-                                 e->names_count + 1, sizeof *grown);
-  if (!grown || e->names_count == NAMES_MAX) return TL_MEMORY;
-  e->names = grown;
-  e->names[e->names_count++] = (binding){name, full};
-  return TL_OK;
-}
-
-// `$name` or `${expression}` at `at`; `*out_end` is behind it.
-static tl_status put_value(expander *e, tl_str line, size_t at, size_t *out_end) {
-  size_t begin = at + 1, end = begin;
-  bool braces = begin < line.length && line.data[begin] == '{';
-  if (braces) begin++;
-  end = begin;
-  while (end < line.length && (braces ? line.data[end] != '}' : is_name_byte(line.data[end])))
-    end++;
-  tl_expr_value value;
-  size_t base = offset_in(e, line);
-  TL_TRY(tl_scope_eval_part(e->scope, e->node, base + begin, base + end, &value));
-  *out_end = end + (braces && end < line.length);
-  if (value.kind == TL_EXPR_MISSING || value.kind == TL_EXPR_JSON) {
-    return fault(e, tl_str_slice(line, at, *out_end), "this has no value that can be written here");
-  }
-  return put(e, tl_expr_print(&value, e->scope->input->arena), base + at, true);
-}
-
-static tl_status expand_line(expander *e, tl_str line, tl_str defined, tl_str full) {
-  size_t done = 0, base = offset_in(e, line);
-  e->line_length = 0;
-  e->pieces_count = 0;
-  for (size_t at = 0; at < line.length;) {
-    char c = line.data[at];
-    if (c == '#') break;
-    if (c != '%' && c != '$') {
-      at++;
-      continue;
-    }
-    TL_TRY(put(e, tl_str_slice(line, done, at), base + done, false));
-    size_t end = at + 1;
-    if (c == '$') {
-      TL_TRY(put_value(e, line, at, &end));
-    } else {
-      while (end < line.length && is_name_byte(line.data[end]))
-        end++;
-      tl_str name = tl_str_slice(line, at + 1, end);
-      bool defines = name.data == defined.data;
-      TL_TRY(put(e, TL_STR("%"), base + at, false));
-      TL_TRY(put(e, defines ? full : full_name(e, name), base + at + 1, false));
-    }
-    at = done = end;
-  }
-  tl_str rest = tl_str_slice(line, done, line.length);
-  for (size_t i = 0; i < rest.length; i++) {
-    if (rest.data[i] == '#') rest.length = i;
-  }
-  return put(e, rest, base + done, false);
+static tl_status bind(expander *e, tl_str path, tl_str name, tl_str full) {
+  if (tl_graph_names_bind(&e->names, path, name, full)) return TL_OK;
+  return tl_diag_error(e->scope->diag, TL_MEMORY, e->line.node->span, "more than %d names",
+                       TL_GRAPH_NAMES_MAX);
 }
 
 static tl_status run_statement(expander *e, tl_str line) {
-  tl_str defined = defined_name(line), full = {0};
-  if (defined.data) {
-    full = tl_arena_format(e->scope->input->arena, "%.*s%.*s", TL_STR_ARG(e->prefix),
-                           TL_STR_ARG(defined));
-    if (!full.data) return TL_MEMORY;
-  }
-  TL_TRY(expand_line(e, line, defined, full));
+  tl_str defined = tl_graph_line_defined(line);
+  e->line.defined = defined;
+  e->line.full = joined(e, joined(e, e->layer_prefix, e->path), defined);
+  e->line.names = &e->names;
+  e->line.path = e->path;
+  if (!e->line.full.data) return TL_MEMORY;
+  TL_TRY(tl_graph_line_write(&e->line, line));
   tl_text_hooks hooks = {e, resolve, place};
-  TL_TRY(tl_text_parse_line(e->graph, (tl_str){e->line, e->line_length}, &hooks, e->scope->diag));
-  return defined.data ? bind(e, defined, full) : TL_OK;
+  TL_TRY(
+      tl_text_parse_line(e->graph, (tl_str){e->line.data, e->line.length}, &hooks, e->scope->diag));
+  return defined.length ? bind(e, e->path, defined, e->line.full) : TL_OK;
 }
 
 static tl_status run_lines(expander *e, lines all);
 
-// Finds the line that closes the block that `rest` begins in; `*out_else` is where its else branch
-// begins, or SIZE_MAX.
-static bool find_close(const expander *e, lines rest, lines *out_body, lines *out_else,
-                       size_t *out_after) {
-  int level = 0;
-  size_t begin, end, start = rest.begin;
-  *out_else = (lines){0, 0};
-  *out_body = (lines){start, start};
-  bool in_else = false;
-  while (next_line(e, &rest, &begin, &end)) {
-    tl_str line = trimmed(e, begin, end);
-    bool closes = tl_str_is(line, "}"), splits = tl_str_is(line, "} else {");
-    bool opens =
-        tl_str_starts_with(line, TL_STR("for ")) || tl_str_starts_with(line, TL_STR("when "));
-    if ((closes || splits) && level == 0) {
-      if (in_else) {
-        *out_else = (lines){start, begin};
-      } else {
-        *out_body = (lines){start, begin};
-      }
-      if (closes) {
-        *out_after = rest.begin;
-        return true;
-      }
-      in_else = true;
-      start = rest.begin;
-    }
-    level += opens - (closes && level > 0);
-  }
-  return false;
+// A control with what its braces hold; `otherwise` is empty without an else.
+typedef struct control {
+  tl_str head; // the first line
+  lines body, otherwise;
+  size_t after; // where the text goes on
+} control;
+
+static bool opens_control(tl_str line) {
+  return tl_str_starts_with(line, TL_STR("for ")) || tl_str_starts_with(line, TL_STR("when "));
 }
 
-static tl_status run_for(expander *e, tl_str line, lines body) {
-  // for NAME in A..B {
-  size_t base = offset_in(e, line), at = 4, name_end = 4;
-  while (name_end < line.length && is_name_byte(line.data[name_end]))
-    name_end++;
-  tl_str name = tl_str_slice(line, at, name_end);
-  const char *in = memmem(line.data, line.length, " in ", 4);
-  const char *dots = memmem(line.data, line.length, "..", 2);
-  if (!in || !dots || dots < in || name.length == 0) {
-    return fault(e, line, "expected: for name in first..end {");
+// Finds the end of the control whose first line is before `rest`.
+static tl_status find_close(const expander *e, lines rest, control *c) {
+  int level = 0;
+  size_t start = rest.begin, at = rest.begin;
+  bool in_else = false;
+  tl_str line;
+  if (c->head.data[c->head.length - 1] != '{')
+    return fault(e, c->head, "'{' is missing at the end");
+  for (; next_line(e, &rest, &line); at = rest.begin) {
+    bool closes = tl_str_is(line, "}"), splits = tl_str_is(line, "} else {");
+    if (level == 0 && (closes || splits)) {
+      *(in_else ? &c->otherwise : &c->body) = (lines){start, at};
+      c->after = start = rest.begin;
+      if (closes) return TL_OK;
+      if (in_else || tl_str_starts_with(c->head, TL_STR("for "))) {
+        return fault(e, line, "'else' without 'when'");
+      }
+      in_else = true;
+    } else {
+      level += opens_control(line) - closes;
+    }
   }
-  size_t first = (size_t)(in - line.data) + 4, last = (size_t)(dots - line.data);
-  tl_expr_value from, to;
-  int64_t begin = 0, end = 0;
-  TL_TRY(tl_scope_eval_part(e->scope, e->node, base + first, base + last, &from));
-  TL_TRY(tl_scope_eval_part(e->scope, e->node, base + last + 2, base + line.length - 1, &to));
-  if (!tl_expr_to_int(&from, &begin) || !tl_expr_to_int(&to, &end) || end - begin > 1 << 16) {
-    return fault(e, line, "the bounds must be integers");
-  }
-  tl_str outer = e->prefix;
-  TL_TRY(tl_scope_push(e->scope, name, begin));
+  return fault(e, c->head, "this is not closed: a line with '}' alone is missing");
+}
+
+static tl_status run_loop(expander *e, tl_str name, int64_t begin, int64_t end, lines body) {
+  tl_str outer = e->layer_prefix;
+  int locals_count = e->scope->locals_count;
+  tl_scope_local variable = {.name = name, .is_loop = true};
+  TL_TRY(tl_scope_push(e->scope, &variable, e->line.node->span));
   tl_status status = TL_OK;
   for (int64_t i = begin; tl_ok(status) && i < end; i++) {
     tl_scope_set(e->scope, i);
-    e->prefix =
+    e->layer_prefix =
         tl_arena_format(e->scope->input->arena, "%.*sl%lld.", TL_STR_ARG(outer), (long long)i);
-    status = run_lines(e, body);
+    status = e->layer_prefix.data ? run_lines(e, body) : TL_MEMORY;
     if (!tl_ok(status)) {
       tl_diag_note(e->scope->diag, "while lowering layer %lld of %lld", (long long)i,
                    (long long)end);
     }
   }
-  tl_scope_pop(e->scope);
-  e->prefix = outer;
+  tl_scope_pop(e->scope, locals_count);
+  e->layer_prefix = outer;
   return status;
 }
 
-static tl_status run_when(expander *e, tl_str line, lines body, lines otherwise) {
-  size_t base = offset_in(e, line);
-  tl_expr_value value;
-  TL_TRY(tl_scope_eval_part(e->scope, e->node, base + 5, base + line.length - 1, &value));
-  return run_lines(e, tl_expr_truth(&value) ? body : otherwise);
+// for NAME in FIRST..END {
+static tl_status run_for(expander *e, const control *c) {
+  tl_str head = c->head;
+  size_t name_end = 4;
+  while (name_end < head.length && tl_graph_is_word_byte(head.data[name_end]))
+    name_end++;
+  tl_str name = tl_str_slice(head, 4, name_end), range = tl_str_slice(head, name_end, head.length);
+  const char *dots = memmem(range.data, range.length, "..", 2);
+  if (name.length == 0 || !dots || !tl_str_starts_with(range, TL_STR(" in "))) {
+    return fault(e, head, "expected: for NAME in FIRST..END {");
+  }
+  size_t split = (size_t)(dots - range.data);
+  tl_expr_value first, last;
+  int64_t begin = 0, end = 0;
+  TL_TRY(eval(e, tl_str_slice(range, 4, split), &first));
+  TL_TRY(eval(e, tl_str_slice(range, split + 2, range.length - 1), &last));
+  if (!tl_expr_to_int(&first, &begin) || !tl_expr_to_int(&last, &end)) {
+    return fault(e, head, "the bounds must be integers");
+  }
+  if (begin < 0 || end > LOOP_MAX || begin > end) {
+    tl_diag_error(e->scope->diag, TL_INPUT,
+                  tl_yaml_place(e->line.node, offset_of(e, head), head.length),
+                  "a loop from %lld to %lld (0 to %d are possible)", (long long)begin,
+                  (long long)end, LOOP_MAX);
+    return TL_INPUT;
+  }
+  return run_loop(e, name, begin, end, c->body);
 }
 
+static tl_status run_control(expander *e, tl_str head, lines *rest) {
+  control c = {.head = head};
+  TL_TRY(find_close(e, *rest, &c));
+  rest->begin = c.after;
+  if (tl_str_starts_with(head, TL_STR("for "))) return run_for(e, &c);
+  tl_expr_value value;
+  TL_TRY(eval(e, tl_str_slice(head, 5, head.length - 1), &value));
+  return run_lines(e, tl_expr_truth(&value) ? c.body : c.otherwise);
+}
+
+// The end of the argument that begins at `at`: a comma or the last parenthesis.
+static size_t argument_end(tl_str list, size_t at) {
+  int level = 0;
+  for (; at < list.length; at++) {
+    char c = list.data[at];
+    if (c == '\'' || c == '"') {
+      while (at + 1 < list.length && list.data[at + 1] != c)
+        at++;
+      at++;
+    } else if (c == ',' && level == 0) {
+      return at;
+    }
+    level += (c == '(' || c == '[') - (c == ')' || c == ']');
+  }
+  return list.length;
+}
+
+// `x=%value` becomes a name of the block, `w='mlp'` an argument.
+static tl_status take_argument(expander *e, tl_str argument, tl_str path) {
+  size_t equals = 0;
+  while (equals < argument.length && tl_graph_is_word_byte(argument.data[equals]))
+    equals++;
+  tl_str name = tl_str_slice(argument, 0, equals);
+  tl_str value = tl_str_trim(tl_str_slice(argument, equals + 1, argument.length));
+  if (name.length == 0 || equals >= argument.length || argument.data[equals] != '=' ||
+      value.length == 0) {
+    return fault(e, argument, "an argument is NAME=%value or NAME=expression");
+  }
+  if (value.data[0] == '%') {
+    tl_str full = tl_graph_names_find(&e->names, e->path, tl_str_slice(value, 1, value.length));
+    if (tl_graph_find(e->graph, full)) return bind(e, path, name, full);
+    return fault(e, value, "this value is not defined above");
+  }
+  tl_scope_local local = {.name = name};
+  TL_TRY(eval(e, value, &local.value));
+  return tl_scope_push(e->scope, &local, e->line.node->span);
+}
+
+static tl_status take_arguments(expander *e, tl_str list, tl_str path) {
+  for (size_t at = 0; at < list.length;) {
+    size_t end = argument_end(list, at);
+    TL_TRY(take_argument(e, tl_str_trim(tl_str_slice(list, at, end)), path));
+    at = end + 1;
+  }
+  return TL_OK;
+}
+
+static tl_status run_block(expander *e, const tl_yaml *block, tl_str use) {
+  const tl_yaml *outer = e->line.node;
+  tl_span span = tl_yaml_place(outer, offset_of(e, use), use.length);
+  e->line.node = block;
+  tl_status status = run_lines(e, (lines){0, block->text.length});
+  e->line.node = outer;
+  if (!tl_ok(status)) {
+    int line, column;
+    tl_diag_locate(span.source->text, span.offset, &line, &column);
+    tl_diag_note(e->scope->diag, "used by %s:%d", span.source->name, line);
+  }
+  return status;
+}
+
+static tl_str take_word(tl_str *rest) {
+  size_t end = 0;
+  while (end < rest->length && tl_graph_is_word_byte(rest->data[end]))
+    end++;
+  tl_str word = tl_str_slice(*rest, 0, end);
+  *rest = tl_str_trim(tl_str_slice(*rest, end, rest->length));
+  return word;
+}
+
+// use BLOCK [as NAME(arguments)]
 static tl_status run_use(expander *e, tl_str line) {
-  tl_str name = tl_str_trim(tl_str_slice(line, 4, line.length));
+  tl_str rest = tl_str_trim(tl_str_slice(line, 4, line.length)), name = take_word(&rest);
   const tl_yaml *block = tl_arch_member(e->scope->input->arch, "blocks", name);
   if (!block || !block->is_literal) return fault(e, line, "there is no block of this name");
-  const tl_yaml *outer = e->node;
-  e->node = block;
-  tl_status status = run_lines(e, (lines){0, block->text.length});
-  e->node = outer;
+  if (rest.length == 0) return run_block(e, block, line);
+  tl_str as = take_word(&rest), target = take_word(&rest);
+  bool is_list = rest.length >= 2 && rest.data[0] == '(' && rest.data[rest.length - 1] == ')';
+  if (!tl_str_is(as, "as") || target.length == 0 || !is_list) {
+    return fault(e, line, "expected: use BLOCK, or use BLOCK as NAME(argument=value, ..)");
+  }
+  tl_str outer = e->path, path = joined(e, joined(e, e->path, target), TL_STR("."));
+  int locals_count = e->scope->locals_count, frame = e->scope->frame;
+  if (!path.data) return TL_MEMORY;
+  tl_status status = take_arguments(e, tl_str_slice(rest, 1, rest.length - 1), path);
+  e->scope->frame = locals_count;
+  e->path = path;
+  if (tl_ok(status)) status = run_block(e, block, line);
+  e->path = outer;
+  e->scope->frame = frame;
+  tl_scope_pop(e->scope, locals_count);
   return status;
+}
+
+static tl_status run_line(expander *e, tl_str line, lines *rest) {
+  if (line.length == 0) return TL_OK;
+  if (e->lines_left-- == 0) {
+    return tl_diag_error(e->scope->diag, TL_INPUT, e->line.node->span,
+                         "the graph has more than %d lines", LINES_MAX);
+  }
+  if (opens_control(line)) return run_control(e, line, rest);
+  return tl_str_starts_with(line, TL_STR("use ")) ? run_use(e, line) : run_statement(e, line);
 }
 
 static tl_status run_lines(expander *e, lines all) {
-  size_t begin, end;
   if (e->depth == DEPTH_MAX) {
-    return tl_diag_error(e->scope->diag, TL_INPUT, e->node->span, "nested deeper than %d",
-                         DEPTH_MAX);
+    return tl_diag_error(e->scope->diag, TL_INPUT, e->line.node->span,
+                         "controls and blocks are nested deeper than %d", DEPTH_MAX);
   }
-  e->depth++;
   tl_status status = TL_OK;
-  while (tl_ok(status) && next_line(e, &all, &begin, &end)) {
-    tl_str line = trimmed(e, begin, end);
-    if (line.length == 0 || line.data[0] == '#') continue;
-    e->line_span = tl_yaml_place(e->node, offset_in(e, line), line.length);
-    bool loop = tl_str_starts_with(line, TL_STR("for "));
-    bool when = tl_str_starts_with(line, TL_STR("when "));
-    if (tl_str_starts_with(line, TL_STR("use "))) {
-      status = run_use(e, line);
-    } else if (loop || when) {
-      lines body, otherwise;
-      size_t after = 0;
-      if (line.data[line.length - 1] != '{' || !find_close(e, all, &body, &otherwise, &after)) {
-        return fault(e, line, "this block is not closed");
-      }
-      all.begin = after;
-      status = loop ? run_for(e, line, body) : run_when(e, line, body, otherwise);
-    } else {
-      status = run_statement(e, line);
-    }
-  }
+  tl_str line;
+  e->depth++;
+  while (tl_ok(status) && next_line(e, &all, &line))
+    status = run_line(e, line, &all);
   e->depth--;
   return status;
 }
@@ -317,7 +315,14 @@ tl_status tl_graph_text_expand(tl_weights *weights, tl_graph *graph) {
   tl_scope *scope = weights->scope;
   expander *e = tl_arena_alloc(scope->input->arena, sizeof *e);
   if (!e) return TL_MEMORY;
-  *e = (expander){.weights = weights, .scope = scope, .graph = graph, .prefix = TL_STR("")};
-  e->node = scope->input->arch->graph;
-  return run_lines(e, (lines){0, e->node->text.length});
+  *e = (expander){.weights = weights,
+                  .scope = scope,
+                  .graph = graph,
+                  .names = {.arena = scope->input->arena},
+                  .layer_prefix = TL_STR(""),
+                  .path = TL_STR(""),
+                  .lines_left = LINES_MAX};
+  e->line.scope = scope;
+  e->line.node = scope->input->arch->graph;
+  return run_lines(e, (lines){0, e->line.node->text.length});
 }

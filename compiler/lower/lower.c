@@ -1,27 +1,65 @@
-// The steps of lowering, in order.
+// Implementation of lower.h: the steps, in order.
 #include "compiler/lower/lower.h"
 
 #include "compiler/lower/graph_text.h"
 
-// Section `refuse`: conditions under which this description is not true of the model.
-static tl_status check_refusals(tl_scope *scope) {
-  const tl_arch *arch = scope->input->arch;
-  for (int part = 0; part < arch->parts_count; part++) {
-    const tl_yaml *list = tl_yaml_get(arch->parts[part], "refuse");
-    for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
-      const tl_yaml *when = tl_yaml_get(item, "when"), *say = tl_yaml_get(item, "say");
-      bool refused = false;
-      if (!when || !say) {
-        return tl_diag_error(scope->diag, TL_INPUT, item->span, "a refusal needs 'when' and 'say'");
-      }
-      TL_TRY(tl_scope_truth(scope, when, &refused));
-      if (!refused) continue;
-      tl_span span = {scope->input->config_source, 0, 0};
-      tl_diag_error(scope->diag, TL_UNSUPPORTED, span, "%.*s", TL_STR_ARG(say->text));
-      tl_diag_note(scope->diag, "%s: when %.*s", when->span.source->name, TL_STR_ARG(when->text));
-      return TL_UNSUPPORTED;
-    }
+enum { LAYERS_MAX = 4096 };
+
+// A refusal is shown where the config says what is refused, if it says it.
+static tl_status refuse(tl_scope *scope, const tl_yaml *item, const tl_yaml *say) {
+  const tl_source *config = scope->input->config_source;
+  tl_span span =
+      scope->last_read ? tl_json_span(config, scope->last_read) : (tl_span){config, 0, 0};
+  tl_str text;
+  TL_TRY(tl_scope_fill(scope, say, &text));
+  tl_diag_error(scope->diag, TL_UNSUPPORTED, span, "%.*s", TL_STR_ARG(text));
+  tl_diag_note(scope->diag, "%s: when %.*s", item->span.source->name,
+               TL_STR_ARG(tl_yaml_get(item, "when")->text));
+  return TL_UNSUPPORTED;
+}
+
+static tl_status check_refusal(tl_scope *scope, const tl_yaml *item) {
+  const tl_yaml *when = tl_yaml_get(item, "when"), *say = tl_yaml_get(item, "say");
+  bool is_refused = false;
+  if (!when || !say) {
+    return tl_diag_error(scope->diag, TL_INPUT, item->span, "a refusal needs 'when' and 'say'");
   }
+  scope->last_read = NULL;
+  TL_TRY(tl_scope_truth(scope, when, &is_refused));
+  return is_refused ? refuse(scope, item, say) : TL_OK;
+}
+
+// Section `refuse`: conditions under which this description is not true of the model. With
+// `for: i`, in any layer.
+static tl_status check_refusals(tl_scope *scope, const tl_yaml *list, int64_t layers) {
+  for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
+    const tl_yaml *each = tl_yaml_get(item, "for");
+    tl_scope_local layer = {.is_loop = true, .value = {.kind = TL_EXPR_INT}};
+    if (!each) {
+      TL_TRY(check_refusal(scope, item));
+      continue;
+    }
+    layer.name = each->text;
+    TL_TRY(tl_scope_push(scope, &layer, item->span));
+    for (int64_t i = 0; i < layers; i++) {
+      tl_scope_set(scope, i);
+      TL_TRY(check_refusal(scope, item));
+    }
+    tl_scope_pop(scope, 0);
+  }
+  return TL_OK;
+}
+
+static tl_status check_config(tl_scope *scope) {
+  const tl_arch *arch = scope->input->arch;
+  int64_t layers = 0;
+  TL_TRY(tl_scope_param_int(scope, "layers", 0, &layers));
+  if (layers < 0 || layers > LAYERS_MAX) {
+    return tl_diag_error(scope->diag, TL_INPUT, (tl_span){scope->input->config_source, 0, 0},
+                         "%lld layers (at most %d are possible)", (long long)layers, LAYERS_MAX);
+  }
+  for (int part = 0; part < arch->parts_count; part++)
+    TL_TRY(check_refusals(scope, tl_yaml_get(arch->parts[part], "refuse"), layers));
   return TL_OK;
 }
 
@@ -30,25 +68,30 @@ static tl_status read_facts(tl_scope *scope, tl_model *model) {
   TL_TRY(tl_scope_param_int(scope, "outputs", model->vocabulary, &model->outputs));
   TL_TRY(tl_scope_param_int(scope, "context", 0, &model->context));
   TL_TRY(tl_scope_param_int(scope, "types", 0, &model->types));
-  if (model->vocabulary > 0 && model->context > 0 && model->outputs > 0) return TL_OK;
-  return tl_diag_error(scope->diag, TL_INPUT, scope->input->arch->parts[0]->span,
-                       "parameters 'vocabulary', 'context' and 'outputs' must be positive");
+  bool fits = model->vocabulary <= INT32_MAX && model->context <= INT32_MAX &&
+              model->outputs <= INT32_MAX && model->types <= INT32_MAX && model->types >= 0;
+  if (fits && model->vocabulary > 0 && model->context > 0 && model->outputs > 0) return TL_OK;
+  return tl_diag_error(scope->diag, TL_INPUT, (tl_span){scope->input->config_source, 0, 0},
+                       "%lld tokens, %lld outputs, %lld positions, %lld token types: not a model",
+                       (long long)model->vocabulary, (long long)model->outputs,
+                       (long long)model->context, (long long)model->types);
+}
+
+static tl_graph *create_graph(const tl_lower_input *input) {
+  const tl_symbols symbols = {.names = {TL_STR("T"), TL_STR("S"), TL_STR("R")}, .count = 3};
+  return tl_graph_create(input->arena, input->ops, TL_STR("step"), &symbols);
 }
 
 tl_status tl_lower(const tl_lower_input *input, tl_model *out_model, tl_diag *diag) {
-  static const char *const names[] = {"T", "S", "R"};
-  tl_symbols symbols = {.count = 3};
-  for (int i = 0; i < symbols.count; i++)
-    symbols.names[i] = tl_str_from(names[i]);
   tl_scope *scope = tl_arena_alloc(input->arena, sizeof *scope);
   tl_weights weights;
   if (!scope) return TL_MEMORY;
   *out_model = (tl_model){.task = input->arch->task};
   TL_TRY(tl_scope_init(scope, input, diag));
-  TL_TRY(check_refusals(scope));
+  TL_TRY(check_config(scope));
   TL_TRY(read_facts(scope, out_model));
   TL_TRY(tl_weights_init(&weights, scope));
-  out_model->graph = tl_graph_create(input->arena, input->ops, TL_STR("step"), &symbols);
+  out_model->graph = create_graph(input);
   if (!out_model->graph) return TL_MEMORY;
   TL_TRY(tl_graph_text_expand(&weights, out_model->graph));
   // Patterns of tensors read the config too, so they come first.

@@ -1,4 +1,4 @@
-// Lazy parameters.
+// Implementation of scope.h: what names mean.
 #include "compiler/lower/scope.h"
 
 // What an expression's places need: the scalar it stands in, and where it begins there.
@@ -9,13 +9,13 @@ typedef struct expression {
 } expression;
 
 static tl_status add_params(tl_scope *scope, const char *section, bool is_layer) {
-  for (int part = 0; part < scope->input->arch->parts_count; part++) {
-    const tl_yaml *mapping = tl_yaml_get(scope->input->arch->parts[part], section);
+  const tl_arch *arch = scope->input->arch;
+  for (int part = 0; part < arch->parts_count; part++) {
+    const tl_yaml *mapping = tl_yaml_get(arch->parts[part], section);
     for (const tl_yaml *member = mapping ? mapping->first : NULL; member; member = member->next) {
-      if (tl_arch_member(scope->input->arch, section, member->key) != member) continue;
-      if (scope->params_count == TL_SCOPE_PARAMS_MAX || member->kind != TL_YAML_SCALAR) {
-        return tl_diag_error(scope->diag, TL_INPUT, member->span,
-                             "a parameter is one expression, and there are at most %d",
+      if (tl_arch_member(arch, section, member->key) != member) continue; // overridden
+      if (scope->params_count == TL_SCOPE_PARAMS_MAX) {
+        return tl_diag_error(scope->diag, TL_INPUT, member->key_span, "more than %d parameters",
                              TL_SCOPE_PARAMS_MAX);
       }
       scope->params[scope->params_count++] =
@@ -29,46 +29,67 @@ tl_status tl_scope_init(tl_scope *scope, const tl_lower_input *input, tl_diag *d
   memset(scope, 0, sizeof *scope);
   scope->input = input;
   scope->diag = diag;
+  scope->prefix = TL_STR("");
   TL_TRY(add_params(scope, "params", false));
   return add_params(scope, "layer_params", true);
 }
 
 static void forget_layer(tl_scope *scope) {
-  for (int i = 0; i < scope->params_count; i++) {
-    if (scope->params[i].is_layer) scope->params[i].is_known = false;
-  }
+  for (int i = 0; i < scope->params_count; i++)
+    scope->params[i].is_known &= !scope->params[i].is_layer;
+  for (int i = 0; i < scope->lets_count; i++)
+    scope->lets[i].is_known = false;
 }
 
-tl_status tl_scope_push(tl_scope *scope, tl_str name, int64_t value) {
-  if (scope->variables_count == TL_SCOPE_LOOPS_MAX) {
-    return tl_diag_error(scope->diag, TL_INPUT, (tl_span){0}, "loops deeper than %d",
-                         TL_SCOPE_LOOPS_MAX);
+tl_status tl_scope_push(tl_scope *scope, const tl_scope_local *local, tl_span span) {
+  if (scope->locals_count == TL_SCOPE_LOCALS_MAX) {
+    return tl_diag_error(scope->diag, TL_INPUT, span,
+                         "more than %d loop variables and arguments at once", TL_SCOPE_LOCALS_MAX);
   }
-  scope->variables[scope->variables_count++] = (tl_scope_variable){name, value};
-  forget_layer(scope);
+  scope->locals[scope->locals_count++] = *local;
+  if (local->is_loop) forget_layer(scope);
   return TL_OK;
 }
 
-void tl_scope_pop(tl_scope *scope) {
-  scope->variables_count--;
+void tl_scope_pop(tl_scope *scope, int count) {
+  scope->locals_count = count;
   forget_layer(scope);
 }
 
 void tl_scope_set(tl_scope *scope, int64_t value) {
-  scope->variables[scope->variables_count - 1].value = value;
+  scope->locals[scope->locals_count - 1].value = (tl_expr_value){.kind = TL_EXPR_INT, .i = value};
   forget_layer(scope);
 }
 
-static tl_status eval_param(tl_scope *scope, tl_scope_param *param, tl_expr_value *out) {
-  if (!param->is_known) {
-    if (param->is_busy) {
-      return tl_diag_error(scope->diag, TL_INPUT, param->definition->key_span,
-                           "parameter '%.*s' is defined by itself",
-                           TL_STR_ARG(param->definition->key));
+tl_status tl_scope_let(tl_scope *scope, const tl_yaml *let) {
+  scope->lets_count = 0;
+  for (const tl_yaml *member = let ? let->first : NULL; member; member = member->next) {
+    if (scope->lets_count == TL_SCOPE_LETS_MAX) {
+      return tl_diag_error(scope->diag, TL_INPUT, member->key_span, "more than %d definitions",
+                           TL_SCOPE_LETS_MAX);
     }
+    scope->lets[scope->lets_count++] = (tl_scope_param){.definition = member};
+  }
+  return TL_OK;
+}
+
+static tl_status eval_param(tl_scope *scope, tl_scope_param *param, tl_scope_view view,
+                            tl_expr_value *out) {
+  const tl_yaml *definition = param->definition;
+  if (!param->is_known) {
+    if (param->is_busy || scope->nesting == TL_SCOPE_NESTING_MAX) {
+      return tl_diag_error(scope->diag, TL_INPUT, definition->key_span, "'%.*s' is defined by %s",
+                           TL_STR_ARG(definition->key),
+                           param->is_busy ? "itself" : "too long a chain of parameters");
+    }
+    tl_scope_view outer = scope->view;
+    scope->view = view;
+    scope->nesting++;
     param->is_busy = true;
-    tl_status status = tl_scope_eval(scope, param->definition, &param->value);
+    tl_status status = tl_scope_eval(scope, definition, &param->value);
     param->is_busy = false;
+    scope->nesting--;
+    scope->view = outer;
     TL_TRY(status);
     param->is_known = true;
   }
@@ -76,41 +97,67 @@ static tl_status eval_param(tl_scope *scope, tl_scope_param *param, tl_expr_valu
   return TL_OK;
 }
 
+static const tl_scope_local *find_local(const tl_scope *scope, tl_str name) {
+  for (int i = scope->locals_count - 1; i >= 0; i--) {
+    const tl_scope_local *local = &scope->locals[i];
+    bool visible = scope->view != TL_SCOPE_NONE &&
+                   (local->is_loop || (scope->view == TL_SCOPE_ALL && i >= scope->frame));
+    if (visible && tl_str_equal(local->name, name)) return local;
+  }
+  return NULL;
+}
+
+static tl_scope_param *find_param(tl_scope_param *params, int count, tl_str name) {
+  for (int i = 0; i < count; i++) {
+    if (tl_str_equal(params[i].definition->key, name)) return &params[i];
+  }
+  return NULL;
+}
+
 static tl_status lookup(void *user, tl_str name, bool *out_found, tl_expr_value *out,
                         tl_diag *diag) {
   tl_scope *scope = ((expression *)user)->scope;
   (void)diag;
   *out_found = true;
-  for (int i = scope->variables_count - 1; i >= 0; i--) {
-    if (!tl_str_equal(scope->variables[i].name, name)) continue;
-    *out = (tl_expr_value){.kind = TL_EXPR_INT, .i = scope->variables[i].value};
+  tl_scope_param *let = find_param(scope->lets, scope->lets_count, name);
+  if (let && scope->view == TL_SCOPE_ALL) return eval_param(scope, let, TL_SCOPE_ALL, out);
+  const tl_scope_local *local = find_local(scope, name);
+  if (local) {
+    *out = local->value;
     return TL_OK;
   }
-  for (const tl_yaml *let = scope->let ? scope->let->first : NULL; let; let = let->next) {
-    // A definition may use those before it only, so that there are no cycles.
-    if (let == ((expression *)user)->node) break;
-    if (tl_str_equal(let->key, name)) return tl_scope_eval(scope, let, out);
-  }
-  for (int i = 0; i < scope->params_count; i++) {
-    if (!tl_str_equal(scope->params[i].definition->key, name)) continue;
-    return eval_param(scope, &scope->params[i], out);
+  tl_scope_param *param = find_param(scope->params, scope->params_count, name);
+  // What is the same in all layers cannot be made of what is not.
+  if (param && !(param->is_layer && scope->view == TL_SCOPE_NONE)) {
+    return eval_param(scope, param, param->is_layer ? TL_SCOPE_LOOPS : TL_SCOPE_NONE, out);
   }
   if (tl_str_is(name, "config")) {
     *out = tl_expr_from_json(scope->input->config);
-    return TL_OK;
+  } else if (tl_str_is(name, "prefix")) {
+    *out = (tl_expr_value){.kind = TL_EXPR_TEXT, .text = scope->prefix};
+  } else {
+    *out_found = false;
   }
-  *out_found = false;
   return TL_OK;
+}
+
+static bool was_read(const tl_scope *scope, const tl_json *object, tl_str key) {
+  for (size_t i = 0; i < scope->reads_count; i++) {
+    if (scope->reads[i].object == object && tl_str_equal(scope->reads[i].key, key)) return true;
+  }
+  return false;
 }
 
 static void on_read(void *user, const tl_json *object, tl_str key) {
   tl_scope *scope = ((expression *)user)->scope;
-  for (int i = 0; i < scope->reads_count; i++) {
-    if (scope->reads[i].object == object && tl_str_equal(scope->reads[i].key, key)) return;
-  }
-  if (scope->reads_count < TL_SCOPE_READS_MAX) {
-    scope->reads[scope->reads_count++] = (tl_scope_read){object, key};
-  }
+  const tl_json *value = tl_json_get(object, key);
+  if (value) scope->last_read = value;
+  if (was_read(scope, object, key) || scope->reads_count == TL_SCOPE_READS_MAX) return;
+  tl_scope_read *reads = tl_arena_grow(scope->input->arena, scope->reads, &scope->reads_capacity,
+                                       scope->reads_count + 1, sizeof *reads);
+  if (!reads) return; // the key will be reported as unknown: no harm is done silently
+  scope->reads = reads;
+  scope->reads[scope->reads_count++] = (tl_scope_read){object, key};
 }
 
 static tl_span place(void *user, size_t offset, size_t length) {
@@ -136,8 +183,20 @@ tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) {
   tl_expr_value value;
   TL_TRY(tl_scope_eval(scope, node, &value));
   if (tl_expr_to_int(&value, out)) return TL_OK;
-  return tl_diag_error(scope->diag, TL_INPUT, node->span, "an integer was expected, this is %s",
-                       tl_expr_kind_text(&value));
+  const char *kind = tl_expr_kind_text(&value);
+  if (value.kind == TL_EXPR_MISSING && value.text.data) {
+    return tl_diag_error(scope->diag, TL_INPUT, node->span,
+                         "%.*s is missing, an integer was expected", TL_STR_ARG(value.text));
+  }
+  if (!value.json) {
+    return tl_diag_error(scope->diag, TL_INPUT, node->span, "this is %s, expected an integer",
+                         kind);
+  }
+  tl_diag_error(scope->diag, TL_INPUT, tl_json_span(scope->input->config_source, value.json),
+                "this is %s, expected an integer", kind);
+  tl_diag_note(scope->diag, "%s takes it as '%.*s'", node->span.source->name,
+               TL_STR_ARG(node->text));
+  return TL_INPUT;
 }
 
 tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) {
@@ -148,38 +207,66 @@ tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) {
 }
 
 tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t missing, int64_t *out) {
+  tl_scope_param *param = find_param(scope->params, scope->params_count, tl_str_from(name));
   *out = missing;
-  for (int i = 0; i < scope->params_count; i++) {
-    if (!tl_str_is(scope->params[i].definition->key, name)) continue;
-    return tl_scope_int(scope, scope->params[i].definition, out);
-  }
-  return TL_OK;
+  return param ? tl_scope_int(scope, param->definition, out) : TL_OK;
 }
 
-tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str text, tl_str *out) {
+// The next `{..}` at or after `*at`; what is inside is [out_begin, out_end) of the text.
+static bool next_braces(tl_str text, size_t *at, size_t *out_begin, size_t *out_end) {
+  while (*at < text.length && text.data[*at] != '{')
+    ++*at;
+  if (*at == text.length) return false;
+  *out_begin = *out_end = *at + 1;
+  while (*out_end < text.length && text.data[*out_end] != '}')
+    ++*out_end;
+  *at = *out_end < text.length ? *out_end + 1 : *out_end;
+  return true;
+}
+
+tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) {
   tl_arena *arena = scope->input->arena;
-  size_t done = 0;
+  tl_str text = node->text;
+  size_t done = 0, at = 0, begin = 0, end = 0;
+  if (node->kind != TL_YAML_SCALAR) {
+    return tl_diag_error(scope->diag, TL_INPUT, node->span, "a text was expected");
+  }
   *out = TL_STR("");
-  for (size_t at = 0; at < text.length; at++) {
-    if (text.data[at] != '{') continue;
-    size_t end = at;
-    while (end < text.length && text.data[end] != '}')
-      end++;
-    tl_str inner = tl_str_slice(text, at + 1, end);
-    if (tl_str_is(inner, "e") || tl_str_is(inner, "prefix")) continue;
-    // The text is a part of the node's own, so places can be told.
-    size_t offset = (size_t)(inner.data - node->text.data);
+  while (next_braces(text, &at, &begin, &end)) {
     tl_expr_value value;
-    TL_TRY(tl_scope_eval_part(scope, node, offset, offset + inner.length, &value));
-    tl_str before = tl_str_slice(text, done, at), printed = tl_expr_print(&value, arena);
+    if (tl_str_is(tl_str_slice(text, begin, end), "e")) continue;
+    TL_TRY(tl_scope_eval_part(scope, node, begin, end, &value));
+    if (value.kind == TL_EXPR_MISSING || value.kind == TL_EXPR_JSON) {
+      return tl_diag_error(scope->diag, TL_INPUT, tl_yaml_place(node, begin, end - begin),
+                           "this is %s: it cannot be part of a text", tl_expr_kind_text(&value));
+    }
+    tl_str before = tl_str_slice(text, done, begin - 1), printed = tl_expr_print(&value, arena);
     *out = tl_arena_format(arena, "%.*s%.*s%.*s", TL_STR_ARG(*out), TL_STR_ARG(before),
                            TL_STR_ARG(printed));
-    at = end;
-    done = end + 1;
+    done = at;
   }
   tl_str rest = tl_str_slice(text, done, text.length);
   *out = tl_arena_format(arena, "%.*s%.*s", TL_STR_ARG(*out), TL_STR_ARG(rest));
   return out->data ? TL_OK : TL_MEMORY;
+}
+
+static bool is_word_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool tl_scope_is_of_loop(const tl_scope *scope, const tl_yaml *node) {
+  size_t at = 0, begin = 0, end = 0;
+  while (next_braces(node->text, &at, &begin, &end)) {
+    while (begin < end) {
+      size_t word = begin;
+      while (begin < end && is_word_byte(node->text.data[begin]))
+        begin++;
+      const tl_scope_local *local = find_local(scope, tl_str_slice(node->text, word, begin));
+      if (local && local->is_loop) return true;
+      begin += begin == word;
+    }
+  }
+  return false;
 }
 
 bool tl_pattern_matches(tl_str pattern, tl_str text) {
@@ -201,73 +288,4 @@ bool tl_pattern_matches(tl_str pattern, tl_str text) {
   while (p < pattern.length && pattern.data[p] == '*')
     p++;
   return p == pattern.length;
-}
-
-static bool was_read(const tl_scope *scope, const tl_json *object, tl_str key) {
-  for (int i = 0; i < scope->reads_count; i++) {
-    if (scope->reads[i].object == object && tl_str_equal(scope->reads[i].key, key)) return true;
-  }
-  return false;
-}
-
-static bool is_ignored(const tl_scope *scope, tl_str path) {
-  const tl_arch *arch = scope->input->arch;
-  for (int part = 0; part < arch->parts_count; part++) {
-    const tl_yaml *list = tl_yaml_get(tl_yaml_get(arch->parts[part], "ignore"), "config");
-    for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
-      if (tl_pattern_matches(item->text, path)) return true;
-    }
-  }
-  return false;
-}
-
-static void note_closest(tl_scope *scope, const tl_json *object, tl_str key) {
-  size_t best = 4;
-  tl_str closest = {0};
-  for (int i = 0; i < scope->reads_count; i++) {
-    if (scope->reads[i].object != object) continue;
-    size_t distance = tl_str_distance(key, scope->reads[i].key, best);
-    if (distance >= best) continue;
-    best = distance;
-    closest = scope->reads[i].key;
-  }
-  if (closest.data) {
-    tl_diag_note(scope->diag, "the closest key that is known is '%.*s'", TL_STR_ARG(closest));
-  }
-  tl_diag_note(scope->diag, "if it does not change what is computed, add it to ignore.config of %s",
-               scope->input->arch->parts[0]->span.source->name);
-}
-
-static tl_status check_object(tl_scope *scope, const tl_json *object, tl_str path, int depth) {
-  tl_status status = TL_OK;
-  for (size_t i = 0; i < tl_json_count(object); i++) {
-    const tl_json *value = &object->members[i].value;
-    tl_str key = object->members[i].key.string;
-    tl_str full = path.length ? tl_arena_format(scope->input->arena, "%.*s.%.*s", TL_STR_ARG(path),
-                                                TL_STR_ARG(key))
-                              : key;
-    if (!full.data) return TL_MEMORY;
-    if (was_read(scope, object, key)) {
-      bool looked_into = false;
-      for (int r = 0; r < scope->reads_count; r++)
-        looked_into |= scope->reads[r].object == value;
-      if (looked_into && tl_json_kind_of(value) == TL_JSON_OBJECT && depth < 8) {
-        tl_status one = check_object(scope, value, full, depth + 1);
-        if (tl_ok(status)) status = one;
-      }
-      continue;
-    }
-    bool empty = tl_json_kind_of(value) == TL_JSON_NULL ||
-                 (tl_json_kind_of(value) == TL_JSON_BOOL && !value->boolean);
-    if (empty || is_ignored(scope, full)) continue;
-    status = tl_diag_error(scope->diag, TL_UNSUPPORTED,
-                           tl_json_span(scope->input->config_source, &object->members[i].key),
-                           "config key '%.*s' is not known to this architecture", TL_STR_ARG(full));
-    note_closest(scope, object, key);
-  }
-  return status;
-}
-
-tl_status tl_scope_check_unread(tl_scope *scope) {
-  return check_object(scope, scope->input->config, TL_STR(""), 0);
 }

@@ -1,12 +1,26 @@
-// Names while an architecture is lowered: parameters (evaluated when first asked for), the layer,
-// `config`. Private to compiler/lower.
+// Names while an architecture is lowered. Private to compiler/lower.
+//
+//   config, prefix      always
+//   parameters          evaluated when first asked for; those of section layer_params once per
+//   layer loop variables      `i` of the loops around, also seen by layer parameters arguments of
+//   the block being used, hiding those of the block that uses it definitions         section `let`
+//   of the table being computed
+//
+// Every member of config.json that an expression reads is recorded, so that what nobody read can be
+// told at the end.
 #ifndef TL_COMPILER_LOWER_SCOPE_H
 #define TL_COMPILER_LOWER_SCOPE_H
 
 #include "compiler/lower/expr.h"
 #include "compiler/lower/lower.h"
 
-enum { TL_SCOPE_PARAMS_MAX = 256, TL_SCOPE_READS_MAX = 1024, TL_SCOPE_LOOPS_MAX = 4 };
+enum {
+  TL_SCOPE_PARAMS_MAX = 256,
+  TL_SCOPE_LETS_MAX = 32,
+  TL_SCOPE_LOCALS_MAX = 64,
+  TL_SCOPE_NESTING_MAX = 24, // parameters defined by parameters
+  TL_SCOPE_READS_MAX = 1 << 16
+};
 
 typedef struct tl_scope_param {
   const tl_yaml *definition;
@@ -19,36 +33,59 @@ typedef struct tl_scope_read {
   tl_str key;
 } tl_scope_read;
 
-typedef struct tl_scope_variable {
+// A loop variable or an argument.
+typedef struct tl_scope_local {
   tl_str name;
-  int64_t value;
-} tl_scope_variable;
+  bool is_loop;
+  tl_expr_value value;
+} tl_scope_local;
+
+// What an expression may name, besides parameters.
+typedef enum tl_scope_view {
+  TL_SCOPE_ALL,
+  TL_SCOPE_LOOPS, // the definition of a layer parameter
+  TL_SCOPE_NONE   // the definition of any other parameter
+} tl_scope_view;
 
 typedef struct tl_scope {
   const tl_lower_input *input;
   tl_diag *diag;
+  tl_str prefix; // of tensor names
   tl_scope_param params[TL_SCOPE_PARAMS_MAX];
   int params_count;
-  tl_scope_read reads[TL_SCOPE_READS_MAX]; // config members that were read
-  int reads_count;
-  tl_scope_variable variables[TL_SCOPE_LOOPS_MAX]; // of loops, outermost first
-  int variables_count;
-  const tl_yaml *let; // definitions that come first while a table is evaluated, or NULL
+  tl_scope_param lets[TL_SCOPE_LETS_MAX];
+  int lets_count;
+  tl_scope_local locals[TL_SCOPE_LOCALS_MAX]; // outermost first
+  int locals_count;
+  int frame; // arguments below this local are hidden
+  int nesting;
+  tl_scope_view view;
+  tl_scope_read *reads; // the last one is the latest only if it was new
+  size_t reads_count, reads_capacity;
+  const tl_json *last_read; // value of the latest read that found one, or NULL
 } tl_scope;
 
 tl_status tl_scope_init(tl_scope *scope, const tl_lower_input *input, tl_diag *diag) TL_CHECKED;
 
-// A loop's variable comes and goes; parameters of the layer are forgotten.
-tl_status tl_scope_push(tl_scope *scope, tl_str name, int64_t value) TL_CHECKED;
-void tl_scope_pop(tl_scope *scope);
+// Adds a local on top; TL_INPUT at `span` if there are too many.
+tl_status tl_scope_push(tl_scope *scope, const tl_scope_local *local, tl_span span) TL_CHECKED;
+
+// Removes the locals above the lowest `count`; layer parameters are forgotten.
+void tl_scope_pop(tl_scope *scope, int count);
+
+// Changes the topmost local, a loop variable; layer parameters and definitions are forgotten.
 void tl_scope_set(tl_scope *scope, int64_t value);
+
+// Makes the members of mapping `let` (or NULL) known, in place of those known before.
+tl_status tl_scope_let(tl_scope *scope, const tl_yaml *let) TL_CHECKED;
 
 // Evaluates the scalar `node`, or bytes [begin, end) of its text.
 tl_status tl_scope_eval(tl_scope *scope, const tl_yaml *node, tl_expr_value *out) TL_CHECKED;
 tl_status tl_scope_eval_part(tl_scope *scope, const tl_yaml *node, size_t begin, size_t end,
                              tl_expr_value *out) TL_CHECKED;
 
-// The same, with an error at `node` if the value is of another kind.
+// The same, with an error (at the config's value, if it comes from there as it is) if the value is
+// of another kind.
 tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) TL_CHECKED;
 tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) TL_CHECKED;
 
@@ -56,8 +93,11 @@ tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) TL_CHE
 tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t missing,
                              int64_t *out) TL_CHECKED;
 
-// `{i}` and `{expr}` of a name replaced by values; `{e}` and `{prefix}` stay.
-tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str text, tl_str *out) TL_CHECKED;
+// The scalar `node` with every `{expression}` replaced by its value; `{e}` stays.
+tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) TL_CHECKED;
+
+// Whether an expression in braces of `node` names a loop variable that can be seen now.
+bool tl_scope_is_of_loop(const tl_scope *scope, const tl_yaml *node);
 
 // Every key of the config and of its objects that were looked into must have been read, be ignored
 // by a pattern of section ignore.config, or be null or false.

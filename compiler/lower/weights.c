@@ -1,9 +1,14 @@
 // From templates to weight nodes: which alternative the checkpoint has, its expression and type.
 #include "compiler/lower/weights.h"
 
+#include "compiler/lower/table.h"
 #include "ir/text_parse.h"
 
-enum { UNUSED_SHOWN = 4 };
+enum {
+  UNUSED_SHOWN = 4,
+  COMPARED_BYTES = 16 << 20, // at once
+  DROP_BYTES = 1 << 20       // of a tensor that is read in order are dropped at once
+};
 
 static tl_format format_of(tl_dtype dtype) {
   switch (dtype) {
@@ -27,14 +32,25 @@ static bool find_tensor(void *context, tl_str name, tl_weight_tensor *out_tensor
   return true;
 }
 
+// What has been read takes no memory any longer; a page that is needed again is read again.
+// Dropping stops all threads for a moment, so it waits for a MiB to be full. Then the MiB before
+// goes too: the system maps pages around the one that is touched. With its end a tensor is dropped
+// as a whole, which gets what was read out of order.
+static void drop_read(const tl_checkpoint *checkpoint, const tl_tensor *tensor, int64_t offset,
+                      int64_t end) {
+  int64_t bytes = (int64_t)tl_dtype_bytes(tensor->dtype);
+  int64_t begin = (offset / DROP_BYTES - 1) * DROP_BYTES;
+  if (end == (int64_t)tensor->bytes || begin < 0) begin = 0;
+  if (end < (int64_t)tensor->bytes && end / DROP_BYTES == offset / DROP_BYTES) return;
+  tl_checkpoint_drop(checkpoint, tensor, begin / bytes, (end - begin) / bytes);
+}
+
 static tl_status read_tensor(void *context, const tl_weight_tensor *tensor, int64_t offset,
                              int64_t count, void *out, tl_diag *diag) {
   const tl_tensor *source = tensor->handle;
-  int64_t bytes = (int64_t)tl_dtype_bytes(source->dtype);
   (void)diag;
   memcpy(out, source->data + offset, (size_t)count);
-  // What has been read takes no memory any longer; a page that is needed again is read again.
-  tl_checkpoint_drop(context, source, offset / bytes, count / bytes);
+  drop_read(context, source, offset, offset + count);
   return TL_OK;
 }
 
@@ -67,7 +83,8 @@ static bool visit(tl_arena *arena, const tl_weight *weight, int64_t count, visit
   if (weight->kind == TL_WEIGHT_STACK) count = weight->count;
   if (weight->kind == TL_WEIGHT_TENSOR) {
     if (count < 0) return call(user, weight->name);
-    for (int64_t e = 0; e < count; e++) {
+    // A larger stack is refused when the expression is bound.
+    for (int64_t e = 0; e < count && e < TL_WEIGHT_STACK_MAX; e++) {
       tl_str number = tl_arena_format(arena, "%lld", (long long)e);
       if (!call(user, replaced(arena, weight->name, "{e}", number))) return false;
     }
@@ -101,17 +118,21 @@ static bool mark_used(void *user, tl_str name) {
   return true;
 }
 
+// Faults of a filled text are shown at the template.
+static tl_span place_of_template(void *user, size_t offset, size_t length) {
+  const tl_yaml *node = user;
+  (void)offset, (void)length;
+  return node->span;
+}
+
 // An alternative's expression: a bare name is one tensor.
 static tl_status parse(tl_weights *w, const tl_yaml *node, tl_weight **out) {
   tl_arena *arena = w->scope->input->arena;
   tl_str text;
-  TL_TRY(tl_scope_fill(w->scope, node, node->text, &text));
-  text = replaced(arena, text, "{prefix}", w->prefix);
-  if (text.length == 0 || text.data[text.length - 1] == ')') {
-    tl_text_hooks hooks = {0};
-    tl_status status = tl_text_parse_weight(arena, text, &hooks, out, w->scope->diag);
-    if (!tl_ok(status)) tl_diag_note(w->scope->diag, "in weight '%.*s'", TL_STR_ARG(node->key));
-    return status;
+  TL_TRY(tl_scope_fill(w->scope, node, &text));
+  if (tl_str_ends_with(text, TL_STR(")"))) {
+    tl_text_hooks hooks = {.user = (void *)node, .place = place_of_template};
+    return tl_text_parse_weight(arena, text, &hooks, out, w->scope->diag);
   }
   *out = tl_weight_create(arena, TL_WEIGHT_TENSOR);
   if (!*out) return TL_MEMORY;
@@ -168,12 +189,21 @@ static tl_status missing_tensor(tl_weights *w, const tl_yaml *node, tl_str name)
   return TL_INPUT;
 }
 
+// The first alternative of a weight, and the one after `node`.
+static const tl_yaml *first_of(const tl_yaml *from) {
+  return from->kind == TL_YAML_SEQUENCE ? from->first : from;
+}
+
+static const tl_yaml *next_of(const tl_yaml *from, const tl_yaml *node) {
+  return from->kind == TL_YAML_SEQUENCE ? node->next : NULL;
+}
+
 // The first alternative of which the checkpoint has all tensors; without a checkpoint the first.
 static tl_status choose(tl_weights *w, const tl_yaml *from, bool optional, tl_weight **out,
                         tl_format *out_format) {
-  const tl_yaml *node = from->kind == TL_YAML_SEQUENCE ? from->first : from, *first = node;
+  const tl_yaml *first = first_of(from);
   tl_str missing = {0};
-  for (; node; node = from->kind == TL_YAML_SEQUENCE ? node->next : NULL) {
+  for (const tl_yaml *node = first; node; node = next_of(from, node)) {
     search s = {.checkpoint = checkpoint_of(w), .used = w->used};
     TL_TRY(parse(w, node, out));
     *out_format = w->skeleton_format;
@@ -209,12 +239,6 @@ static tl_status read_shape(tl_weights *w, const tl_yaml *definition, tl_type *t
   return TL_OK;
 }
 
-// A layer's weight says so by a `{..}` other than `{e}` and `{prefix}`.
-static bool is_of_layer(const tl_yaml *from) {
-  const tl_yaml *node = from->kind == TL_YAML_SEQUENCE ? from->first : from;
-  return node && memmem(node->text.data, node->text.length, "{i}", 3) != NULL;
-}
-
 static tl_status add_weight(tl_weights *w, tl_graph *graph, const tl_yaml *definition, tl_str name,
                             tl_value **out_value) {
   const tl_yaml *from = tl_yaml_get(definition, "from");
@@ -239,74 +263,88 @@ static tl_status add_weight(tl_weights *w, tl_graph *graph, const tl_yaml *defin
   return tl_weight_eval_bind(w->scope->input->arena, &source, added, &eval, w->scope->diag);
 }
 
-static tl_status resolve_weight(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
-                                tl_str scope_prefix, tl_value **out_value) {
-  const tl_yaml *from = tl_yaml_get(definition, "from"), *when = tl_yaml_get(definition, "when");
-  const tl_yaml *tied = tl_yaml_get(definition, "tied");
-  bool is = true;
-  *out_value = NULL;
-  if (!from) {
-    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span, "a weight needs 'from'");
+static tl_status value_of(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
+                          tl_str layer_prefix, tl_value **out_value) {
+  const tl_yaml *from = tl_yaml_get(definition, "from");
+  bool is_of_layer = false;
+  for (const tl_yaml *node = first_of(from); node; node = next_of(from, node))
+    is_of_layer |= tl_scope_is_of_loop(w->scope, node);
+  tl_str name = definition->key;
+  if (is_of_layer) {
+    name = tl_arena_format(w->scope->input->arena, "%.*s%.*s", TL_STR_ARG(layer_prefix),
+                           TL_STR_ARG(definition->key));
+    if (!name.data) return TL_MEMORY;
   }
-  if (when) TL_TRY(tl_scope_truth(w->scope, when, &is));
-  if (!is) return TL_OK;
-  if (tied) {
-    const tl_yaml *to = tl_yaml_get(tied, "to"), *if_true = tl_yaml_get(tied, "when");
-    if (!to || !if_true) {
-      return tl_diag_error(w->scope->diag, TL_INPUT, tied->span, "'tied' needs 'to' and 'when'");
-    }
-    bool tie = false;
-    TL_TRY(tl_scope_truth(w->scope, if_true, &tie));
-    if (tie) {
-      return tl_weights_resolve(w, graph, to->text, scope_prefix, to->span, out_value);
-    }
-  }
-  bool layer = is_of_layer(from);
-  tl_str name = layer ? tl_arena_format(w->scope->input->arena, "%.*s%.*s",
-                                        TL_STR_ARG(scope_prefix), TL_STR_ARG(definition->key))
-                      : definition->key;
   *out_value = tl_graph_find(graph, name);
   return *out_value ? TL_OK : add_weight(w, graph, definition, name, out_value);
 }
 
-static tl_status add_table(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
-                           tl_value **out_value) {
-  const tl_yaml *length = tl_yaml_get(definition, "length");
-  const tl_yaml *value = tl_yaml_get(definition, "value");
-  int64_t count = 0;
-  if (!length || !value) {
-    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span,
-                         "a table needs 'length' and 'value'");
-  }
-  TL_TRY(tl_scope_int(w->scope, length, &count));
-  if (count <= 0 || count > TL_TEXT_TABLE_MAX) {
-    return tl_diag_error(w->scope->diag, TL_INPUT, length->span, "a table of %lld numbers",
-                         (long long)count);
-  }
-  float *numbers = tl_arena_array(w->scope->input->arena, (size_t)count, sizeof *numbers);
-  if (!numbers) return TL_MEMORY;
-  const tl_yaml *outer = w->scope->let;
-  w->scope->let = tl_yaml_get(definition, "let");
-  tl_status status = tl_scope_push(w->scope, TL_STR("j"), 0);
-  for (int64_t j = 0; tl_ok(status) && j < count; j++) {
-    tl_expr_value number;
-    double real = 0;
-    tl_scope_set(w->scope, j);
-    status = tl_scope_eval(w->scope, value, &number);
-    if (tl_ok(status) && !tl_expr_to_real(&number, &real)) {
-      status = tl_diag_error(w->scope->diag, TL_INPUT, value->span, "this is %s, not a number",
-                             tl_expr_kind_text(&number));
-    }
-    numbers[j] = (float)real;
-  }
-  tl_scope_pop(w->scope);
-  w->scope->let = outer;
-  TL_TRY(status);
-  tl_type type = {.format = TL_FORMAT_F32, .rank = 1, .dims = {tl_dim_of(count)}};
-  tl_node node = {.kind = TL_NODE_TABLE, .span = definition->span, .table = numbers}, *added;
-  TL_TRY(tl_graph_add(graph, &node, definition->key, &type, &added, w->scope->diag));
-  *out_value = added->result;
+// The tensor of the first alternative, if the checkpoint has it.
+static tl_status own_tensor(tl_weights *w, const tl_yaml *from, const tl_tensor **out) {
+  tl_weight *weight = NULL;
+  *out = NULL;
+  if (!checkpoint_of(w)) return TL_OK;
+  TL_TRY(parse(w, first_of(from), &weight));
+  if (weight->kind == TL_WEIGHT_TENSOR) *out = tl_checkpoint_find(checkpoint_of(w), weight->name);
   return TL_OK;
+}
+
+static bool same_bytes(const tl_checkpoint *checkpoint, const tl_tensor *a, const tl_tensor *b) {
+  bool same = a->dtype == b->dtype && a->rank == b->rank && a->bytes == b->bytes;
+  for (int i = 0; same && i < a->rank; i++)
+    same = a->dims[i] == b->dims[i];
+  int64_t step = COMPARED_BYTES / (int64_t)tl_dtype_bytes(a->dtype);
+  for (int64_t first = 0; same && first < a->elements_count; first += step) {
+    size_t at = (size_t)first * tl_dtype_bytes(a->dtype);
+    size_t bytes = a->bytes - at < COMPARED_BYTES ? a->bytes - at : COMPARED_BYTES;
+    same = memcmp(a->data + at, b->data + at, bytes) == 0;
+    tl_checkpoint_drop(checkpoint, a, first, step);
+    tl_checkpoint_drop(checkpoint, b, first, step);
+  }
+  return same;
+}
+
+// A tied weight is the other one, unless the checkpoint has a tensor of its own with other numbers
+// (then the config is wrong about it; transformers decides the same way).
+static tl_status resolve_tied(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
+                              tl_str layer_prefix, tl_value **out_value) {
+  const tl_yaml *tied = tl_yaml_get(definition, "tied"), *from = tl_yaml_get(definition, "from");
+  const tl_yaml *to = tl_yaml_get(tied, "to"), *when = tl_yaml_get(tied, "when");
+  const tl_yaml *other = to ? tl_arch_member(w->scope->input->arch, "weights", to->text) : NULL;
+  const tl_yaml *shared_from = tl_yaml_get(other, "from");
+  const tl_tensor *own = NULL, *shared = NULL;
+  bool is_tied = false;
+  if (!when || tl_yaml_get(other, "tied") || !shared_from || !first_of(shared_from)) {
+    return tl_diag_error(
+        w->scope->diag, TL_INPUT, tied->span,
+        "'tied' needs 'when', and 'to' with the name of a weight that is not tied");
+  }
+  TL_TRY(tl_scope_truth(w->scope, when, &is_tied));
+  if (!is_tied) return value_of(w, graph, definition, layer_prefix, out_value);
+  TL_TRY(own_tensor(w, from, &own));
+  TL_TRY(own_tensor(w, shared_from, &shared));
+  if (own && shared && !same_bytes(checkpoint_of(w), own, shared)) {
+    return value_of(w, graph, definition, layer_prefix, out_value);
+  }
+  search s = {.checkpoint = checkpoint_of(w), .used = w->used};
+  if (own) mark_used(&s, own->name);
+  return value_of(w, graph, other, layer_prefix, out_value);
+}
+
+static tl_status resolve_weight(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
+                                tl_str layer_prefix, tl_value **out_value) {
+  const tl_yaml *from = tl_yaml_get(definition, "from"), *when = tl_yaml_get(definition, "when");
+  bool is = true;
+  *out_value = NULL;
+  if (!from || !first_of(from)) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span, "a weight needs 'from'");
+  }
+  if (when) TL_TRY(tl_scope_truth(w->scope, when, &is));
+  if (!is) return TL_OK;
+  if (tl_yaml_get(definition, "tied")) {
+    return resolve_tied(w, graph, definition, layer_prefix, out_value);
+  }
+  return value_of(w, graph, definition, layer_prefix, out_value);
 }
 
 static void note_closest(const tl_weights *w, tl_str name) {
@@ -324,16 +362,16 @@ static void note_closest(const tl_weights *w, tl_str name) {
   if (closest.data) tl_diag_note(w->scope->diag, "the closest is '@%.*s'", TL_STR_ARG(closest));
 }
 
-tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, tl_str scope_prefix,
+tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, tl_str layer_prefix,
                              tl_span span, tl_value **out_value) {
   const tl_arch *arch = weights->scope->input->arch;
   const tl_yaml *table = tl_arch_member(arch, "tables", name);
   const tl_yaml *definition = tl_arch_member(arch, "weights", name);
   if (table) {
     *out_value = tl_graph_find(graph, name);
-    return *out_value ? TL_OK : add_table(weights, graph, table, out_value);
+    return *out_value ? TL_OK : tl_table_add(weights->scope, graph, table, out_value);
   }
-  if (definition) return resolve_weight(weights, graph, definition, scope_prefix, out_value);
+  if (definition) return resolve_weight(weights, graph, definition, layer_prefix, out_value);
   tl_diag_error(weights->scope->diag, TL_INPUT, span, "there is no weight or table '%.*s'",
                 TL_STR_ARG(name));
   note_closest(weights, name);
@@ -343,39 +381,51 @@ tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, 
 // The first prefix with which the checkpoint has a tensor of the first template that uses it.
 static tl_status choose_prefix(tl_weights *w) {
   const tl_arch *arch = w->scope->input->arch;
-  const tl_yaml *list = tl_yaml_get(arch->parts[0], "prefix");
-  w->prefix = list && list->first ? list->first->text : TL_STR("");
-  if (!list || !checkpoint_of(w)) return TL_OK;
+  const tl_yaml *list = tl_yaml_get(arch->parts[0], "prefix"), *from = NULL;
   const tl_yaml *weights = tl_yaml_get(arch->parts[0], "weights");
-  for (const tl_yaml *m = weights ? weights->first : NULL; m; m = m->next) {
-    const tl_yaml *from = tl_yaml_get(m, "from");
-    if (from && from->kind == TL_YAML_SEQUENCE) from = from->first;
-    if (!from || !tl_str_starts_with(from->text, TL_STR("{prefix}"))) continue;
-    for (const tl_yaml *prefix = list->first; prefix; prefix = prefix->next) {
-      tl_str name = replaced(w->scope->input->arena, from->text, "{prefix}", prefix->text);
-      if (!tl_checkpoint_find(checkpoint_of(w), name)) continue;
-      w->prefix = prefix->text;
-      return TL_OK;
-    }
-    return TL_OK;
+  if (!list || !list->first) return TL_OK;
+  w->scope->prefix = list->first->text;
+  for (const tl_yaml *m = weights ? weights->first : NULL; m && !from; m = m->next) {
+    from = tl_yaml_get(m, "from");
+    if (from) from = first_of(from);
+    if (from && !tl_str_starts_with(from->text, TL_STR("{prefix}"))) from = NULL;
   }
+  if (!from || !checkpoint_of(w)) return TL_OK;
+  for (const tl_yaml *prefix = list->first; prefix; prefix = prefix->next) {
+    tl_str name;
+    w->scope->prefix = prefix->text;
+    TL_TRY(tl_scope_fill(w->scope, from, &name));
+    if (tl_checkpoint_find(checkpoint_of(w), name)) return TL_OK;
+  }
+  w->scope->prefix = list->first->text; // what is missing is reported with the first
   return TL_OK;
 }
 
-// The config's own type, for plans without weights.
-static tl_format config_format(const tl_json *config) {
-  tl_str text = TL_STR("bfloat16");
-  if (!tl_json_to_string(tl_json_get(config, TL_STR("dtype")), &text)) {
-    tl_json_to_string(tl_json_get(config, TL_STR("torch_dtype")), &text);
+// The config's own type, for plans without weights; transformers takes f32 where none is given.
+static tl_status config_format(const tl_scope *scope, tl_format *out) {
+  static const struct {
+    const char *text;
+    tl_format format;
+  } table[] = {
+      {"float32", TL_FORMAT_F32}, {"float16", TL_FORMAT_F16}, {"bfloat16", TL_FORMAT_BF16}};
+  const tl_json *node = tl_json_get(scope->input->config, TL_STR("dtype"));
+  tl_str text;
+  if (!node) node = tl_json_get(scope->input->config, TL_STR("torch_dtype"));
+  *out = TL_FORMAT_F32;
+  if (!node || !tl_json_to_string(node, &text)) return TL_OK;
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    *out = table[i].format;
+    if (tl_str_is(text, table[i].text)) return TL_OK;
   }
-  if (tl_str_is(text, "float32")) return TL_FORMAT_F32;
-  return tl_str_is(text, "float16") ? TL_FORMAT_F16 : TL_FORMAT_BF16;
+  return tl_diag_error(scope->diag, TL_UNSUPPORTED, tl_json_span(scope->input->config_source, node),
+                       "this type is not supported (float32, float16 and bfloat16 are)");
 }
 
 tl_status tl_weights_init(tl_weights *weights, tl_scope *scope) {
   *weights = (tl_weights){.scope = scope};
-  weights->skeleton_format = config_format(scope->input->config);
-  if (checkpoint_of(weights)) {
+  if (!checkpoint_of(weights)) {
+    TL_TRY(config_format(scope, &weights->skeleton_format));
+  } else {
     size_t count = checkpoint_of(weights)->tensors_count;
     weights->used = tl_arena_array(scope->input->arena, count + 1, sizeof *weights->used);
     if (!weights->used) return TL_MEMORY;
@@ -390,8 +440,7 @@ static tl_status is_ignored(const tl_weights *w, tl_str name, bool *out) {
     const tl_yaml *list = tl_yaml_get(tl_yaml_get(arch->parts[part], "ignore"), "tensors");
     for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
       tl_str pattern;
-      TL_TRY(tl_scope_fill(w->scope, item, item->text, &pattern));
-      pattern = replaced(w->scope->input->arena, pattern, "{prefix}", w->prefix);
+      TL_TRY(tl_scope_fill(w->scope, item, &pattern));
       *out |= tl_pattern_matches(pattern, name);
     }
   }

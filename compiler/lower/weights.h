@@ -7,7 +7,6 @@
 
 typedef struct tl_weights {
   tl_scope *scope;
-  tl_str prefix;             // what `{prefix}` stands for
   bool *used;                // by number of the checkpoint's tensor
   tl_format skeleton_format; // of matrices where there is no checkpoint
 } tl_weights;
@@ -15,8 +14,8 @@ typedef struct tl_weights {
 tl_status tl_weights_init(tl_weights *weights, tl_scope *scope) TL_CHECKED;
 
 // The value for `@name` in the scope's current layer; NULL if its `when` is false or if it is
-// optional and the checkpoint has none. `scope_prefix` comes before names of weights of a layer.
-tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, tl_str scope_prefix,
+// optional and the checkpoint has none. `layer_prefix` comes before names of weights of a layer.
+tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, tl_str layer_prefix,
                              tl_span span, tl_value **out_value) TL_CHECKED;
 
 // Every tensor of the checkpoint must have been used or match a pattern of ignore.tensors.
