@@ -8,24 +8,35 @@ typedef struct builder {
   const tl_source *source;
   yaml_parser_t parser;
   size_t nodes_count;
+  size_t at, index; // byte `at` of the source is character `index`, as libyaml counts
   tl_diag *diag;
 } builder;
 
-// Offset of a mark: libyaml counts characters, the source is bytes.
-static size_t offset_of(const builder *b, const yaml_mark_t *mark) {
-  tl_str text = b->source->text;
-  size_t at = 0;
-  for (size_t line = 0; line < mark->line && at < text.length; at++)
-    line += text.data[at] == '\n';
-  for (size_t column = 0; column < mark->column && at < text.length; column++) {
-    at++;
-    while (at < text.length && ((unsigned char)text.data[at] & 0xc0) == 0x80)
-      at++;
-  }
-  return at;
+// Whether byte `at` continues a character.
+static bool is_inside(tl_str text, size_t at) {
+  return at < text.length && ((unsigned char)text.data[at] & 0xc0) == 0x80;
 }
 
-static tl_span span_of(const builder *b, const yaml_event_t *event) {
+// Offset of a mark: libyaml counts characters, the source is bytes. Marks are close to each other,
+// so the way from the last one is short.
+static size_t offset_of(builder *b, const yaml_mark_t *mark) {
+  tl_str text = b->source->text;
+  while (b->index < mark->index && b->at < text.length) {
+    do
+      b->at++;
+    while (is_inside(text, b->at));
+    b->index++;
+  }
+  while (b->index > mark->index && b->at > 0) {
+    do
+      b->at--;
+    while (b->at > 0 && is_inside(text, b->at));
+    b->index--;
+  }
+  return b->at;
+}
+
+static tl_span span_of(builder *b, const yaml_event_t *event) {
   size_t begin = offset_of(b, &event->start_mark), end = offset_of(b, &event->end_mark);
   return (tl_span){b->source, begin, end > begin ? end - begin : 0};
 }
@@ -43,9 +54,13 @@ static tl_status next_event(builder *b, yaml_event_t *out_event) {
 }
 
 static tl_yaml *create(builder *b, tl_yaml_kind kind, const yaml_event_t *event) {
-  if (b->nodes_count == TL_YAML_NODES_MAX) return NULL;
-  tl_yaml *node = tl_arena_alloc(b->arena, sizeof *node);
-  if (!node) return NULL;
+  tl_yaml *node =
+      b->nodes_count < TL_YAML_NODES_MAX ? tl_arena_alloc(b->arena, sizeof *node) : NULL;
+  if (!node) {
+    tl_diag_error(b->diag, TL_MEMORY, span_of(b, event), "more than %d values, or out of memory",
+                  TL_YAML_NODES_MAX);
+    return NULL;
+  }
   b->nodes_count++;
   *node = (tl_yaml){.kind = kind, .span = span_of(b, event)};
   return node;
@@ -104,6 +119,13 @@ static void append(tl_yaml *parent, tl_yaml *child) {
 static tl_status read_key(builder *b, const yaml_event_t *event, const tl_yaml *mapping,
                           tl_str *out_key) {
   if (event->type != YAML_SCALAR_EVENT) return fault(b, event, "a key must be a scalar");
+  if (event->data.scalar.anchor || event->data.scalar.tag) {
+    return fault(b, event, "anchors and tags are not part of this language");
+  }
+  if (mapping->count == TL_YAML_MEMBERS_MAX) {
+    return tl_diag_error(b->diag, TL_MEMORY, span_of(b, event), "more than %d keys in a mapping",
+                         TL_YAML_MEMBERS_MAX);
+  }
   *out_key = tl_arena_copy(
       b->arena, (tl_str){(const char *)event->data.scalar.value, event->data.scalar.length});
   for (const tl_yaml *other = mapping->first; other; other = other->next) {
@@ -201,9 +223,11 @@ tl_status tl_yaml_parse(tl_arena *arena, const tl_source *source, const tl_yaml 
     return tl_diag_error(diag, TL_MEMORY, (tl_span){source, 0, 0}, "longer than %d bytes",
                          TL_YAML_BYTES_MAX);
   }
+  if (tl_str_starts_with(source->text, TL_STR("\xef\xbb\xbf"))) b.at = 3;
   if (!yaml_parser_initialize(&b.parser)) return TL_MEMORY;
-  yaml_parser_set_input_string(&b.parser, (const unsigned char *)source->text.data,
-                               source->text.length);
+  yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
+  yaml_parser_set_input_string(&b.parser, (const unsigned char *)source->text.data + b.at,
+                               source->text.length - b.at);
   tl_status status = read_document(&b, out_root);
   yaml_parser_delete(&b.parser);
   return status;
@@ -217,11 +241,8 @@ const tl_yaml *tl_yaml_get(const tl_yaml *node, const char *key) {
   return member;
 }
 
-tl_span tl_yaml_place(const tl_yaml *scalar, size_t offset, size_t length) {
-  if (!scalar->is_literal) {
-    size_t quote = scalar->is_quoted ? 1 : 0;
-    return (tl_span){scalar->span.source, scalar->span.offset + quote + offset, length};
-  }
+// Offset of byte `offset` of a literal block's text.
+static size_t place_in_block(const tl_yaml *scalar, size_t offset) {
   tl_str text = scalar->span.source->text;
   size_t at = scalar->first_line, line_begin = 0;
   for (size_t i = 0; i < offset && i < scalar->text.length; i++) {
@@ -231,5 +252,15 @@ tl_span tl_yaml_place(const tl_yaml *scalar, size_t offset, size_t length) {
     at++;
     line_begin = i + 1;
   }
-  return (tl_span){scalar->span.source, at + scalar->indent + (offset - line_begin), length};
+  return at + scalar->indent + (offset - line_begin);
+}
+
+tl_span tl_yaml_place(const tl_yaml *scalar, size_t offset, size_t length) {
+  size_t end = scalar->span.offset + scalar->span.length;
+  size_t at = scalar->is_literal ? place_in_block(scalar, offset)
+                                 : scalar->span.offset + scalar->is_quoted + offset;
+  // Escapes and folded lines make texts shorter or longer than what they are written as.
+  if (at > end) at = end;
+  if (length > end - at) length = end - at;
+  return (tl_span){scalar->span.source, at, length};
 }

@@ -13,7 +13,12 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/diag.h"
 
-enum { TL_YAML_BYTES_MAX = 1 << 22, TL_YAML_DEPTH_MAX = 32, TL_YAML_NODES_MAX = 1 << 18 };
+enum {
+  TL_YAML_BYTES_MAX = 1 << 22,
+  TL_YAML_DEPTH_MAX = 32,
+  TL_YAML_NODES_MAX = 1 << 18,
+  TL_YAML_MEMBERS_MAX = 4096 // of a mapping
+};
 
 typedef enum tl_yaml_kind { TL_YAML_SCALAR, TL_YAML_SEQUENCE, TL_YAML_MAPPING } tl_yaml_kind;
 
@@ -40,7 +45,8 @@ tl_status tl_yaml_parse(tl_arena *arena, const tl_source *source, const tl_yaml 
 // Member of a mapping; NULL if there is none or `node` is NULL or no mapping.
 const tl_yaml *tl_yaml_get(const tl_yaml *node, const char *key);
 
-// Where bytes [offset, offset + length) of a scalar's text lie in the source.
+// Where bytes [offset, offset + length) of a scalar's text lie in the source, within the scalar.
+// Exact for plain scalars of one line and for literal blocks, close otherwise.
 tl_span tl_yaml_place(const tl_yaml *scalar, size_t offset, size_t length);
 
 #endif

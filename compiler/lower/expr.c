@@ -186,6 +186,10 @@ static tl_status item(evaluator *e, size_t begin, tl_expr_value *value) {
   TL_TRY(ternary(e, &index));
   if (!take(e, "]")) return fault(e, begin, "']' is missing");
   if (!e->active || value->kind == TL_EXPR_MISSING) return TL_OK;
+  if (value->kind == TL_EXPR_NULL) {
+    *value = (tl_expr_value){.text = tl_str_slice(e->text, begin, e->at)};
+    return TL_OK;
+  }
   if (value->kind == TL_EXPR_JSON && index.kind == TL_EXPR_TEXT) {
     if (e->scope->on_read) e->scope->on_read(e->scope->user, value->json, index.text);
     *value = tl_expr_from_json(tl_json_get(value->json, index.text));
@@ -307,6 +311,13 @@ static tl_status comparison(evaluator *e, tl_expr_value *out) {
   size_t begin = e->at;
   tl_expr_value right;
   TL_TRY(sum(e, out));
+  if (take(e, "not")) {
+    if (!take(e, "in")) return fault(e, begin, "'in' was expected after 'not'");
+    TL_TRY(sum(e, &right));
+    TL_TRY(apply(e, begin, TL_EXPR_IN, out, &right));
+    out->i = !out->i;
+    return TL_OK;
+  }
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     if (!take(e, table[i].text)) continue;
     TL_TRY(sum(e, &right));

@@ -6,10 +6,10 @@
 //
 //   a if c else b     only the chosen branch is evaluated
 //   a ?? b            b if a is missing or null
-//   or and not  == != < <= > >= in  + - * / // % **  unary -
+//   or and not  == != < <= > >= in not-in  + - * / // % **  unary -
 //   config.a.b  list[i]  [a, b]  f(x)
-//   abs ceil cos exp floor has int len log max min real round round_up sin sqrt sum starts_with
-//   contains range
+//   abs ceil contains cos exp floor has int len log max min range real round round_up sin sqrt
+//   starts_with sum
 //
 // Integers are exact, `/` gives a real, `//` and `%` round down as in Python. Reading a member that
 // is not there gives "missing", which only `??`, has() and comparisons with null accept.
@@ -18,7 +18,7 @@
 
 #include "runtime/base/json_tree.h"
 
-enum { TL_EXPR_DEPTH_MAX = 64, TL_EXPR_ITEMS_MAX = 4096, TL_EXPR_ARGS_MAX = 8 };
+enum { TL_EXPR_DEPTH_MAX = 48, TL_EXPR_ITEMS_MAX = 4096, TL_EXPR_ARGS_MAX = 8 };
 
 typedef enum tl_expr_kind {
   TL_EXPR_MISSING,

@@ -1,9 +1,8 @@
 // Values of expressions.
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "compiler/lower/expr.h"
+#include "runtime/base/decimal.h"
 
 tl_expr_value tl_expr_from_json(const tl_json *node) {
   tl_expr_value value = {.json = node};
@@ -78,13 +77,13 @@ const char *tl_expr_kind_text(const tl_expr_value *value) {
   return texts[value->kind];
 }
 
+// As IR texts have it: a whole number has no point.
 static tl_str print_real(double value, tl_arena *arena) {
-  char text[40];
-  for (int digits = 1; digits <= 17; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, value);
-    if (strtod(text, NULL) == value) break;
-  }
-  return tl_arena_copy(arena, tl_str_from(text));
+  char text[TL_DECIMAL_TEXT_BYTES];
+  size_t length = tl_decimal_from_f64(value, text);
+  tl_str printed = {text, length};
+  if (tl_str_ends_with(printed, TL_STR(".0"))) printed.length -= 2;
+  return tl_arena_copy(arena, printed);
 }
 
 tl_str tl_expr_print(const tl_expr_value *value, tl_arena *arena) {
