@@ -250,14 +250,16 @@ TLMC_API tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session
 // ---------------------------------------------------------------------------------------------
 // Sequences and steps: the lower level, for programs that schedule or sample themselves. A sequence
 // is a small number that names ids already in the KV memory; its next row has position `length`.
-// Requests live beside sequences and take pages from the same memory.
+// Requests live beside sequences and take pages from the same memory; the sequences they run in
+// count to `sequences` and are unknown to the caller.
 
 // A new sequence of length 0. TLMC_MEMORY if `sequences` exist already.
 TLMC_API tlmc_status tlmc_sequence_open(tlmc_session *session, int32_t *out_sequence,
                                         tlmc_error *error);
 
 // A new sequence with the same content as `sequence`. Shares its pages; what is written later to
-// either is not seen by the other. Errors as for open, and TLMC_USAGE for an unknown sequence.
+// either is not seen by the other. Errors as for open, and TLMC_USAGE for an unknown sequence or
+// one with rows in the step that is being put together; the latter holds for the next two also.
 TLMC_API tlmc_status tlmc_sequence_fork(tlmc_session *session, int32_t sequence,
                                         int32_t *out_sequence, tlmc_error *error);
 
@@ -381,7 +383,10 @@ TLMC_API tlmc_status tlmc_request_submit(tlmc_session *session, const tlmc_reque
 // Chooses which requests run, runs one step and samples. Every running request gets at most one new
 // event; one with an unread event waits until it is polled. `*out_unfinished` (may be NULL) is the
 // number of requests that have not finished; 0 means there is nothing to do. A fault of one request
-// ends that request, not the step; after TLMC_DEVICE the session can only be closed.
+// ends that request, not the step; after TLMC_DEVICE the session can only be closed. Rows that were
+// added with tlmc_step_add and not run are forgotten. While the caller's own sequences take all
+// there are, requests wait; one that runs alone and finds the KV memory taken ends with
+// TLMC_MEMORY.
 TLMC_API tlmc_status tlmc_session_step(tlmc_session *session, int32_t *out_unfinished,
                                        tlmc_error *error);
 

@@ -53,11 +53,11 @@ bool tl_options_read(const void *options, size_t known, void *out_options) {
     return true;
   }
   memcpy(&size, options, sizeof size);
-  if (size < 2 * sizeof size || size > 1 << 16) return false;
+  if (size < known || size > TL_OPTIONS_BYTES_MAX) return false;
   const char *bytes = options;
   for (size_t i = known; i < size; i++) {
     if (bytes[i] != 0) return false;
   }
-  memcpy(out_options, options, size < known ? size : known);
+  memcpy(out_options, options, known);
   return true;
 }

@@ -173,7 +173,7 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
   const tl_plan_tables *t = &plan->plan.tables;
   const tl_plan_section *weights = tl_plan_find(&plan->plan, TL_PLAN_SECTION_WEIGHTS, 0);
   size_t size = out_facts->size;
-  if (size < 2 * sizeof size || size > 1 << 16) return TLMC_USAGE;
+  if (size < sizeof(tlmc_plan_facts) || size > TL_OPTIONS_BYTES_MAX) return TLMC_USAGE;
   tlmc_plan_facts facts = {.size = size,
                            .name = plan->name,
                            .targets = plan->targets,
@@ -190,7 +190,7 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
                            .stop_ids_count = plan->stop_ids_count,
                            .weights_bytes = weights ? weights->bytes : 0};
   memset(out_facts, 0, size);
-  memcpy(out_facts, &facts, size < sizeof facts ? size : sizeof facts);
+  memcpy(out_facts, &facts, sizeof facts);
   return TLMC_OK;
 }
 

@@ -5,6 +5,22 @@ static tlmc_status unknown(tlmc_error *error, int32_t sequence) {
   return tl_error_set(error, TLMC_USAGE, "there is no sequence %d", (int)sequence);
 }
 
+// Positions of a sequence of the caller's; -1 if there is no such.
+static int32_t length_of(const tlmc_session *session, int32_t sequence) {
+  int32_t length = tl_kv_length(session->kv, sequence);
+  return length >= 0 && !session->lent[sequence] ? length : -1;
+}
+
+// A sequence may be changed if it exists and no rows of it wait for their step.
+static tlmc_status check_change(const tlmc_session *session, int32_t sequence, tlmc_error *error) {
+  if (length_of(session, sequence) < 0) return unknown(error, sequence);
+  if (!tl_session_step_has(session, sequence)) return TLMC_OK;
+  return tl_error_set(error, TLMC_USAGE,
+                      "sequence %d is in the step that is being put together: run that step or "
+                      "begin another",
+                      (int)sequence);
+}
+
 static tlmc_status too_many(const tlmc_session *session, tlmc_error *error) {
   return tl_error_set(error, TLMC_MEMORY,
                       "all %d sequences of the session exist already: release one, or open the "
@@ -20,15 +36,17 @@ tlmc_status tlmc_sequence_open(tlmc_session *session, int32_t *out_sequence, tlm
 tlmc_status tlmc_sequence_fork(tlmc_session *session, int32_t sequence, int32_t *out_sequence,
                                tlmc_error *error) {
   *out_sequence = -1;
-  if (tl_kv_length(session->kv, sequence) < 0) return unknown(error, sequence);
+  tlmc_status status = check_change(session, sequence, error);
+  if (status != TLMC_OK) return status;
   *out_sequence = tl_kv_fork(session->kv, sequence);
   return *out_sequence < 0 ? too_many(session, error) : TLMC_OK;
 }
 
 tlmc_status tlmc_sequence_truncate(tlmc_session *session, int32_t sequence, int64_t length,
                                    tlmc_error *error) {
+  tlmc_status status = check_change(session, sequence, error);
+  if (status != TLMC_OK) return status;
   int32_t now = tl_kv_length(session->kv, sequence);
-  if (now < 0) return unknown(error, sequence);
   if (length < 0 || length > now) {
     return tl_error_set(error, TLMC_USAGE, "sequence %d has %d positions, not %lld", (int)sequence,
                         (int)now, (long long)length);
@@ -41,11 +59,13 @@ tlmc_status tlmc_sequence_truncate(tlmc_session *session, int32_t sequence, int6
 }
 
 tlmc_status tlmc_sequence_release(tlmc_session *session, int32_t sequence, tlmc_error *error) {
-  return tl_kv_release(session->kv, sequence) ? TLMC_OK : unknown(error, sequence);
+  tlmc_status status = check_change(session, sequence, error);
+  if (status == TLMC_OK) tl_kv_release(session->kv, sequence);
+  return status;
 }
 
 int64_t tlmc_sequence_length(const tlmc_session *session, int32_t sequence) {
-  return tl_kv_length(session->kv, sequence);
+  return length_of(session, sequence);
 }
 
 tlmc_status tlmc_sequence_export(tlmc_session *session, int32_t sequence, void *bytes,
@@ -106,7 +126,7 @@ static tlmc_status check_ids(const tlmc_session *session, const tlmc_rows *rows,
 
 static tlmc_status check_rows(const tlmc_session *session, const tlmc_rows *rows,
                               tlmc_error *error) {
-  int32_t length = tl_kv_length(session->kv, rows->sequence);
+  int32_t length = length_of(session, rows->sequence);
   if (length < 0) return unknown(error, rows->sequence);
   if (rows->embeddings || rows->positions || rows->parents || rows->adapter) {
     return tl_error_set(error, TLMC_UNSUPPORTED, "a reserved field of tlmc_rows is set");
@@ -117,8 +137,7 @@ static tlmc_status check_rows(const tlmc_session *session, const tlmc_rows *rows
   if (!wanted_fits(session, rows)) {
     return tl_error_set(error, TLMC_USAGE, "the plan's task chooses its output rows itself");
   }
-  for (int32_t i = 0; i < session->parts_count; i++) {
-    if (session->parts[i].sequence != rows->sequence) continue;
+  if (tl_session_step_has(session, rows->sequence)) {
     return tl_error_set(error, TLMC_USAGE, "sequence %d is in this step already",
                         (int)rows->sequence);
   }

@@ -16,7 +16,8 @@ static bool read_limits(const tlmc_session_options *options, const tl_plan_model
   const tlmc_session_options *o = options;
   if (o->batch < 0 || o->chunk < 0 || o->outputs < 0 || o->sequences < 0 || o->requests < 0 ||
       o->rollback < 0 || o->context < 0 || o->batch > TL_SESSION_BATCH_MAX ||
-      o->chunk > TL_SESSION_CHUNK_MAX || o->outputs > TL_SESSION_CHUNK_MAX) {
+      o->chunk > TL_SESSION_CHUNK_MAX || o->outputs > TL_SESSION_CHUNK_MAX ||
+      o->requests > TL_SESSION_REQUESTS_MAX) {
     return false;
   }
   tl_session_limits l = {.batch = o->batch ? o->batch : 1,
@@ -65,13 +66,13 @@ static int64_t context_within(const tlmc_session *session, uint64_t bytes) {
   return low;
 }
 
-static tl_status create_kv(tlmc_session *session, tl_diag *diag) {
+static tl_status create_kv(tlmc_session *session, bool reuses_prefixes, tl_diag *diag) {
   const tl_plan_tables *t = &session->plan->plan.tables;
   const tl_session_limits *l = &session->limits;
   tl_kv_config config = {.groups_count = (int32_t)t->groups_count,
                          .sequences_max = l->sequences,
-                         .rollback = l->rollback,
-                         .prefixes_max = (int32_t)(l->context / TL_PAGE_TOKENS)};
+                         .rollback = l->rollback};
+  if (reuses_prefixes) config.prefixes_max = (int32_t)(l->context / TL_PAGE_TOKENS);
   config.length_max = (int32_t)(l->context < t->models->context ? l->context : t->models->context);
   for (uint32_t g = 0; g < t->groups_count; g++) {
     int64_t pages = pages_for(session, &t->groups[g], l->context);
@@ -87,6 +88,7 @@ static tl_status create_kv(tlmc_session *session, tl_diag *diag) {
                          "a context of %lld tokens is too large for this session",
                          (long long)l->context);
   }
+  session->kv_config = config;
   return tl_kv_init(&config, memory, bytes, &session->kv, diag);
 }
 
@@ -193,20 +195,22 @@ static tl_status set_up(tlmc_session *session, const tl_device_vtable *device,
                            (unsigned long long)kv_bytes(session, 1));
     }
   }
-  TL_TRY(create_kv(session, diag));
+  TL_TRY(create_kv(session, !options->no_prefix_reuse, diag));
   size_t batch = (size_t)session->limits.batch;
   session->parts = tl_arena_array(&session->memory, batch, sizeof *session->parts);
   session->copies =
       tl_arena_array(&session->memory, (batch + 1) * TL_GROUPS_MAX, sizeof *session->copies);
-  if (!session->parts || !session->copies) return TL_MEMORY;
+  session->lent = tl_arena_array(&session->memory, (size_t)session->limits.sequences, sizeof(bool));
+  if (!session->parts || !session->copies || !session->lent) return TL_MEMORY;
   TL_TRY(take_pool(session, options, diag));
   TL_TRY(open_device(session, device, options, diag));
   tl_session_step_init(session);
-  return tl_requests_create(session, options);
+  return tl_requests_create(session, options, diag);
 }
 
-tlmc_status tlmc_session_open(const tlmc_plan *plan, const tlmc_session_options *options,
-                              tlmc_session **out_session, tlmc_error *error) {
+tlmc_status tl_session_open_in(tl_arena memory, const tlmc_plan *plan,
+                               const tlmc_session_options *options, tlmc_session **out_session,
+                               tlmc_error *error) {
   tlmc_session_options known;
   tl_session_limits limits;
   tl_diag diag = {0};
@@ -223,8 +227,6 @@ tlmc_status tlmc_session_open(const tlmc_plan *plan, const tlmc_session_options 
     return tl_error_set(error, TLMC_UNSUPPORTED, "there is no device '%s': this version has cpu",
                         known.device);
   }
-  tl_arena memory;
-  tl_arena_init(&memory, session_memory_max);
   tlmc_session *session = tl_arena_alloc(&memory, sizeof *session);
   if (!session) return tl_error_fill(error, TL_MEMORY, NULL);
   *session = (tlmc_session){.memory = memory, .plan = plan, .limits = limits};
@@ -235,6 +237,13 @@ tlmc_status tlmc_session_open(const tlmc_plan *plan, const tlmc_session_options 
   }
   *out_session = session;
   return TLMC_OK;
+}
+
+tlmc_status tlmc_session_open(const tlmc_plan *plan, const tlmc_session_options *options,
+                              tlmc_session **out_session, tlmc_error *error) {
+  tl_arena memory;
+  tl_arena_init(&memory, session_memory_max);
+  return tl_session_open_in(memory, plan, options, out_session, error);
 }
 
 void tlmc_session_close(tlmc_session *session) {
@@ -268,7 +277,7 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
   };
   const tl_plan_tables *t = &session->plan->plan.tables;
   size_t size = out_facts->size;
-  if (size < 2 * sizeof size || size > 1 << 16) return TLMC_USAGE;
+  if (size < sizeof(tlmc_session_facts) || size > TL_OPTIONS_BYTES_MAX) return TLMC_USAGE;
   tlmc_session_facts facts = {.size = size,
                               .device = session->device->vtable->name,
                               .target = tl_plan_string(t, t->targets[session->target].name),
@@ -285,6 +294,6 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
       session->device->vtable->memory_bytes(session->device) + session->memory.total_bytes;
   tl_requests_info(session, &facts);
   memset(out_facts, 0, size);
-  memcpy(out_facts, &facts, size < sizeof facts ? size : sizeof facts);
+  memcpy(out_facts, &facts, sizeof facts);
   return TLMC_OK;
 }

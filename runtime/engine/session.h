@@ -18,6 +18,8 @@
 enum {
   TL_SESSION_BATCH_MAX = 4096,
   TL_SESSION_CHUNK_MAX = 65536,
+  TL_SESSION_REQUESTS_MAX = 65536,
+  TL_OPTIONS_BYTES_MAX = 1 << 16, // of an option or event struct of any version
   TL_SESSION_COPIES_MAX = TL_SESSION_BATCH_MAX * TL_GROUPS_MAX,
 };
 
@@ -58,7 +60,9 @@ struct tlmc_session {
   uint32_t target, program;
   tl_plan_kv_type kv_type;
   tl_session_limits limits;
+  tl_kv_config kv_config;
   tl_kv *kv;
+  bool *lent;    // sequences that requests run in; to the caller they do not exist
   tl_step *step; // header and places of the block; its arrays are the device's memory
   tl_session_part *parts;
   int32_t parts_count;
@@ -87,22 +91,35 @@ int32_t tl_session_work_max(const tl_session_limits *limits);
 // Lays the block out in the device's memory. Once, after the device is open.
 void tl_session_step_init(tlmc_session *session);
 
-// Starts an empty step; what was added and not run is taken back.
+// Starts an empty step; what was added and not run is taken back. If that fails, the session is
+// broken.
 void tl_session_step_begin(tlmc_session *session);
 
 // Adds checked rows. TL_MEMORY if the step or the KV memory is full; then nothing changed.
 tl_status tl_session_step_add(tlmc_session *session, const tl_session_rows *rows,
                               int32_t *out_first) TL_CHECKED;
 
-// Runs the step and starts an empty one.
+// Runs the step and starts an empty one. Sequences of requests are not trimmed: their pages are
+// published first.
 tl_status tl_session_step_run(tlmc_session *session, tl_diag *diag) TL_CHECKED;
 
-// The requests of a session: memory for all that may exist, taken at open.
-tl_status tl_requests_create(tlmc_session *session, const tlmc_session_options *options) TL_CHECKED;
+// True if the step that is being put together has rows of the sequence.
+bool tl_session_step_has(const tlmc_session *session, int32_t sequence);
+
+// The requests of a session: memory for all that may exist, taken at open. Without requests, as
+// for plans that do not generate, session->requests is NULL.
+tl_status tl_requests_create(tlmc_session *session, const tlmc_session_options *options,
+                             tl_diag *diag) TL_CHECKED;
 void tl_requests_destroy(tlmc_session *session);
 
-// Fills in waiting, running and preempted.
+// Fills in waiting, running and preempted, and adds to memory_bytes.
 void tl_requests_info(const tlmc_session *session, tlmc_session_facts *facts);
+
+// tlmc_session_open in `memory`, an arena without allocations that the session takes over; tests
+// let it fail.
+tlmc_status tl_session_open_in(tl_arena memory, const tlmc_plan *plan,
+                               const tlmc_session_options *options, tlmc_session **out_session,
+                               tlmc_error *error);
 
 // Fills `error` (may be NULL) from the first error of `diag`, or from `status` alone, and returns
 // the public status.
@@ -112,8 +129,9 @@ tlmc_status tl_error_fill(tlmc_error *error, tl_status status, const tl_diag *di
 tlmc_status tl_error_set(tlmc_error *error, tlmc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// Copies an option struct of another version: at most `known` bytes, the rest zero. False if it is
-// shorter than a size field or has something set that this version does not know.
+// Copies an option struct of `known` bytes, perhaps of a newer version. False if it is shorter (all
+// are of version 0.1, there are no older ones) or has something set that this version does not
+// know. NULL reads as all zero.
 bool tl_options_read(const void *options, size_t known, void *out_options);
 
 #endif

@@ -55,7 +55,25 @@ static void clear(tlmc_session *session) {
   session->step->work_count = 0;
 }
 
+bool tl_session_step_has(const tlmc_session *session, int32_t sequence) {
+  for (int32_t i = 0; i < session->parts_count; i++)
+    if (session->parts[i].sequence == sequence) return true;
+  return false;
+}
+
+static tl_status copy_pages(tlmc_session *session) {
+  for (int32_t i = 0; i < session->copies_count; i++) {
+    const tl_kv_copy *copy = &session->copies[i];
+    int32_t pair[1][2] = {{copy->from, copy->to}};
+    TL_TRY(session->device->vtable->copy_pages(session->device, (uint32_t)copy->group,
+                                               (const int32_t(*)[2])pair, 1));
+  }
+  return TL_OK;
+}
+
 void tl_session_step_begin(tlmc_session *session) {
+  // What lay before the rows that are taken back is in the copies already.
+  if (!tl_ok(copy_pages(session))) session->broken = true;
   for (int32_t i = 0; i < session->parts_count; i++) {
     const tl_session_part *part = &session->parts[i];
     // A window may have dropped what lay before; then the sequence starts anew.
@@ -155,16 +173,6 @@ static void write_pages(tlmc_session *session, int32_t index) {
   }
 }
 
-static tl_status copy_pages(tlmc_session *session) {
-  for (int32_t i = 0; i < session->copies_count; i++) {
-    const tl_kv_copy *copy = &session->copies[i];
-    int32_t pair[1][2] = {{copy->from, copy->to}};
-    TL_TRY(session->device->vtable->copy_pages(session->device, (uint32_t)copy->group,
-                                               (const int32_t(*)[2])pair, 1));
-  }
-  return TL_OK;
-}
-
 tl_status tl_session_step_run(tlmc_session *session, tl_diag *diag) {
   if (session->step->rows_count == 0) {
     session->outputs_count = 0;
@@ -178,8 +186,10 @@ tl_status tl_session_step_run(tlmc_session *session, tl_diag *diag) {
   }
   session->broken |= !tl_ok(status);
   session->outputs_count = tl_ok(status) ? session->step->wanted_count : 0;
-  for (int32_t i = 0; i < session->parts_count; i++)
-    tl_kv_trim(session->kv, session->parts[i].sequence);
+  for (int32_t i = 0; i < session->parts_count; i++) {
+    int32_t sequence = session->parts[i].sequence;
+    if (!session->lent[sequence]) tl_kv_trim(session->kv, sequence);
+  }
   clear(session);
   return status;
 }

@@ -1,4 +1,5 @@
 // Text functions of the public interface: a plan's tokenizer behind bounded buffers.
+#include "runtime/base/utf8.h"
 #include "runtime/engine/session.h"
 #include "runtime/text/decoder.h"
 
@@ -16,6 +17,9 @@ tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint32_t flags
   tl_diag diag = {0};
   *out_count = 0;
   if (!plan->has_tokenizer) return no_tokenizer(plan, error);
+  if (!tl_utf8_is_valid((tl_str){text.data, text.bytes})) {
+    return tl_error_set(error, TLMC_INPUT, "the text is not UTF-8");
+  }
   tl_arena arena;
   tl_arena_init(&arena, text_memory_max);
   tl_ids found = {0};
