@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/cli/arch.h"
 #include "compiler/cli/build.h"
+#include "compiler/cli/ops.h"
 #include "compiler/cli/opt.h"
 #include "runtime/base/status.h"
 
@@ -17,6 +19,8 @@ typedef struct command {
 static const command commands[] = {
     {"build", tl_cli_build, "makes a plan from a model's folder"},
     {"dump", tl_cli_dump, "prints the graph of a model"},
+    {"arch", tl_cli_arch, "checks a description of an architecture"},
+    {"ops", tl_cli_ops, "prints the table of graph operations"},
     {"opt", tl_cli_opt, "runs passes over a graph in text form"},
     {"run", NULL, "continues a text (tlmrt)"},
     {"chat", NULL, "talks (tlmrt)"},

@@ -1,55 +1,13 @@
-// Loading of architecture files.
+// Implementation of arch.h: the file, then what it includes, each part once.
 #include "compiler/lower/arch.h"
 
-// Sections of a file, and what each is.
-static const struct {
-  const char *name;
-  tl_yaml_kind kind;
-} sections[] = {
-    {"architectures", TL_YAML_SEQUENCE}, {"task", TL_YAML_SCALAR},
-    {"about", TL_YAML_SCALAR},           {"include", TL_YAML_SEQUENCE},
-    {"params", TL_YAML_MAPPING},         {"layer_params", TL_YAML_MAPPING},
-    {"tables", TL_YAML_MAPPING},         {"weights", TL_YAML_MAPPING},
-    {"blocks", TL_YAML_MAPPING},         {"prefix", TL_YAML_SEQUENCE},
-    {"quantised", TL_YAML_MAPPING},      {"refuse", TL_YAML_SEQUENCE},
-    {"ignore", TL_YAML_MAPPING},         {"graph", TL_YAML_SCALAR},
-};
-
-enum { SECTIONS_COUNT = sizeof sections / sizeof *sections };
-
-static tl_status check_section(const tl_yaml *member, tl_diag *diag) {
-  size_t best = 0, best_distance = SIZE_MAX;
-  for (size_t i = 0; i < SECTIONS_COUNT; i++) {
-    tl_str name = tl_str_from(sections[i].name);
-    if (tl_str_equal(member->key, name)) {
-      if (member->kind == sections[i].kind) return TL_OK;
-      return tl_diag_error(diag, TL_INPUT, member->span, "section '%s' has the wrong form",
-                           sections[i].name);
-    }
-    size_t distance = tl_str_distance(member->key, name, 16);
-    if (distance >= best_distance) continue;
-    best_distance = distance;
-    best = i;
-  }
-  tl_diag_error(diag, TL_INPUT, member->key_span, "there is no section '%.*s'",
-                TL_STR_ARG(member->key));
-  tl_diag_note(diag, "the closest is '%s'", sections[best].name);
-  return TL_INPUT;
-}
+#include "compiler/lower/arch_check.h"
 
 static tl_status load_part(tl_arena *arena, const tl_source *source, tl_arch *arch, tl_diag *diag) {
   const tl_yaml *root = NULL;
   TL_TRY(tl_yaml_parse(arena, source, &root, diag));
-  if (root->kind != TL_YAML_MAPPING) {
-    return tl_diag_error(diag, TL_INPUT, root->span, "a mapping of sections was expected");
-  }
-  tl_status status = TL_OK;
-  for (const tl_yaml *member = root->first; member; member = member->next) {
-    tl_status one = check_section(member, diag);
-    if (tl_ok(status)) status = one;
-  }
   arch->parts[arch->parts_count++] = root;
-  return status;
+  return tl_arch_check(arena, root, diag);
 }
 
 static tl_status load_embedded(tl_arena *arena, const tl_arch_file *file, tl_arch *arch,
@@ -112,9 +70,8 @@ static tl_status finish(tl_arena *arena, tl_arch *arch, tl_diag *diag) {
   TL_TRY(load_includes(arena, arch, diag));
   TL_TRY(read_task(arch, diag));
   arch->graph = tl_yaml_get(arch->parts[0], "graph");
-  if (arch->graph && arch->graph->is_literal) return TL_OK;
-  return tl_diag_error(diag, TL_INPUT, arch->parts[0]->span,
-                       "section 'graph' must be a literal block (graph: |)");
+  if (arch->graph) return TL_OK;
+  return tl_diag_error(diag, TL_INPUT, arch->parts[0]->span, "section 'graph' is missing");
 }
 
 tl_status tl_arch_load(tl_arena *arena, const tl_source *source, tl_arch *out_arch, tl_diag *diag) {

@@ -415,12 +415,22 @@ static tl_status ternary(evaluator *e, tl_expr_value *out) {
   return status;
 }
 
+static tl_status all_of(evaluator *e, tl_expr_value *out) {
+  TL_TRY(ternary(e, out));
+  if (peek(e) == 0 && e->at >= e->text.length) return TL_OK;
+  size_t begin = e->at;
+  e->at = e->text.length;
+  return fault(e, begin, "this does not belong to the expression");
+}
+
 tl_status tl_expr_eval(const tl_expr_scope *scope, tl_str text, tl_expr_value *out_value,
                        tl_diag *diag) {
   evaluator e = {.scope = scope, .text = text, .active = true, .diag = diag};
-  TL_TRY(ternary(&e, out_value));
-  if (peek(&e) == 0) return TL_OK;
-  size_t begin = e.at;
-  e.at = text.length;
-  return fault(&e, begin, "this does not belong to the expression");
+  return all_of(&e, out_value);
+}
+
+tl_status tl_expr_check(const tl_expr_scope *scope, tl_str text, tl_diag *diag) {
+  evaluator e = {.scope = scope, .text = text, .diag = diag};
+  tl_expr_value unused;
+  return all_of(&e, &unused);
 }

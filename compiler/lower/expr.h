@@ -62,6 +62,9 @@ typedef struct tl_expr_scope {
 tl_status tl_expr_eval(const tl_expr_scope *scope, tl_str text, tl_expr_value *out_value,
                        tl_diag *diag) TL_CHECKED;
 
+// Checks the grammar of all of `text`; nothing is looked up or computed.
+tl_status tl_expr_check(const tl_expr_scope *scope, tl_str text, tl_diag *diag) TL_CHECKED;
+
 // The value of a JSON node; objects and arrays stay JSON. NULL is missing.
 tl_expr_value tl_expr_from_json(const tl_json *node);
 

@@ -21,9 +21,6 @@ static tl_status refuse(tl_scope *scope, const tl_yaml *item, const tl_yaml *say
 static tl_status check_refusal(tl_scope *scope, const tl_yaml *item) {
   const tl_yaml *when = tl_yaml_get(item, "when"), *say = tl_yaml_get(item, "say");
   bool is_refused = false;
-  if (!when || !say) {
-    return tl_diag_error(scope->diag, TL_INPUT, item->span, "a refusal needs 'when' and 'say'");
-  }
   scope->last_read = NULL;
   TL_TRY(tl_scope_truth(scope, when, &is_refused));
   return is_refused ? refuse(scope, item, say) : TL_OK;

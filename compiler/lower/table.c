@@ -38,10 +38,6 @@ tl_status tl_table_add(tl_scope *scope, tl_graph *graph, const tl_yaml *definiti
                        tl_value **out_value) {
   const tl_yaml *length = tl_yaml_get(definition, "length");
   int64_t count = 0;
-  if (!length || !tl_yaml_get(definition, "value")) {
-    return tl_diag_error(scope->diag, TL_INPUT, definition->span,
-                         "a table needs 'length' and 'value'");
-  }
   TL_TRY(tl_scope_int(scope, length, &count));
   if (count <= 0 || count > TL_TEXT_TABLE_MAX) {
     return tl_diag_error(scope->diag, TL_INPUT, length->span,

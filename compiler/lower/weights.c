@@ -156,10 +156,6 @@ static tl_status dequantise(tl_weights *w, tl_weight **weight) {
   const tl_tensor *tensor = tl_checkpoint_find(checkpoint_of(w), name);
   if (!tensor || format_of(tensor->dtype) != TL_FORMAT_F8E4M3) return TL_OK;
   const tl_yaml *scale = tl_yaml_get(section, "scale"), *block = tl_yaml_get(section, "block");
-  if (!scale || !block) {
-    return tl_diag_error(w->scope->diag, TL_INPUT, section->span,
-                         "section 'quantised' needs 'scale' and 'block'");
-  }
   tl_weight *scales = tl_weight_create(arena, TL_WEIGHT_TENSOR);
   tl_weight *product = tl_weight_create(arena, TL_WEIGHT_DEQUANT);
   if (!scales || !product) return TL_MEMORY;
@@ -310,14 +306,13 @@ static tl_status resolve_tied(tl_weights *w, tl_graph *graph, const tl_yaml *def
                               tl_str layer_prefix, tl_value **out_value) {
   const tl_yaml *tied = tl_yaml_get(definition, "tied"), *from = tl_yaml_get(definition, "from");
   const tl_yaml *to = tl_yaml_get(tied, "to"), *when = tl_yaml_get(tied, "when");
-  const tl_yaml *other = to ? tl_arch_member(w->scope->input->arch, "weights", to->text) : NULL;
+  const tl_yaml *other = tl_arch_member(w->scope->input->arch, "weights", to->text);
   const tl_yaml *shared_from = tl_yaml_get(other, "from");
   const tl_tensor *own = NULL, *shared = NULL;
   bool is_tied = false;
-  if (!when || tl_yaml_get(other, "tied") || !shared_from || !first_of(shared_from)) {
-    return tl_diag_error(
-        w->scope->diag, TL_INPUT, tied->span,
-        "'tied' needs 'when', and 'to' with the name of a weight that is not tied");
+  if (!other || tl_yaml_get(other, "tied")) {
+    return tl_diag_error(w->scope->diag, TL_INPUT, to->span,
+                         "this is not the name of a weight that is not tied itself");
   }
   TL_TRY(tl_scope_truth(w->scope, when, &is_tied));
   if (!is_tied) return value_of(w, graph, definition, layer_prefix, out_value);
@@ -333,12 +328,9 @@ static tl_status resolve_tied(tl_weights *w, tl_graph *graph, const tl_yaml *def
 
 static tl_status resolve_weight(tl_weights *w, tl_graph *graph, const tl_yaml *definition,
                                 tl_str layer_prefix, tl_value **out_value) {
-  const tl_yaml *from = tl_yaml_get(definition, "from"), *when = tl_yaml_get(definition, "when");
+  const tl_yaml *when = tl_yaml_get(definition, "when");
   bool is = true;
   *out_value = NULL;
-  if (!from || !first_of(from)) {
-    return tl_diag_error(w->scope->diag, TL_INPUT, definition->span, "a weight needs 'from'");
-  }
   if (when) TL_TRY(tl_scope_truth(w->scope, when, &is));
   if (!is) return TL_OK;
   if (tl_yaml_get(definition, "tied")) {
