@@ -7,6 +7,7 @@
 
 #include "compiler/build/build.h"
 #include "ir/text_print.h"
+#include "runtime/base/plan_texts.h"
 #include "runtime/base/processors.h"
 
 enum { JOBS_MAX = 64 };
@@ -29,24 +30,11 @@ static tl_status bad(tl_diag *diag, const char *what, const char *argument) {
                        argument);
 }
 
-static bool runs_here(int target) {
-  bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-            __builtin_cpu_supports("avx512cd");
-  switch (target) {
-  case TL_TARGET_CPU_V3: return v3;
-  case TL_TARGET_CPU_V4: return v4;
-  case TL_TARGET_CPU_V4_BF16:
-    return v4 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
-  default: return false;
-  }
-}
-
 static tl_status take_native(tl_build_options *options, tl_diag *diag) {
   int best = -1;
   for (int i = 0; i < TL_TARGET_COUNT; i++) {
-    if (runs_here(i) && (best < 0 || tl_target_of(i)->rank > tl_target_of(best)->rank)) best = i;
+    if (tl_target_runs_here(i) && (best < 0 || tl_target_of(i)->rank > tl_target_of(best)->rank))
+      best = i;
   }
   if (best < 0) return bad(diag, "no target runs on this machine:", "cpu:native");
   options->targets[best] = true;
@@ -64,9 +52,7 @@ static tl_status take_target(tl_build_options *options, tl_str text, tl_diag *di
   if (target == TL_TARGET_COUNT) {
     return tl_diag_error(
         diag, tl_str_starts_with(text, TL_STR("cuda:")) ? TL_UNSUPPORTED : TL_USAGE, (tl_span){0},
-        "target '%.*s' is not one of this version: see `tlmc build "
-        "--help`",
-        TL_STR_ARG(text));
+        "target '%.*s' is not one of this version: see `tlmc build --help`", TL_STR_ARG(text));
   }
   options->targets[target] = true;
   return TL_OK;
@@ -89,14 +75,9 @@ static tl_status take_list(tl_build_options *options, const char *list, take_par
 }
 
 static tl_status take_kv(tl_build_options *options, tl_str text, tl_diag *diag) {
-  static const char *const texts[TL_PLAN_KV_COUNT] = {
-#define X(name, text, summary) text,
-      TL_PLAN_KV_MAP(X)
-#undef X
-  };
-  for (int i = 0; i < TL_PLAN_KV_COUNT; i++) {
-    if (!tl_str_is(text, texts[i])) continue;
-    options->kv_types |= 1u << i;
+  int kv = tl_plan_kv_from_text(text);
+  if (kv < TL_PLAN_KV_COUNT) {
+    options->kv_types |= 1u << kv;
     return TL_OK;
   }
   return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},

@@ -11,15 +11,8 @@ const tl_value *tl_fuse_root(const tl_value *value) {
   return value;
 }
 
-static size_t slot_of(const tl_fuse_values *values, const tl_value *value) {
-  size_t slot = (size_t)((uintptr_t)value >> 4) * 0x9e3779b97f4a7c15ull % values->slots;
-  while (values->keys[slot] && values->keys[slot] != value)
-    slot = (slot + 1) % values->slots;
-  return slot;
-}
-
 tl_fuse_value *tl_fuse_value_of(const tl_fuse_values *values, const tl_value *value) {
-  return &values->items[slot_of(values, tl_fuse_root(value))];
+  return tl_value_map_find(&values->map, tl_fuse_root(value));
 }
 
 // Calls for each use of a root by something that is not a view: counts, then fills.
@@ -37,20 +30,19 @@ static void visit_uses(tl_fuse_values *values, const tl_graph *graph, bool fill)
 }
 
 tl_status tl_fuse_values_init(tl_fuse_values *values, const tl_graph *graph, tl_arena *arena) {
-  values->slots = 2 * graph->nodes_count + 1;
-  values->keys = tl_arena_array(arena, values->slots, sizeof *values->keys);
-  values->items = tl_arena_array(arena, values->slots, sizeof *values->items);
-  if (!values->keys || !values->items) return TL_MEMORY;
+  size_t count = 0;
+  values->items = tl_arena_array(arena, graph->nodes_count + 1, sizeof *values->items);
+  if (!values->items || !tl_value_map_init(&values->map, graph->nodes_count, arena)) {
+    return TL_MEMORY;
+  }
   for (size_t i = 0; i < graph->nodes_count; i++) {
-    const tl_value *value = graph->nodes[i]->result;
-    if (!value || is_view(graph->nodes[i])) continue;
-    size_t slot = slot_of(values, value);
-    values->keys[slot] = value;
-    values->items[slot].kernel = -1;
+    if (!graph->nodes[i]->result || is_view(graph->nodes[i])) continue;
+    values->items[count].kernel = -1;
+    tl_value_map_add(&values->map, graph->nodes[i]->result, &values->items[count++]);
   }
   visit_uses(values, graph, false);
-  for (size_t slot = 0; slot < values->slots; slot++) {
-    tl_fuse_value *item = &values->items[slot];
+  for (size_t i = 0; i < count; i++) {
+    tl_fuse_value *item = &values->items[i];
     if (item->users_count == 0) continue;
     item->users = tl_arena_array(arena, (size_t)item->users_count, sizeof *item->users);
     if (!item->users) return TL_MEMORY;

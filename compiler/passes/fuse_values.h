@@ -4,6 +4,7 @@
 #define TL_COMPILER_PASSES_FUSE_VALUES_H
 
 #include "compiler/program/program.h"
+#include "ir/value_map.h"
 
 enum { TL_FUSE_INPUTS_MAX = 4 };
 
@@ -20,9 +21,8 @@ typedef struct tl_fuse_value {
 } tl_fuse_value;
 
 typedef struct tl_fuse_values {
-  const tl_value **keys; // open addressing by address; order never matters
-  tl_fuse_value *items;
-  size_t slots;
+  tl_value_map map;     // roots to items
+  tl_fuse_value *items; // in program order
 } tl_fuse_values;
 
 // Collects the users of all values of `graph`.

@@ -27,4 +27,7 @@ const tl_target_info *tl_target_of(int target);
 // TL_TARGET_COUNT if no target is called `text`.
 int tl_target_from_text(tl_str text);
 
+// Whether this machine's processor has what a CPU target's code needs; false for other devices.
+bool tl_target_runs_here(int target);
+
 #endif

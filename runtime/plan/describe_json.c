@@ -1,7 +1,7 @@
 // The description for scripts.
 #include "runtime/base/json_write.h"
 #include "runtime/plan/describe.h"
-#include "runtime/plan/texts.h"
+#include "runtime/base/plan_texts.h"
 
 enum { INDENT = 2 };
 

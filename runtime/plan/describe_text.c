@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "runtime/plan/describe.h"
-#include "runtime/plan/texts.h"
+#include "runtime/base/plan_texts.h"
 
 typedef struct printer {
   const tl_plan *plan;

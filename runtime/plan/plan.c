@@ -14,7 +14,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
-#include "runtime/plan/texts.h"
+#include "runtime/base/plan_texts.h"
 #include "runtime/tlmc.h"
 
 // Weight rows of a plan without a weights section lie within this.

@@ -20,12 +20,6 @@ typedef struct code {
   tl_cpu_kernel *entry;
 } code;
 
-static bool runs_here(int target) {
-  if (target == TL_TARGET_CPU_V3) return __builtin_cpu_supports("avx2");
-  if (target == TL_TARGET_CPU_V4) return __builtin_cpu_supports("avx512bw");
-  return __builtin_cpu_supports("avx512bf16");
-}
-
 static code compile(const tl_cpu_spec *spec, int target, tl_arena *arena) {
   static tl_diag diag;
   tl_str object;
@@ -165,7 +159,7 @@ int main(void) {
   tl_arena_init(&arena, (size_t)1 << 28);
   tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
-    if (!runs_here(target)) {
+    if (!tl_target_runs_here(target)) {
       printf("skipped: %s, this machine lacks it\n", tl_target_of(target)->text);
       continue;
     }

@@ -33,19 +33,7 @@ typedef struct cpu_device {
 } cpu_device;
 
 static bool supports(const char *target) {
-  switch (tl_target_from_text(tl_str_from(target))) {
-  case TL_TARGET_CPU_V3:
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
-  case TL_TARGET_CPU_V4:
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512cd");
-  case TL_TARGET_CPU_V4_BF16:
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
-  default: return false;
-  }
+  return tl_target_runs_here(tl_target_from_text(tl_str_from(target)));
 }
 
 static void cpu_close(tl_device *device) {
