@@ -161,6 +161,8 @@ static void test_preemption(void) {
     run_all(&toy, runs, 12);
     check_whole(runs, 12);
     CHECK(facts_of(&toy).preempted > preempted);
+    for (int i = 0; i < 12; i++) // own pages found again do not count
+      CHECK(runs[i].end.reused_count == 0);
     preempted = facts_of(&toy).preempted;
     release_all(runs, 12);
   }
