@@ -1,14 +1,13 @@
 // tlmc: compiles models. The table of commands, and nothing else; each is in compiler/cli.
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "compiler/cli/arch.h"
 #include "compiler/cli/build.h"
 #include "compiler/cli/ops.h"
 #include "compiler/cli/opt.h"
-#include "runtime/base/status.h"
+#include "compiler/cli/tlmrt.h"
+#include "compiler/cli/verify.h"
 
 typedef struct command {
   const char *name;
@@ -21,6 +20,7 @@ static const command commands[] = {
     {"dump", tl_cli_dump, "prints the graph of a model"},
     {"arch", tl_cli_arch, "checks a description of an architecture"},
     {"ops", tl_cli_ops, "prints the table of graph operations"},
+    {"verify", tl_cli_verify, "compares a plan's logits with the interpreter's"},
     {"opt", tl_cli_opt, "runs passes over a graph in text form"},
     {"run", NULL, "continues a text (tlmrt)"},
     {"chat", NULL, "talks (tlmrt)"},
@@ -41,18 +41,11 @@ static void print_usage(FILE *out) {
     fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
 }
 
-// Replaces this process by the tlmrt in the same folder.
 static int hand_over(char **argv) {
-  char path[PATH_MAX];
-  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 8);
-  while (length > 0 && path[length - 1] != '/')
-    length--;
-  if (length > 0) {
-    memcpy(path + length, "tlmrt", 6);
-    execv(path, argv);
-  }
-  fprintf(stderr, "tlmc: there is no tlmrt beside this program\n");
-  return tl_status_exit_code(TL_IO);
+  static tl_diag diag;
+  tl_status status = tl_tlmrt_become(argv, &diag);
+  tl_diag_print(&diag, stderr);
+  return tl_status_exit_code(status);
 }
 
 int main(int argc, char **argv) {
