@@ -3,18 +3,13 @@
 #include <sys/mman.h>
 
 #include "runtime/base/json_tree.h"
+#include "runtime/base/plan_texts.h"
 #include "runtime/engine/session.h"
 #include "runtime/plan/describe.h"
 
 static const size_t describe_memory_max = (size_t)1 << 30;
 
 enum { PLAN_MEMORY_MAX = 1 << 24, POOL_MEMORY_MAX = 1 << 24, CREW_PIECE = 1 };
-
-static const char *const kv_texts[TL_PLAN_KV_COUNT] = {
-#define X(name, text, summary) text,
-    TL_PLAN_KV_MAP(X)
-#undef X
-};
 
 tlmc_status tlmc_pool_open(const tlmc_pool_options *options, tlmc_pool **out_pool,
                            tlmc_error *error) {
@@ -69,14 +64,14 @@ static void crew_run(void *crew, uint64_t count, tl_plan_work *work, void *conte
 // Comma-separated names of the targets, and of the KV types with the default first.
 static tl_status list_texts(tlmc_plan *plan) {
   const tl_plan_tables *t = &plan->plan.tables;
-  tl_str targets = TL_STR(""), types = tl_str_from(kv_texts[t->models->kv_default]);
+  tl_str targets = TL_STR(""), types = tl_str_from(tl_plan_kv_texts[t->models->kv_default]);
   for (uint32_t i = 0; i < t->targets_count; i++) {
     targets = tl_arena_format(&plan->memory, "%.*s%s%s", TL_STR_ARG(targets), i ? "," : "",
                               tl_plan_string(t, t->targets[i].name));
   }
   for (uint32_t kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
     if (kv == t->models->kv_default || !(t->models->kv_types & 1u << kv)) continue;
-    types = tl_arena_format(&plan->memory, "%.*s,%s", TL_STR_ARG(types), kv_texts[kv]);
+    types = tl_arena_format(&plan->memory, "%.*s,%s", TL_STR_ARG(types), tl_plan_kv_texts[kv]);
   }
   plan->targets = targets.data;
   plan->kv_types = types.data;

@@ -1,6 +1,7 @@
 // Opening a session: from options to bounds, from bounds to memory, then the device.
 #include <string.h>
 
+#include "runtime/base/plan_texts.h"
 #include "runtime/base/target.h"
 #include "runtime/engine/session.h"
 
@@ -117,16 +118,11 @@ static tl_status choose_target(tlmc_session *session, const tl_device_vtable *de
 }
 
 static tl_status choose_kv(tlmc_session *session, const char *wanted, tl_diag *diag) {
-  static const char *const texts[TL_PLAN_KV_COUNT] = {
-#define X(name, text, summary) text,
-      TL_PLAN_KV_MAP(X)
-#undef X
-  };
   const tl_plan_model *model = session->plan->plan.tables.models;
   session->kv_type = (tl_plan_kv_type)model->kv_default;
   if (!wanted || strcmp(wanted, "auto") == 0) return TL_OK;
-  for (uint32_t kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
-    if (strcmp(texts[kv], wanted) != 0 || !(model->kv_types & 1u << kv)) continue;
+  int kv = tl_plan_kv_from_text(tl_str_from(wanted));
+  if (kv < TL_PLAN_KV_COUNT && model->kv_types & 1u << kv) {
     session->kv_type = (tl_plan_kv_type)kv;
     return TL_OK;
   }
@@ -270,18 +266,13 @@ static int64_t tokens_free(const tlmc_session *session) {
 }
 
 tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *out_facts) {
-  static const char *const kv_texts[TL_PLAN_KV_COUNT] = {
-#define X(name, text, summary) text,
-      TL_PLAN_KV_MAP(X)
-#undef X
-  };
   const tl_plan_tables *t = &session->plan->plan.tables;
   size_t size = out_facts->size;
   if (size < sizeof(tlmc_session_facts) || size > TL_OPTIONS_BYTES_MAX) return TLMC_USAGE;
   tlmc_session_facts facts = {.size = size,
                               .device = session->device->vtable->name,
                               .target = tl_plan_string(t, t->targets[session->target].name),
-                              .kv_type = kv_texts[session->kv_type],
+                              .kv_type = tl_plan_kv_texts[session->kv_type],
                               .threads = tl_pool_threads(session->pool),
                               .batch = session->limits.batch,
                               .chunk = session->limits.chunk,
