@@ -2,9 +2,8 @@
 //
 // Understood: literals, . [..] [^..] \s \S \d \D \w \W \p{..} \P{..} \n \xHH \x{..} \uHHHH,
 // alternation (leftmost first), groups ( ) (?: ) (?i: ), greedy * + ? {n,m}, look-ahead at one
-// character (?=x)
-// (?!x), $ at the end of a line. All else, and patterns that match the empty text, are
-// TL_UNSUPPORTED with a sentence that names the construct and its place.
+// character (?=x) (?!x), $ at the end of a line. All else, and patterns that match the empty text,
+// are TL_UNSUPPORTED with a sentence that names the construct and its place.
 //
 // Two stages, because the classes depend on all patterns of a tokenizer:
 //   tl_regex_parse(..) for each;  tl_charclasses_build(..);  tl_regex_compile(..) for each

@@ -1,7 +1,7 @@
 // What names in a graph section mean at the moment: name to full name, the latest definition wins.
 //
-//   in block `mlp` of layer 3:   %x -> mlp.x, if the block defined it, else x of the layer or
-//   before
+//   in block `mlp` of layer 3:   %x -> mlp.x, if the block defined it,
+//                                else x of the layer or of what is before it
 //
 // Private to compiler/lower.
 #ifndef TL_COMPILER_LOWER_GRAPH_NAMES_H

@@ -1,7 +1,7 @@
 // From an architecture's description, a config and a checkpoint's tensors to a graph.
 //
-//   arch + config.json + tensors  ->  graph of the program `step`, and what a plan says of the
-//   model
+//   arch + config.json + tensors  ->  graph of the program `step`,
+//                                     and what a plan says of the model
 //
 // Everything that could change the computation is accounted for: a config key nobody read, a tensor
 // nobody used, a missing tensor and a wrong shape are errors that name it, with the closest match.

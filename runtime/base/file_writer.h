@@ -3,8 +3,8 @@
 //   TL_TRY(tl_file_writer_open("model.plan", &writer, diag));
 //   status = tl_file_writer_write(&writer, 4096, data, bytes, diag);     any order, any thread
 //   if (tl_ok(status)) status = tl_file_writer_commit(&writer, diag);
-//   tl_file_writer_close(&writer);                                       abandons what has no
-//   commit
+//   tl_file_writer_close(&writer);                                       abandons what was
+//                                                                        not committed
 //
 // Killed at any moment, the name holds what it held before or all of the new bytes:
 //

@@ -1,8 +1,7 @@
 // Reads the affinity mask, /proc/self/cgroup and the quota files that it leads to.
 //
-//   v2   0::/a/b            <root>/sys/fs/cgroup/a/b/cpu.max            "max 100000" | "50000
-//   100000" v1   4:cpu,cpuacct:/a   <root>/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us and
-//   .../cpu.cfs_period_us
+//   v2   0::/a/b            <root>/sys/fs/cgroup/a/b/cpu.max       "max 100000" | "50000 100000"
+//   v1   4:cpu,cpuacct:/a   <root>/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us and .../cpu.cfs_period_us
 //
 // Inside a container the path may not exist below the mount; then only its existing parents count.
 #include "runtime/base/processors.h"

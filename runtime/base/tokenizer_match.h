@@ -6,8 +6,8 @@
 // are none.
 //
 //   tl_find find = {.text = text, .steps_left = tl_find_budget(text.length)};
-//   while (tl_ok(status = tl_pattern_find(table, p, &find)) && find.found) ... [find.begin,
-//   find.end)
+//   while (tl_ok(status = tl_pattern_find(table, p, &find)) && find.found)
+//     ... [find.begin, find.end)
 #ifndef TL_BASE_TOKENIZER_MATCH_H
 #define TL_BASE_TOKENIZER_MATCH_H
 

@@ -7,14 +7,14 @@
 //   +-----------------+ 0
 //   | header          |  scalars, then {offset, count} of each section below
 //   +-----------------+
-//   | steps           |  how a text is cut up and changed before the merges, in order:
-//   |                 |    ADDED (raw) -> NFC/REPLACE/PREPEND .. -> ADDED (normalized) ->
-//   SPLIT/PREFIX .. | patterns, cells |  what REPLACE and SPLIT look for: a literal, or an
-//   automaton over classes | char_*, class_* |  code point -> class; the automata and tests for
-//   words and spaces use it | words, texts    |  per id: the bytes it is made from, the bytes it
-//   decodes to | slots, merges   |  hash tables: bytes -> id, (left, right) -> (rank, result) |
-//   added           |  tokens matched in the text itself | nfc_*           |  canonical
-//   composition, only if a step asks for it
+//   | steps           |  how a text is cut up and changed before the merges, in order: ADDED (raw)
+//   |                 |  -> NFC/REPLACE/PREPEND .. -> ADDED (normalized) -> SPLIT/PREFIX ..
+//   | patterns, cells |  what REPLACE and SPLIT look for: a literal, or an automaton over classes
+//   | char_*, class_* |  code point -> class; for the automata and tests of words and spaces
+//   | words, texts    |  per id: the bytes it is made from, the bytes it decodes to
+//   | slots, merges   |  hash tables: bytes -> id, (left, right) -> (rank, result)
+//   | added           |  tokens matched in the text itself
+//   | nfc_*           |  canonical composition, only if a step asks for it
 //   +-----------------+
 //
 // A word is either bytes (TL_MODEL_BYTES: one symbol per byte) or code points. Decoding joins the

@@ -2,8 +2,8 @@
 //
 //   feed     sequence 0  |-----------|--------|
 //            sequence 1              |--|-----|------|
-//   steps                |  chunk    |  chunk | rest |     rows in order; a step is full or the
-//   last
+//   steps                |  chunk    |  chunk | rest |     rows in order; only the last
+//                                                          step may not be full
 //
 // Where the model needs a sequence whole, the session's chunk must hold it; steps are then cut
 // between sequences.

@@ -1,8 +1,7 @@
 // The inside of tl_kv, shared by kv.c (pages and sequences), kv_prefix.c (the index) and the tests'
 // checker. Lists are numbers, not pointers; NONE ends them.
 //
-//   block:  | tl_kv | sequences | tables[g][sequence][page] | pages[g] .. | entries | ids | buckets
-//   |
+//   | tl_kv | sequences | tables[g][sequence][page] | pages[g] .. | entries | ids | buckets |
 #ifndef TL_ENGINE_KV_STATE_H
 #define TL_ENGINE_KV_STATE_H
 

@@ -1,7 +1,7 @@
 // The description for scripts.
 #include "runtime/base/json_write.h"
-#include "runtime/plan/describe.h"
 #include "runtime/base/plan_texts.h"
+#include "runtime/plan/describe.h"
 
 enum { INDENT = 2 };
 

@@ -2,8 +2,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "runtime/plan/describe.h"
 #include "runtime/base/plan_texts.h"
+#include "runtime/plan/describe.h"
 
 typedef struct printer {
   const tl_plan *plan;

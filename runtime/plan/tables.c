@@ -246,7 +246,8 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
   X(weight)
   X(state)
   X(program)
-  X(buffer) X(kernel) X(launch) X(arg)
+  X(buffer)
+  X(kernel) X(launch) X(arg)
 #undef X
       return check_targets_agree(&c);
 }

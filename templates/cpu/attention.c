@@ -1,8 +1,9 @@
 // attention: rows of a sequence over its pages, softmax online, one partial per page of positions.
 //
-//   q (rows, T_HEADS * T_QUERIES * T_KEY) in T_CACHE's format, out (rows, heads * T_VALUE) in
-//   T_INPUT args: q, out, state, bytes from page to page, group, q row bytes, out row bytes item:
-//   piece of work * T_HEADS + key head
+//   q (rows, T_HEADS * T_QUERIES * T_KEY) in T_CACHE's format
+//   out (rows, heads * T_VALUE) in T_INPUT
+//   args: q, out, state, bytes from page to page, group, q row bytes, out row bytes
+//   item: piece of work * T_HEADS + key head
 //
 // Each page gives (m, l, o) over its 64 positions; pages are merged in ascending order, invisible
 // positions add exact zeros, so a row's result is the same however rows are cut into steps.

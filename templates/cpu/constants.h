@@ -1,5 +1,5 @@
 // What a template is specialised on: declared here, given values by the compiler when a plan is
-// built (compiler/codegen/cpu_kernel.c sets each by name and fails on one that is left).
+// built (compiler/codegen/cpu_module.c sets each by name and fails on one that is left).
 #ifndef TL_TEMPLATES_CPU_CONSTANTS_H
 #define TL_TEMPLATES_CPU_CONSTANTS_H
 

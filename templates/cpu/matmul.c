@@ -1,9 +1,9 @@
 // matmul: rows of a buffer times packed weights, the statements of a segment on each tile.
 //
-//   x (rows, T_COLUMNS) in T_INPUT, w panel64 or q8g32 (N, T_COLUMNS); tile (<= 6, T_WEIGHTS *
-//   unit) args: x, end of each segment in units .., for each segment {N, weights ..}, operands ..
-//   item: unit * blocks + block: T_BLOCK rows of one unit's columns, so that neighbours share
-//   panels
+//   x (rows, T_COLUMNS) in T_INPUT, w panel64 or q8g32 (N, T_COLUMNS)
+//   tile (<= 6, T_WEIGHTS * unit)
+//   args: x, end of each segment in units .., for each segment {N, weights ..}, operands ..
+//   item: unit * blocks + block: T_BLOCK rows of one unit's columns; neighbours share panels
 #include "templates/cpu/micro.h"
 #include "templates/cpu/statements.h"
 

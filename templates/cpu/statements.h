@@ -1,9 +1,10 @@
 // The statements on the CPU: one function per row of compiler/program/statements.def, inlined into
 // the generated epilogue of a kernel with their constants known.
 //
-// All have one signature. `args[first]`, `args[first + 1]` are the operands; a buffer's row_bytes
-// and whether it is bf16 come as constants after the row's own integers (see TL_EPILOGUE_* in
-// compiler/codegen/cpu_kernel.c). Rows are independent and columns are walked in ascending order.
+// All have one signature. `args[first]`, `args[first + 1]` are the operands; a buffer's bytes per
+// row and its format come as constants after the statement's own numbers, as tl_cpu_call of
+// compiler/codegen/cpu_module.h has them. Rows are independent, columns are walked in ascending
+// order.
 #ifndef TL_TEMPLATES_CPU_STATEMENTS_H
 #define TL_TEMPLATES_CPU_STATEMENTS_H
 

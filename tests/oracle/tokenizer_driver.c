@@ -1,8 +1,9 @@
 // The tokenizer as a filter, for comparisons with other implementations.
 //
 //   tokenizer_driver compile TABLE tokenizer.json [tokenizer_config.json]
-//   tokenizer_driver encode TABLE [special] < texts > ids     tokenizer_driver decode TABLE < ids >
-//   texts tokenizer_driver bench TABLE FILE
+//   tokenizer_driver encode TABLE [special] < texts > ids
+//   tokenizer_driver decode TABLE < ids > texts
+//   tokenizer_driver bench TABLE FILE
 //
 // Texts and ids are framed: a uint32 count of bytes or ids, then the bytes or the int32 ids.
 // `decode` also pushes the ids one by one and fails if the stream differs from the whole.

@@ -63,7 +63,7 @@ static void test_good(void) {
 
 #define ENTRY(name, dtype, shape, begin, end)                                                      \
   "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]" \
-                                                                                               "}"
+  "}"
 
 static const struct {
   const char *header;
