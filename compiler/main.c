@@ -1,4 +1,5 @@
 // tlmc: compiles models. The table of commands, and nothing else; each is in compiler/cli.
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,7 @@ static int hand_over(char **argv) {
 
 int main(int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "";
+  signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error of the write
   if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
     puts("tlmc 0.1.0");
     return 0;

@@ -230,7 +230,8 @@ static void print_dims(const int64_t *dims, int rank, char out[DIMS_TEXT]) {
   }
 }
 
-static tl_status check_dims(const binder *b, const tl_weight_eval *eval, const tl_type *type) {
+static tl_status check_dims(const binder *b, const tl_weight_eval *eval, const tl_node *node) {
+  const tl_type *type = &node->result->type;
   const int64_t all[3] = {eval->matrices, eval->rows, eval->columns};
   const int64_t *found = eval->rank == 3 ? all : all + 1;
   int64_t declared[TL_RANK_MAX];
@@ -244,7 +245,13 @@ static tl_status check_dims(const binder *b, const tl_weight_eval *eval, const t
   char is[DIMS_TEXT], gives[DIMS_TEXT];
   print_dims(declared, type->rank, is);
   print_dims(found, eval->rank, gives);
-  return FAULT(b, "weight is declared [%s] but the checkpoint gives [%s]", is, gives);
+  tl_str weight = node->result->name;
+  if (node->weight->kind != TL_WEIGHT_TENSOR) {
+    return FAULT(b, "weight '%.*s' is declared [%s] but the checkpoint gives [%s]",
+                 TL_STR_ARG(weight), is, gives);
+  }
+  return FAULT(b, "weight '%.*s' is declared [%s] but tensor '%.*s' is [%s]", TL_STR_ARG(weight),
+               is, TL_STR_ARG(node->weight->name), gives);
 }
 
 tl_status tl_weight_eval_bind(tl_arena *arena, const tl_weight_source *source, const tl_node *node,
@@ -254,7 +261,7 @@ tl_status tl_weight_eval_bind(tl_arena *arena, const tl_weight_source *source, c
   const char *fault = tl_weight_fault(node->weight, type);
   if (fault) return FAULT(&b, "weight: %s", fault);
   TL_TRY(bind_node(&b, node->weight, out_eval));
-  return check_dims(&b, *out_eval, type);
+  return check_dims(&b, *out_eval, node);
 }
 
 int64_t tl_weight_eval_rows_count(const tl_weight_eval *eval) {

@@ -4,11 +4,13 @@
 #include <stdio.h>
 
 #include "compiler/build/meta.h"
+#include "compiler/build/output.h"
 #include "compiler/codegen/cpu_target.h"
 #include "compiler/codegen/pack.h"
 #include "compiler/load/tokenizer.h"
 #include "compiler/plan_write.h"
 #include "runtime/base/file.h"
+#include "runtime/base/tokenizer_table.h"
 
 #define ARENA_BYTES ((size_t)16 << 30)
 
@@ -63,9 +65,13 @@ static tl_status find_arch(tl_build *build, const tl_build_options *options, tl_
   const tl_json *list = tl_json_get(build->config, TL_STR("architectures"));
   const tl_json *first = tl_json_item(list, 0);
   tl_str name;
+  if (!list) {
+    return tl_diag_error(diag, TL_INPUT, tl_json_span(build->config_source, build->config),
+                         "there are no 'architectures': give a description with --arch");
+  }
   if (!tl_json_to_string(first, &name)) {
-    return tl_json_expected(build->config_source, list, "architectures",
-                            "a list with the model's class, or --arch with its description", diag);
+    return tl_diag_error(diag, TL_INPUT, tl_json_span(build->config_source, list),
+                         "'architectures' is not a list with the name of the model's class");
   }
   return tl_arch_find(&build->arena, name, tl_json_span(build->config_source, first), &build->arch,
                       diag);
@@ -144,6 +150,19 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
   return TL_OK;
 }
 
+// Checkpoints whose tokenizer has a few added tokens more than the model exist and work.
+static void say_foreign_ids(const tl_build *build, const tl_build_options *options,
+                            tl_str section) {
+  tl_tokenizer_header header;
+  char line[160];
+  memcpy(&header, section.data, sizeof header);
+  if (header.tokens_count <= build->model.vocabulary) return;
+  snprintf(line, sizeof line,
+           "tokenizer.json has ids up to %u, the model has %lld: a text that needs more is refused",
+           header.tokens_count - 1, (long long)build->model.vocabulary);
+  say(options, line);
+}
+
 static tl_status compile_tokenizer(tl_build *build, const tl_build_options *options,
                                    tl_str *out_section, tl_diag *diag) {
   const tl_source *tokenizer = NULL, *config = NULL;
@@ -156,7 +175,9 @@ static tl_status compile_tokenizer(tl_build *build, const tl_build_options *opti
     say(options, "the folder has no tokenizer.json: the plan takes and gives ids only");
     return TL_OK;
   }
-  return tl_tokenizer_compile(tokenizer, config, &build->arena, diag, out_section);
+  TL_TRY(tl_tokenizer_compile(tokenizer, config, &build->arena, diag, out_section));
+  say_foreign_ids(build, options, *out_section);
+  return TL_OK;
 }
 
 tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag *diag) {
@@ -165,6 +186,7 @@ tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag
   code compiled = {0};
   tl_plan_parts parts = {0};
   tl_packer *packer = NULL;
+  TL_TRY(tl_build_check_output(options->output, diag));
   TL_TRY(tl_build_lower(build, options, diag));
   TL_TRY(tl_build_fuse(build, options, diag));
   if (!build->module.program) return TL_OK; // stopped before

@@ -1,18 +1,26 @@
 // Writes the meta section.
 #include "compiler/build/meta.h"
 
+#include <stdlib.h>
+
 #include "runtime/base/hash.h"
 #include "runtime/base/json_write.h"
 
-// The folder's own name: what comes after the last slash that has something behind it.
-static tl_str name_of(const char *path) {
+// What comes after the last slash that has something behind it.
+static tl_str last_part(const char *path) {
   tl_str name = tl_str_from(path);
-  while (name.length > 0 && name.data[name.length - 1] == '/')
+  while (name.length > 1 && name.data[name.length - 1] == '/')
     name.length--;
   for (size_t i = name.length; i-- > 0;) {
     if (name.data[i] == '/') return tl_str_slice(name, i + 1, name.length);
   }
   return name;
+}
+
+tl_str tl_build_model_name(const char *path, char room[PATH_MAX]) {
+  tl_str name = last_part(path);
+  bool is_relative = tl_str_is(name, ".") || tl_str_is(name, "..");
+  return is_relative && realpath(path, room) ? last_part(room) : name;
 }
 
 static void write_text(tl_json_writer *writer, const char *key, tl_str text) {
@@ -52,6 +60,7 @@ static void write_targets(tl_json_writer *writer, const tl_build_options *option
 
 tl_status tl_build_meta(tl_build *build, const tl_build_options *options, tl_str *out_text) {
   tl_json_writer writer;
+  char room[PATH_MAX];
   uint8_t digest[TL_SHA256_BYTES];
   char digest_text[TL_SHA256_TEXT_BYTES];
   tl_sha256 sha;
@@ -64,7 +73,7 @@ tl_status tl_build_meta(tl_build *build, const tl_build_options *options, tl_str
                     &architecture);
   tl_json_writer_init(&writer, &build->arena, 2);
   tl_json_write_object_begin(&writer);
-  write_text(&writer, "model", name_of(options->model));
+  write_text(&writer, "model", tl_build_model_name(options->model, room));
   write_text(&writer, "architecture", architecture);
   write_text(&writer, "tool", TL_STR("tlmc " TL_COMPILER_VERSION));
   write_text(&writer, "config_sha256", tl_str_from(digest_text));

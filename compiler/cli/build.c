@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "compiler/build/build.h"
+#include "compiler/build/meta.h"
 #include "ir/text_print.h"
 #include "runtime/base/plan_texts.h"
 #include "runtime/base/processors.h"
@@ -177,14 +178,8 @@ static void complete(tl_build_options *options, char *output, size_t bytes) {
   if (!options->jobs) options->jobs = tl_processors_allowed(JOBS_MAX);
   if (options->output) return;
   // models/smol/ -> smol.plan, config.json -> config.plan
-  tl_str name = tl_str_from(options->model);
-  while (name.length > 1 && name.data[name.length - 1] == '/')
-    name.length--;
-  for (size_t i = name.length; i-- > 0;) {
-    if (name.data[i] != '/') continue;
-    name = tl_str_slice(name, i + 1, name.length);
-    break;
-  }
+  char room[PATH_MAX];
+  tl_str name = tl_build_model_name(options->model, room);
   if (options->skeleton && tl_str_ends_with(name, TL_STR(".json"))) name.length -= 5;
   snprintf(output, bytes, "%.*s.plan", TL_STR_ARG(name));
   options->output = output;

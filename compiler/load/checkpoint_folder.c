@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "compiler/load/name_index.h"
 #include "runtime/base/file.h"
@@ -125,13 +126,18 @@ static tl_status resolve_cache(tl_arena *arena, const char *path, const char *sn
 }
 
 static tl_status check_is_folder(const char *path, tl_diag *diag) {
+  if (tl_file_exists(path)) {
+    tl_status status =
+        tl_diag_error(diag, TL_USAGE, nowhere, "%s is a file, expected a model's folder", path);
+    tl_diag_note(diag, "give the folder that has config.json and the tensors in it");
+    return status;
+  }
+  if (access(path, R_OK | X_OK) != 0)
+    return tl_diag_error(diag, TL_IO, nowhere, "cannot open the folder '%s': %s", path,
+                         strerror(errno));
   if (tl_file_is_folder(path)) return TL_OK;
-  if (!tl_file_exists(path))
-    return tl_diag_error(diag, TL_IO, nowhere, "cannot open %s: no such folder", path);
-  tl_status status =
-      tl_diag_error(diag, TL_USAGE, nowhere, "%s is a file, expected a model's folder", path);
-  tl_diag_note(diag, "give the folder that has config.json and the tensors in it");
-  return status;
+  return tl_diag_error(diag, TL_IO, nowhere, "%s is a device or pipe, expected a model's folder",
+                       path);
 }
 
 tl_status tl_folder_resolve(tl_arena *arena, const char *path, const char *subfolder,
@@ -252,8 +258,11 @@ static tl_status read_index(tl_arena *arena, const char *path, tl_folder_weights
   if (!weights->map)
     return tl_diag_error(diag, TL_INPUT, tl_json_span(source, root),
                          "the index has no 'weight_map', expected an object with one");
-  if (weights->map->kind != TL_JSON_OBJECT || !weights->map->count)
+  if (weights->map->kind != TL_JSON_OBJECT)
     return tl_json_expected(source, weights->map, "weight_map", "an object with file names", diag);
+  if (!weights->map->count)
+    return tl_diag_error(diag, TL_INPUT, tl_json_span(source, weights->map),
+                         "'weight_map' is empty, expected tensors and their files");
   return TL_OK;
 }
 

@@ -178,9 +178,11 @@ tl_status tl_build_model(tl_build *build) {
   const tl_json *model = tl_json_get(build->root, TL_STR("model"));
   tl_str kind;
   bool fallback, fuse, whole, missing;
+  if (!model)
+    return tl_diag_error(build->diag, TL_INPUT, tl_json_span(build->source, build->root),
+                         "there is no 'model', expected an object with one");
   if (tl_json_kind_of(model) != TL_JSON_OBJECT)
-    return tl_json_expected(build->source, model ? model : build->root, "model", "an object",
-                            build->diag);
+    return tl_json_expected(build->source, model, "model", "an object", build->diag);
   TL_TRY(tl_build_string(build, model, "type", TL_STR("BPE"), &kind));
   if (!tl_str_is(kind, "BPE")) return tl_build_unsupported(build, model, "model", kind);
   TL_TRY(refuse_options(build, model));

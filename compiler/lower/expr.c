@@ -326,13 +326,23 @@ static tl_status comparison(evaluator *e, tl_expr_value *out) {
   return TL_OK;
 }
 
+// Whether `value`, which began at `begin`, holds. What is not active has no value to look at.
+static tl_status truth(evaluator *e, size_t begin, const tl_expr_value *value, bool *out) {
+  *out = false;
+  if (!e->active || tl_expr_to_truth(value, out)) return TL_OK;
+  return fault(e, begin, "this is no condition: expected true, false or a number");
+}
+
 static tl_status negation(evaluator *e, tl_expr_value *out) {
   if (!take(e, "not")) return comparison(e, out);
+  size_t begin = e->at;
+  bool holds = false;
   if (e->depth == TL_EXPR_DEPTH_MAX) return fault(e, e->at, "this expression is too deep");
   e->depth++;
   TL_TRY(negation(e, out));
   e->depth--;
-  *out = (tl_expr_value){.kind = TL_EXPR_BOOL, .i = !tl_expr_truth(out)};
+  TL_TRY(truth(e, begin, out, &holds));
+  *out = (tl_expr_value){.kind = TL_EXPR_BOOL, .i = !holds};
   return TL_OK;
 }
 
@@ -340,10 +350,12 @@ static tl_status negation(evaluator *e, tl_expr_value *out) {
 static tl_status lazy(evaluator *e, int level, tl_expr_value *out) {
   static const char *const operators[] = {"and", "or", "??"};
   if (level < 0) return negation(e, out);
+  size_t begin = e->at;
   TL_TRY(lazy(e, level - 1, out));
   while (take(e, operators[level])) {
-    bool absent = out->kind == TL_EXPR_NULL || out->kind == TL_EXPR_MISSING;
-    bool decides = level == 0 ? tl_expr_truth(out) : level == 1 ? !tl_expr_truth(out) : absent;
+    bool decides = out->kind == TL_EXPR_NULL || out->kind == TL_EXPR_MISSING;
+    if (level < 2) TL_TRY(truth(e, begin, out, &decides));
+    if (level == 1) decides = !decides;
     bool active = e->active;
     tl_expr_value right;
     e->active = active && decides;
@@ -387,9 +399,11 @@ static tl_status conditional(evaluator *e, tl_expr_value *out) {
   e->active = active;
   TL_TRY(status);
   if (!take(e, "if")) return fault(e, begin, "'if' was expected");
+  size_t condition_begin = e->at;
+  bool chosen = false;
   TL_TRY(lazy(e, 2, &condition));
   if (!take(e, "else")) return fault(e, begin, "'else' is missing");
-  bool chosen = tl_expr_truth(&condition);
+  TL_TRY(truth(e, condition_begin, &condition, &chosen));
   e->active = active && !chosen;
   status = ternary(e, &other);
   e->active = active;

@@ -30,15 +30,15 @@ tl_expr_value tl_expr_from_json(const tl_json *node) {
   return value;
 }
 
-bool tl_expr_truth(const tl_expr_value *value) {
+bool tl_expr_to_truth(const tl_expr_value *value, bool *out_truth) {
   switch (value->kind) {
   case TL_EXPR_BOOL:
-  case TL_EXPR_INT: return value->i != 0;
-  case TL_EXPR_REAL: return value->f != 0;
-  case TL_EXPR_TEXT: return value->text.length > 0;
-  case TL_EXPR_LIST: return value->count > 0;
-  case TL_EXPR_JSON: return tl_json_count(value->json) > 0;
-  default: return false;
+  case TL_EXPR_INT: *out_truth = value->i != 0; return true;
+  case TL_EXPR_REAL: *out_truth = value->f != 0; return true;
+  case TL_EXPR_TEXT:
+  case TL_EXPR_LIST:
+  case TL_EXPR_JSON: return false;
+  default: *out_truth = false; return true;
   }
 }
 

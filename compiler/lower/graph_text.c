@@ -190,7 +190,9 @@ static tl_status run_control(expander *e, tl_str head, lines *rest) {
   if (tl_str_starts_with(head, TL_STR("for "))) return run_for(e, &c);
   tl_expr_value value;
   TL_TRY(eval(e, tl_str_slice(head, 5, head.length - 1), &value));
-  return run_lines(e, tl_expr_truth(&value) ? c.body : c.otherwise);
+  bool holds = false;
+  if (!tl_expr_to_truth(&value, &holds)) return fault(e, head, "this is no condition");
+  return run_lines(e, holds ? c.body : c.otherwise);
 }
 
 // The end of the argument that begins at `at`: a comma or the last parenthesis.

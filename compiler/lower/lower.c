@@ -50,28 +50,21 @@ static tl_status check_refusals(tl_scope *scope, const tl_yaml *list, int64_t la
 static tl_status check_config(tl_scope *scope) {
   const tl_arch *arch = scope->input->arch;
   int64_t layers = 0;
-  TL_TRY(tl_scope_param_int(scope, "layers", 0, &layers));
-  if (layers < 0 || layers > LAYERS_MAX) {
-    return tl_diag_error(scope->diag, TL_INPUT, (tl_span){scope->input->config_source, 0, 0},
-                         "%lld layers (at most %d are possible)", (long long)layers, LAYERS_MAX);
-  }
+  TL_TRY(tl_scope_param_int(scope, "layers", 1, LAYERS_MAX, &layers));
   for (int part = 0; part < arch->parts_count; part++)
     TL_TRY(check_refusals(scope, tl_yaml_get(arch->parts[part], "refuse"), layers));
   return TL_OK;
 }
 
 static tl_status read_facts(tl_scope *scope, tl_model *model) {
-  TL_TRY(tl_scope_param_int(scope, "vocabulary", 0, &model->vocabulary));
-  TL_TRY(tl_scope_param_int(scope, "outputs", model->vocabulary, &model->outputs));
-  TL_TRY(tl_scope_param_int(scope, "context", 0, &model->context));
-  TL_TRY(tl_scope_param_int(scope, "types", 0, &model->types));
-  bool fits = model->vocabulary <= INT32_MAX && model->context <= INT32_MAX &&
-              model->outputs <= INT32_MAX && model->types <= INT32_MAX && model->types >= 0;
-  if (fits && model->vocabulary > 0 && model->context > 0 && model->outputs > 0) return TL_OK;
-  return tl_diag_error(scope->diag, TL_INPUT, (tl_span){scope->input->config_source, 0, 0},
-                       "%lld tokens, %lld outputs, %lld positions, %lld token types: not a model",
-                       (long long)model->vocabulary, (long long)model->outputs,
-                       (long long)model->context, (long long)model->types);
+  TL_TRY(tl_scope_param_int(scope, "vocabulary", 1, INT32_MAX, &model->vocabulary));
+  model->outputs = model->vocabulary;
+  TL_TRY(tl_scope_param_int(scope, "outputs", 1, INT32_MAX, &model->outputs));
+  TL_TRY(tl_scope_param_int(scope, "context", 1, INT32_MAX, &model->context));
+  TL_TRY(tl_scope_param_int(scope, "types", 0, INT32_MAX, &model->types));
+  if (model->vocabulary > 0 && model->context > 0) return TL_OK;
+  return tl_diag_error(scope->diag, TL_INPUT, scope->input->arch->parts[0]->span,
+                       "an architecture needs the parameters 'vocabulary' and 'context'");
 }
 
 static tl_graph *create_graph(const tl_lower_input *input) {

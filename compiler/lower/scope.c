@@ -179,6 +179,19 @@ tl_status tl_scope_eval(tl_scope *scope, const tl_yaml *node, tl_expr_value *out
   return tl_diag_error(scope->diag, TL_INPUT, node->span, "an expression was expected");
 }
 
+// Says what `node` is and should be, at the config's value if it comes from there as it is.
+static tl_status fault_of_value(tl_scope *scope, const tl_yaml *node, const tl_expr_value *value,
+                                tl_str is, const char *expected) {
+  tl_span span = node->span;
+  if (value->json) span = tl_json_span(scope->input->config_source, value->json);
+  tl_diag_error(scope->diag, TL_INPUT, span, "this is %.*s, expected %s", TL_STR_ARG(is), expected);
+  if (value->json) {
+    tl_diag_note(scope->diag, "%s takes it as '%.*s'", node->span.source->name,
+                 TL_STR_ARG(node->key.length ? node->key : node->text));
+  }
+  return TL_INPUT;
+}
+
 tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) {
   tl_expr_value value;
   TL_TRY(tl_scope_eval(scope, node, &value));
@@ -188,28 +201,31 @@ tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) {
     return tl_diag_error(scope->diag, TL_INPUT, node->span,
                          "%.*s is missing, an integer was expected", TL_STR_ARG(value.text));
   }
-  if (!value.json) {
-    return tl_diag_error(scope->diag, TL_INPUT, node->span, "this is %s, expected an integer",
-                         kind);
-  }
-  tl_diag_error(scope->diag, TL_INPUT, tl_json_span(scope->input->config_source, value.json),
-                "this is %s, expected an integer", kind);
-  tl_diag_note(scope->diag, "%s takes it as '%.*s'", node->span.source->name,
-               TL_STR_ARG(node->text));
-  return TL_INPUT;
+  return fault_of_value(scope, node, &value, tl_str_from(kind), "an integer");
 }
 
 tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) {
   tl_expr_value value;
   TL_TRY(tl_scope_eval(scope, node, &value));
-  *out = tl_expr_truth(&value);
-  return TL_OK;
+  if (tl_expr_to_truth(&value, out)) return TL_OK;
+  return fault_of_value(scope, node, &value, tl_str_from(tl_expr_kind_text(&value)),
+                        "true or false");
 }
 
-tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t missing, int64_t *out) {
+tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, int64_t most,
+                             int64_t *out) {
   tl_scope_param *param = find_param(scope->params, scope->params_count, tl_str_from(name));
-  *out = missing;
-  return param ? tl_scope_int(scope, param->definition, out) : TL_OK;
+  tl_arena *arena = scope->input->arena;
+  tl_expr_value value;
+  if (!param) return TL_OK;
+  TL_TRY(tl_scope_int(scope, param->definition, out));
+  if (*out >= least && *out <= most) return TL_OK;
+  TL_TRY(tl_scope_eval(scope, param->definition, &value));
+  tl_str is = tl_arena_format(arena, "%lld", (long long)*out);
+  tl_str expected =
+      tl_arena_format(arena, "'%s' from %lld to %lld", name, (long long)least, (long long)most);
+  if (!is.data || !expected.data) return TL_MEMORY;
+  return fault_of_value(scope, param->definition, &value, is, expected.data);
 }
 
 // The next `{..}` at or after `*at`; what is inside is [out_begin, out_end) of the text.

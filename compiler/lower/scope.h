@@ -89,8 +89,9 @@ tl_status tl_scope_eval_part(tl_scope *scope, const tl_yaml *node, size_t begin,
 tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) TL_CHECKED;
 tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) TL_CHECKED;
 
-// The parameter `name` as an integer; `missing` if there is no such parameter.
-tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t missing,
+// The parameter `name` as an integer from `least` to `most`; `*out` stays as it is if there is no
+// such parameter.
+tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, int64_t most,
                              int64_t *out) TL_CHECKED;
 
 // The scalar `node` with every `{expression}` replaced by its value; `{e}` stays.

@@ -55,7 +55,7 @@ static void check_refused(const char *path, tl_status status, const char *messag
 
 static void test_single(void) {
   tl_checkpoint *checkpoint;
-  check_refused("nowhere", TL_IO, "no such folder");
+  check_refused("nowhere", TL_IO, "No such file");
   make_folder("single");
   check_refused("single", TL_IO, "has no config.json");
   put_file("single/config.json", "[1]");

@@ -148,6 +148,9 @@ static void faults(void) {
   fails("1 2", "does not belong");
   fails("'open", "does not end");
   fails("1 / 0", "finite");
+  fails("not 'no'", "no condition");
+  fails("1 if 'no' else 2", "no condition");
+  fails("[0] and 1", "no condition");
   fails("5 % 0", "finite");
   fails("log(0)", "finite");
   fails("10 ** 400", "finite");

@@ -319,7 +319,7 @@ static void refuse(const char *type, const char *expression, tl_status status, c
 
 static void test_faults(void) {
   refuse("f32[6,5]", "tensor(\"nix\")", TL_INPUT, "no tensor 'nix'");
-  refuse("f32[6,4]", "tensor(\"a\")", TL_INPUT, "declared [6,4] but the checkpoint gives [6,5]");
+  refuse("f32[6,4]", "tensor(\"a\")", TL_INPUT, "declared [6,4] but tensor 'a' is [6,5]");
   refuse("f32[30]", "tensor(\"a\")", TL_INPUT, "declared [30]");
   refuse("f32[6,5]", "tensor(\"ids\")", TL_UNSUPPORTED, "no float");
   refuse("f32[6,5]", "tensor(\"empty\")", TL_INPUT, "too large");
