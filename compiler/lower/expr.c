@@ -111,6 +111,13 @@ static tl_status list(evaluator *e, tl_expr_value *out) {
   return TL_OK;
 }
 
+// Integers are exact in single precision too.
+static tl_expr_value rounded(const evaluator *e, const tl_expr_value *value) {
+  tl_expr_value copy = *value;
+  if (e->scope->single && copy.kind == TL_EXPR_REAL) copy.f = (double)(float)copy.f;
+  return copy;
+}
+
 static tl_status call(evaluator *e, tl_str name, size_t begin, tl_expr_value *out) {
   tl_expr_value args[TL_EXPR_ARGS_MAX];
   size_t count = 0;
@@ -122,7 +129,10 @@ static tl_status call(evaluator *e, tl_str name, size_t begin, tl_expr_value *ou
   }
   e->at++;
   *out = (tl_expr_value){0};
+  for (size_t i = 0; i < count; i++)
+    args[i] = rounded(e, &args[i]);
   const char *what = tl_expr_call(name, args, count, e->active, e->scope->arena, out);
+  *out = rounded(e, out);
   return what ? fault(e, begin, what) : TL_OK;
 }
 
@@ -224,9 +234,9 @@ static tl_status apply(evaluator *e, size_t begin, tl_expr_operator op, tl_expr_
                        const tl_expr_value *right) {
   if (!e->active) return TL_OK;
   char text[TL_DIAG_TEXT_MAX];
-  tl_expr_value result = {0};
-  if (tl_expr_apply(op, left, right, &result, text, sizeof text)) {
-    *left = result;
+  tl_expr_value result = {0}, a = rounded(e, left), b = rounded(e, right);
+  if (tl_expr_apply(op, &a, &b, &result, text, sizeof text)) {
+    *left = rounded(e, &result);
     return TL_OK;
   }
   return fault(e, begin, text);

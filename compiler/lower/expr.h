@@ -56,6 +56,10 @@ typedef struct tl_expr_scope {
 
   // The place of bytes [offset, offset + length) of the expression's text.
   tl_span (*place)(void *user, size_t offset, size_t length);
+
+  // Reals are rounded to f32 before and after each operation: how tables come out that models were
+  // trained with.
+  bool single;
 } tl_expr_scope;
 
 // Evaluates all of `text`. TL_INPUT for faults of the text and of types, at their places.

@@ -168,7 +168,8 @@ static tl_span place(void *user, size_t offset, size_t length) {
 tl_status tl_scope_eval_part(tl_scope *scope, const tl_yaml *node, size_t begin, size_t end,
                              tl_expr_value *out) {
   expression e = {scope, node, begin};
-  tl_expr_scope names = {&e, scope->input->arena, lookup, on_read, place};
+  bool single = scope->single && scope->view == TL_SCOPE_ALL;
+  tl_expr_scope names = {&e, scope->input->arena, lookup, on_read, place, single};
   return tl_expr_eval(&names, tl_str_slice(node->text, begin, end), out, scope->diag);
 }
 

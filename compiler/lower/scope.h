@@ -1,10 +1,10 @@
 // Names while an architecture is lowered. Private to compiler/lower.
 //
 //   config, prefix      always
-//   parameters          evaluated when first asked for; those of section layer_params once per
-//   layer loop variables      `i` of the loops around, also seen by layer parameters arguments of
-//   the block being used, hiding those of the block that uses it definitions         section `let`
-//   of the table being computed
+//   parameters          evaluated when first asked for; those of layer_params once per layer
+//   loop variables      `i` of the loops around, also seen by layer parameters
+//   arguments           of the block being used, hiding those of the block that uses it
+//   definitions         section `let` of the table being computed
 //
 // Every member of config.json that an expression reads is recorded, so that what nobody read can be
 // told at the end.
@@ -60,6 +60,7 @@ typedef struct tl_scope {
   int frame; // arguments below this local are hidden
   int nesting;
   tl_scope_view view;
+  bool single;          // a table is being made: its own expressions are in single precision
   tl_scope_read *reads; // the last one is the latest only if it was new
   size_t reads_count, reads_capacity;
   const tl_json *last_read; // value of the latest read that found one, or NULL

@@ -27,8 +27,10 @@ static tl_status fill(tl_scope *scope, const tl_yaml *definition, float *numbers
   tl_scope_local index = {.name = TL_STR("j"), .is_loop = true};
   TL_TRY(tl_scope_push(scope, &index, definition->span));
   tl_status status = TL_OK;
+  scope->single = true;
   for (int64_t j = 0; tl_ok(status) && j < count; j++)
     status = number_at(scope, value, j, &numbers[j]);
+  scope->single = false;
   tl_scope_pop(scope, outer);
   scope->lets_count = 0;
   return status;

@@ -25,7 +25,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from exact import exact, only_float64
+from exact import exact, only_float64, rope_as_written
 from tiny_models import TINY
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "tiny"
@@ -197,6 +197,7 @@ def open_reference(folder, config_name, weights):
     faults = {kind: [n for n in names if beyond not in str(n) and not str(n).endswith("position_ids")]
               for kind, names in info.items()}
     assert not any(faults.values()), f"{folder.name}/{config_name}: {faults}"
+    rope_as_written(model)
     return model.eval()
 
 

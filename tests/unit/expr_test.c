@@ -37,8 +37,10 @@ static tl_span place(void *user, size_t offset, size_t length) {
   return (tl_span){&text_source, offset, length};
 }
 
+static bool single;
+
 static tl_status eval(const char *text, tl_expr_value *out) {
-  static const tl_expr_scope scope = {NULL, &arena, lookup, on_read, place};
+  const tl_expr_scope scope = {NULL, &arena, lookup, on_read, place, single};
   diag.count = 0;
   reads_count = 0;
   text_source = (tl_source){"test", tl_str_from(text)};
@@ -181,6 +183,16 @@ static void limits(void) {
   fails(deep, "too deep");
 }
 
+static void test_single(void) {
+  single = true;
+  gives("1 / 3", "0.3333333432674408");
+  gives("1.0 / 100000.0 ** (2 * 1 / 64)", "0.6978305578231812");
+  gives("16777217 + 0", "16777217");
+  gives("sqrt(2.0)", "1.4142135381698608");
+  single = false;
+  gives("1 / 3", "0.3333333333333333");
+}
+
 int main(void) {
   tl_arena_init(&arena, 64 << 20);
   CHECK(tl_ok(tl_json_parse(&arena, &config_source, NULL, &config, &diag)));
@@ -190,6 +202,7 @@ int main(void) {
   functions();
   faults();
   limits();
+  test_single();
   tl_arena_finish(&arena);
   return 0;
 }

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""What is refused and in which words: configs, checkpoints and descriptions with one fault each.
+
+    faults_test.py [--build DIR]        TLMC_BLESS=1 rewrites faults.txt, which holds every case's exit code and messages
+
+A config is a golden one with a key changed, checked by `tlmc arch check`; a checkpoint is a small random one with a
+tensor changed, a description a built-in one with a text replaced, both lowered by `tlmc dump`. Needs the standard
+library only.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from tools import find_program, run_test  # noqa: E402
+
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+from models import Shape, Tensor, config, model_tensors, write_safetensors  # noqa: E402
+
+FAULTS = Path(__file__).with_name("faults.txt")
+SECONDS_MAX = 60
+ABSENT = object()
+
+# (golden config, description, its keys changed)
+LLAMA, QWEN2, GEMMA3 = ("llama_long", "llama"), ("qwen2_window", "qwen2"), ("gemma3", "gemma3")
+BERT, DEEPSEEK = ("bert", "bert"), ("deepseek_v3", "deepseek_v3")
+CONFIGS = (
+    (LLAMA, dict(hidden_act="mish")),
+    (LLAMA, dict(hidden_akt="silu")),
+    (LLAMA, dict(sliding_window=64)),
+    (LLAMA, dict(attn_logit_softcapping=30.0)),
+    (LLAMA, dict(quantization_config=dict(quant_method="awq", bits=4))),
+    (LLAMA, dict(partial_rotary_factor=0.5)),
+    (LLAMA, dict(head_dim=33)),
+    (LLAMA, dict(num_attention_heads=3, num_key_value_heads=2)),
+    (LLAMA, dict(num_key_value_heads=0)),
+    (LLAMA, dict(hidden_size=2.5)),
+    (LLAMA, dict(hidden_size="96")),
+    (LLAMA, dict(hidden_size=ABSENT)),
+    (LLAMA, dict(vocab_size=0)),
+    (LLAMA, dict(num_hidden_layers=10**9)),
+    (LLAMA, dict(rms_norm_eps=-1)),
+    (LLAMA, dict(rms_norm_eps="small")),
+    (LLAMA, dict(rope_scaling=dict(type="dynamic", factor=2.0))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="longrope", short_factor=[1.0], long_factor=[1.0]))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="linear"))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="linear", factor=0))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="linear", factor="two"))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="linear", type="yarn", factor=2.0))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="yarn", factor=2.0, betafast=1))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="llama3", factor=2.0))),
+    (LLAMA, dict(rope_scaling=dict(rope_type="linear", factor=2.0), rope_parameters=dict(rope_type="default"))),
+    (QWEN2, dict(use_mrope=True)),
+    (QWEN2, dict(attention_bias=True)),
+    (QWEN2, dict(sliding_window=0)),
+    (QWEN2, dict(sliding_window=None)),
+    (QWEN2, dict(layer_types=["full_attention"])),
+    (QWEN2, dict(layer_types=["full_attention", "chunked_attention"])),
+    (QWEN2, dict(rope_scaling=dict(type="mrope", mrope_section=[8, 4, 4]))),
+    (GEMMA3, dict(hidden_activation="mish")),
+    (GEMMA3, dict(use_bidirectional_attention=True)),
+    (GEMMA3, dict(altup_num_inputs=4)),
+    (GEMMA3, dict(query_pre_attn_scalar=0)),
+    (GEMMA3, dict(sliding_window=0)),
+    (GEMMA3, dict(layer_types=["linear_attention", "full_attention"])),
+    (BERT, dict(position_embedding_type="relative_key")),
+    (BERT, dict(is_decoder=True)),
+    (BERT, dict(hidden_size=97)),
+    (BERT, dict(id2label={})),
+    (BERT, dict(pruned_heads={"0": [1]})),
+    (DEEPSEEK, dict(scoring_func="softmax")),
+    (DEEPSEEK, dict(topk_method="greedy")),
+    (DEEPSEEK, dict(n_group=3)),
+    (DEEPSEEK, dict(num_experts_per_tok=1000)),
+    (DEEPSEEK, dict(moe_layer_freq=2)),
+    (DEEPSEEK, dict(num_key_value_heads=1)),
+    (DEEPSEEK, dict(qk_rope_head_dim=7)),
+    (DEEPSEEK, dict(quantization_config=dict(quant_method="gptq"))),
+    (DEEPSEEK, dict(quantization_config=dict(quant_method="fp8", weight_block_size=[128, 64]))),
+)
+
+
+def rename(tensors, old, new):
+    tensors[new] = tensors.pop(old)
+
+
+def reshape(tensors, name, shape):
+    tensors[name] = Tensor("BF16", shape, tensors[name].data)
+
+
+LAYER0 = "model.layers.0."
+CHECKPOINTS = {
+    "missing tensor": lambda t: t.pop(LAYER0 + "mlp.up_proj.weight"),
+    "misspelt tensor": lambda t: rename(t, LAYER0 + "self_attn.q_proj.weight", LAYER0 + "self_attn.q_porj.weight"),
+    "left-over tensor": lambda t: t.update({LAYER0 + "self_attn.q_norm.weight": Tensor("BF16", [16], bytes(32))}),
+    "left-over layer": lambda t: t.update({"model.layers.9.input_layernorm.weight": Tensor("BF16", [64], bytes(128))}),
+    "six left-over tensors": lambda t: t.update({f"x.{i}": Tensor("BF16", [1], bytes(2)) for i in range(6)}),
+    "transposed tensor": lambda t: reshape(t, LAYER0 + "mlp.up_proj.weight", [64, 96]),
+    "flat tensor": lambda t: reshape(t, "model.embed_tokens.weight", [128 * 64]),
+    "integers": lambda t: t.update({LAYER0 + "mlp.up_proj.weight": Tensor("I32", [96, 64], bytes(4 * 96 * 64))}),
+    "bias the config knows nothing of": lambda t: t.update(
+        {LAYER0 + "self_attn.q_proj.bias": Tensor("BF16", [64], bytes(128))}),
+}
+
+# (what, text replaced in llama.yaml, by what; None: it and all behind it is cut)
+DESCRIPTIONS = (
+    ("unknown section", "params:\n", "parms:\n"),
+    ("section of another form", "about: decoder", "about: [decoder]\nx: decoder"),
+    ("not YAML", "params:\n", "params: [\n"),
+    ("tab", "  layers: config", "\tlayers: config"),
+    ("key twice", "  width: config.hidden_size\n", "  width: config.hidden_size\n  width: 3\n"),
+    ("anchor", "  width: config.hidden_size", "  width: &w config.hidden_size"),
+    ("cycle of parameters", "  inner: config.intermediate_size", "  inner: width * more\n  more: inner // width"),
+    ("unknown function", "width // heads", "hlaf(width)"),
+    ("unknown name", "config.rms_norm_eps ?? 1e-6", "config.rms_norm_eps + epsilon"),
+    ("unfinished expression", "width // heads", "width //"),
+    ("unknown block", "    use mlp\n", "    use mpl\n"),
+    ("unclosed loop", "    use mlp\n  }\n", "    use mlp\n"),
+    ("unknown op", "%h = embed %ids, @embed", "%h = embd %ids, @embed"),
+    ("unknown weight", "%h = embed %ids, @embed", "%h = embed %ids, @embedding"),
+    ("unknown value", "%h = embed %ids, @embed", "%h = embed %id, @embed"),
+    ("unknown attribute", "%h = embed %ids, @embed", "%h = embed %ids, @embed {scale=2}"),
+    ("weight without shape", ", shape: [vocabulary, width]}\n  norm", "}\n  norm"),
+    ("unknown file", "include: [common", "include: [comon"),
+    ("no graph", "graph: |", None),
+    ("unknown task", "task: generate", "task: translate"),
+)
+
+
+def messages(stderr):
+    """Errors and notes without the source lines under them; lines of descriptions move, so they have no numbers."""
+    lines = [line for line in stderr.splitlines() if not re.match(r"\s*\d* \|", line)]
+    return [re.sub(r"(archs/[a-z0-9_/]*\.yaml)(:\d+)+", r"\1", line) for line in lines]
+
+
+class Runner:
+    def __init__(self, tlmc, folder):
+        self.tlmc, self.folder, self.lines = tlmc, Path(folder), []
+        (self.folder / "archs").symlink_to(ROOT / "archs")
+
+    def run(self, title, *arguments):
+        done = subprocess.run([self.tlmc, *arguments], cwd=self.folder, capture_output=True, text=True,
+                              timeout=SECONDS_MAX, check=False)
+        self.lines += [f"== {title}", f"exit {done.returncode}", *messages(done.stderr), ""]
+
+    def write_config(self, keys, path):
+        (self.folder / path).write_text(json.dumps(keys, indent=1) + "\n")
+
+    def check_config(self, model, changes):
+        keys = json.loads((ROOT / "tests" / "archs" / "golden" / f"{model[0]}.json").read_text())
+        keys = {k: v for k, v in (keys | changes).items() if v is not ABSENT}
+        self.write_config(keys, "config.json")
+        said = ", ".join(f"{k} {'absent' if v is ABSENT else json.dumps(v)}" for k, v in changes.items())
+        self.run(f"{model[1]}: {said}", "arch", "check", f"archs/{model[1]}.yaml", "--config", "config.json")
+
+    def check_checkpoint(self, title, change):
+        shape, folder = Shape(layers=1), self.folder / "model"
+        folder.mkdir(exist_ok=True)
+        tensors = model_tensors(shape)
+        change(tensors)
+        self.write_config(config(shape), "model/config.json")
+        write_safetensors(folder / "model.safetensors", tensors)
+        self.run(title, "dump", "model")
+
+    def check_description(self, title, old, new):
+        text = (ROOT / "archs" / "llama.yaml").read_text()
+        if old not in text:
+            raise ValueError(f"{title}: archs/llama.yaml has no {old!r}")
+        changed = text[:text.index(old)] if new is None else text.replace(old, new, 1)
+        (self.folder / "arch.yaml").write_text(changed)
+        self.write_config(config(Shape(layers=1)), "config.json")
+        self.run(title, "dump", "--arch", "arch.yaml", "--skeleton", "config.json")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=str(ROOT / "build"))
+    tlmc = find_program(parser.parse_args().build, "tlmc")
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(tlmc, folder)
+        for model, changes in CONFIGS:
+            runner.check_config(model, changes)
+        for title, change in CHECKPOINTS.items():
+            runner.check_checkpoint(title, change)
+        for title, old, new in DESCRIPTIONS:
+            runner.check_description(title, old, new)
+    found = "\n".join(runner.lines)
+    if os.environ.get("TLMC_BLESS"):
+        FAULTS.write_text(found)
+    wanted = FAULTS.read_text()
+    print(f"{found.count('== ')} faults")
+    if found == wanted:
+        return 0
+    for case, other in zip(found.split("== "), wanted.split("== ")):
+        if case != other:
+            print(f"found:\n{case}expected:\n{other}")
+    print("TLMC_BLESS=1 rewrites faults.txt, then look at the change")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_test(main))
