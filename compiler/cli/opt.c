@@ -99,7 +99,7 @@ static tl_status read_stream(opt_run *run, FILE *file) {
     }
     got = fread(data + length, 1, READ_BYTES, file);
     length += got;
-  } while (got > 0);
+  } while (!feof(file) && !ferror(file));
   if (ferror(file)) {
     return tl_diag_error(&run->diag, TL_IO, (tl_span){&run->source, 0, 0}, "cannot be read: %m");
   }

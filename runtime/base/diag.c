@@ -9,6 +9,8 @@ tl_span tl_span_of(const tl_source *source, tl_str part) {
   return (tl_span){source, (size_t)(part.data - source->text.data), part.length};
 }
 
+#undef tl_diag_error // a macro when the source is analysed
+
 tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const char *format, ...) {
   if (!diag) return status;
   if (diag->count == TL_DIAG_MAX) {

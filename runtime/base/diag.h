@@ -54,6 +54,10 @@ tl_span tl_span_of(const tl_source *source, tl_str part);
 tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+#ifdef __clang_analyzer__ // sees one file at a time and must know what comes back
+#define tl_diag_error(diag, status, ...) (tl_diag_error(diag, status, __VA_ARGS__), (status))
+#endif
+
 // Adds a note to the newest error; without one, or past the limit, it is dropped.
 void tl_diag_note(tl_diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

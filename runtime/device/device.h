@@ -34,7 +34,7 @@ typedef struct tl_device_config {
 typedef struct tl_device_vtable {
   const char *name;
 
-  // True if this machine can run `target`; `rank` orders those that it can.
+  // True if this machine can run `target`; of several, the engine takes the highest rank.
   bool (*supports)(const char *target);
 
   // Takes all memory, maps or copies weights and code. TL_MEMORY says how much was asked for;
