@@ -1,4 +1,4 @@
-// Anonymous mappings.
+// Implementation of memory.h: anonymous mappings.
 #include "runtime/device/memory.h"
 
 #include <errno.h>

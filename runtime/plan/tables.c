@@ -238,16 +238,18 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
   checker c = {out_tables, weights_bytes, where, diag};
   TL_TRY(check_counts(&c));
   TL_TRY(check_model(&c));
-#define X(name)                                                                                    \
+#define CHECK_ROWS(name)                                                                           \
   for (uint32_t i = 0; i < out_tables->name##s_count; i++)                                         \
-    TL_TRY(check_##name(&c, i));
-  X(target)
-  X(group)
-  X(weight)
-  X(state)
-  X(program)
-  X(buffer)
-  X(kernel) X(launch) X(arg)
-#undef X
-      return check_targets_agree(&c);
+  TL_TRY(check_##name(&c, i))
+  CHECK_ROWS(target);
+  CHECK_ROWS(group);
+  CHECK_ROWS(weight);
+  CHECK_ROWS(state);
+  CHECK_ROWS(program);
+  CHECK_ROWS(buffer);
+  CHECK_ROWS(kernel);
+  CHECK_ROWS(launch);
+  CHECK_ROWS(arg);
+#undef CHECK_ROWS
+  return check_targets_agree(&c);
 }

@@ -80,11 +80,12 @@ static void *read_main(void *argument) {
 // Assembly, because compilers spill accumulators of such loops: 16 independent chains hide the
 // latency.
 #define OP(name, n) name " %%zmm16, %%zmm17, %%zmm" #n "\n\t"
+// clang-format off
 #define OPS(name)                                                                                  \
-  OP(name, 0)                                                                                      \
-  OP(name, 1)                                                                                      \
-  OP(name, 2) OP(name, 3) OP(name, 4) OP(name, 5) OP(name, 6) OP(name, 7) OP(name, 8) OP(name, 9)  \
-      OP(name, 10) OP(name, 11) OP(name, 12) OP(name, 13) OP(name, 14) OP(name, 15)
+  OP(name, 0) OP(name, 1) OP(name, 2) OP(name, 3) OP(name, 4) OP(name, 5) OP(name, 6) OP(name, 7)  \
+  OP(name, 8) OP(name, 9) OP(name, 10) OP(name, 11) OP(name, 12) OP(name, 13) OP(name, 14)         \
+  OP(name, 15)
+// clang-format on
 #define PEAK_MAIN(function, name)                                                                  \
   static void *function(void *argument) {                                                          \
     worker *self = argument;                                                                       \

@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 """Style as a test: lengths, layering, banned calls, leftovers, names. Prints every breach as file:line: what.
 
-    tidy.py ROOT
+    tidy.py [ROOT]
+
+Formatting and headers that stand alone are checked where clang-format-19 and a C compiler are installed.
 """
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 LINE_MAX, FUNCTION_MAX, FILE_MAX, PARAMETERS_MAX = 100, 70, 800, 6
+README_MAX = {"README.md": 60, "archs/README.md": 60}
+README_MAX_ELSE = 40
+HEAD_WORDS_MIN = 3  # of the comment that opens a file
 
 # A folder may include headers of itself and of the folders listed here.
 LAYERS = {
@@ -40,9 +47,17 @@ BANNED_IN_LIBRARIES = {
 OWNS_MEMORY = re.compile(r"runtime/base/arena\.c|runtime/device/|runtime/engine/session\.c|main\.c$"
                          r"|^examples/|^tests/")
 SPEAKS = re.compile(r"main\.c$|^examples/|^tests/|runtime/cli/|compiler/cli/")
-FAMILIES = re.compile(r"(?<![a-z])(llama|qwen|gemma|deepseek|mistral|mixtral|nemotron|deci|vila|llava"
-                      r"|bert)(?![a-z])", re.I)
+# Families belong into archs/ and tests/; the one word below is a value of config.json.
+FAMILY_FREE = ("compiler/", "runtime/", "ir/", "templates/")
+FAMILIES = re.compile(r"(?<![a-z])(llama|smollm|qwen|gemma|deepseek|mistral|mixtral|nemotron|deci|vila|llava|bert"
+                      r"|roberta|falcon|olmo|starcoder|internlm|minicpm|exaone|chatglm|gptneox|gpt2|kimi|grok"
+                      r"|mamba)(?![a-z])", re.I)
 FORMAT_WORDS = re.compile(r'"llama3"')
+# Files that texts name must exist; what is meant as an example is called NAME or x.
+NAMED_FILE = re.compile(r"(?<![\w./$}-])(?:runtime|compiler|ir|templates|tests|archs|examples)/[\w/.-]+"
+                        r"\.(?:c|h|def|py|md|yaml|sh)\b(?![.*])")
+EXAMPLE_FILE = re.compile(r"/(NAME|x)(_test)?\.\w+$|NAME_test|fuzz_NAME")
+STATE = re.compile(r"^(?:static |_Thread_local )+(?!const\b|inline\b|volatile sig_atomic_t\b)[^()=]*(?:=.*|;)$")
 
 faults = []
 
@@ -112,18 +127,22 @@ def check_functions(path, text, code):
                   f"{count} parameters (limit {PARAMETERS_MAX}): use a struct")
 
 
+def check_state(path, code):
+    for number, line in enumerate(code.splitlines(), 1):
+        if STATE.match(line) and "*const " not in line:
+            fault(path, number, "state of a file: pass it, or make it const")
+
+
 def check_c(path, text):
     code = without_comments_and_strings(text)
     check_includes(path, text)
     check_functions(path, text, code)
     if not path.startswith("tests/"):
         check_calls(path, code)
-    if not re.match(r"\s*(//|/\*)", text):
-        fault(path, 1, "a file opens with a comment that says what it is")
-    if path.split("/")[0] in ("compiler", "runtime", "ir", "templates"):
-        for number, line in enumerate(text.splitlines(), 1):
-            if FAMILIES.search(FORMAT_WORDS.sub("", line)):
-                fault(path, number, "a model family is named in C: it belongs into archs/")
+        check_state(path, code)
+    head = re.match(r"((?://[^\n]*\n)+)", text)
+    if not head or len(re.findall(r"\w+", head.group())) < HEAD_WORDS_MIN or not re.search(r"[.:]", head.group()):
+        fault(path, 1, "a file opens with a comment that says in a sentence what it is")
 
 
 def check_text(path, text):
@@ -134,28 +153,85 @@ def check_text(path, text):
             fault(path, number, f"{len(line)} columns (limit {LINE_MAX})")
         if re.search("FIX" + "ME|XX" + "X|HA" + "CK", line):
             fault(path, number, "leftover marker")
+        if re.search("TO" + "DO", line) and not re.search(r"#\d+", line):
+            fault(path, number, "a TO" "DO carries the number of its issue")
+        if path.startswith(FAMILY_FREE) and FAMILIES.search(FORMAT_WORDS.sub("", line)):
+            fault(path, number, "a model family is named: it belongs into archs/")
+        if re.search(r"(?<![\w.])/(work|opt|home|root)/", line):
+            fault(path, number, "a path of one machine")
         if line != line.rstrip():
             fault(path, number, "trailing space")
         if "\t" in line and is_code:
             fault(path, number, "tab")
     if path.endswith((".c", ".h", ".def")) and len(lines) > FILE_MAX:
         fault(path, len(lines), f"{len(lines)} lines (limit {FILE_MAX})")
+    if path.endswith("README.md") and len(lines) > README_MAX.get(path, README_MAX_ELSE):
+        fault(path, len(lines), f"{len(lines)} lines (limit {README_MAX.get(path, README_MAX_ELSE)})")
+
+
+def check_named_files(root, path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in NAMED_FILE.finditer(line):
+            named = match.group()
+            if not EXAMPLE_FILE.search(named) and not ((root / named).exists() or (root / "tests" / named).exists()):
+                fault(path, number, f"there is no {named}")
+
+
+def check_ops(root):
+    """Every op has a summary and a reference template."""
+    text = (root / "ir/ops.def").read_text(encoding="utf8")
+    for match in re.finditer(r"^OP\((\w+),.*?\)$", text, re.M | re.S):
+        name, line = match.group(1), text[:match.start()].count("\n") + 1
+        template = root / "templates/ref" / f"{name}.c"
+        if not template.is_file() or f"TL_REF_OP({name})" not in template.read_text(encoding="utf8"):
+            fault("ir/ops.def", line, f"op {name} has no TL_REF_OP({name}) in templates/ref/{name}.c")
+        if not re.search(r'"[^"]{3,}"\s*\)$', match.group()):
+            fault("ir/ops.def", line, f"op {name} has no summary")
+
+
+def run_tool(root, command, pattern, what):
+    """Runs a checker over files; every line of its output that matches `pattern` (path, line) is a fault."""
+    if not shutil.which(command[0]):
+        print(f"skipped: {what}, {command[0]} is not installed")
+        return
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    found = {(m.group(1), int(m.group(2))) for m in re.finditer(pattern, result.stderr, re.M)}
+    for path, line in sorted(found):
+        fault(path, line, what)
+    if result.returncode != 0 and not found:
+        fault(command[0], 1, result.stderr.strip()[:400])
+
+
+def check_with_tools(root, names):
+    sources = [name for name in names if name.endswith((".c", ".h"))]
+    run_tool(root, ["clang-format-19", "--dry-run", "-Werror", *sources], r"^([^:\n]+):(\d+):\d+: error",
+             "not formatted: clang-format-19 -i")
+    compiler = os.environ.get("CC", "cc").split()[0]
+    # Vector code is clang's alone, and declares what the generated code gives it.
+    headers = [name for name in names if name.endswith(".h") and not name.startswith("templates/cpu/")]
+    run_tool(root, [compiler, "-std=gnu11", "-D_GNU_SOURCE", "-I.", "-fsyntax-only", "-x", "c", *headers],
+             r"^([^:\n]+):(\d+):(?:\d+:)? (?:fatal )?error", "a header compiles alone")
 
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    names = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True,
-                           check=True).stdout.split("\n")
-    for name in names:
-        path = root / name
-        if not path.is_file() or not name.endswith((".c", ".h", ".def", ".py", ".yaml", ".md", ".txt", ".sh")):
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard"], capture_output=True,
+                            text=True, check=True).stdout.split("\n")
+    names = []
+    for name in listed:
+        if not name.endswith((".c", ".h", ".def", ".py", ".yaml", ".md", ".txt", ".sh", ".ir")):
             continue
-        if name.startswith("tests/") and "/fixtures/" in name:
+        if (name.startswith("tests/") and "/fixtures/" in name) or not (root / name).is_file():
             continue
-        text = path.read_text(encoding="utf8")
+        names.append(name)
+        text = (root / name).read_text(encoding="utf8")
         check_text(name, text)
+        if not name.startswith("tests/archs/"):  # those misspell on purpose
+            check_named_files(root, name, text)
         if name.endswith((".c", ".h", ".def")):
             check_c(name, text)
+    check_ops(root)
+    check_with_tools(root, names)
     print("\n".join(faults))
     print(f"tidy: {len(faults)} faults")
     return 1 if faults else 0
