@@ -183,7 +183,9 @@ static tl_status member(evaluator *e, size_t begin, tl_expr_value *value) {
     *value = (tl_expr_value){.text = path};
     return TL_OK;
   }
-  if (value->kind != TL_EXPR_JSON) return fault(e, begin, "only JSON objects have members");
+  if (value->kind != TL_EXPR_JSON || tl_json_kind_of(value->json) != TL_JSON_OBJECT) {
+    return fault(e, begin, "only JSON objects have members");
+  }
   if (e->scope->on_read) e->scope->on_read(e->scope->user, value->json, key);
   *value = tl_expr_from_json(tl_json_get(value->json, key));
   if (value->kind == TL_EXPR_MISSING) value->text = path;

@@ -94,6 +94,23 @@ static tl_status check_object(tl_scope *scope, const tl_json *object, tl_str pat
   return status;
 }
 
+// What a parameter reads is known, whether or not this model needs the parameter: the width of
+// experts is not in the graph of a model without them. Those that cannot be computed are not needed.
+static void read_parameters(tl_scope *scope) {
+  tl_diag *diag = scope->diag;
+  scope->diag = NULL;
+  scope->view = TL_SCOPE_NONE;
+  for (int i = 0; i < scope->params_count; i++) {
+    const tl_scope_param *param = &scope->params[i];
+    tl_expr_value value;
+    if (param->is_known || param->is_layer) continue;
+    if (!tl_ok(tl_scope_eval(scope, param->definition, &value))) continue;
+  }
+  scope->view = TL_SCOPE_ALL;
+  scope->diag = diag;
+}
+
 tl_status tl_scope_check_unread(tl_scope *scope) {
+  read_parameters(scope);
   return check_object(scope, scope->input->config, TL_STR(""), 0);
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What is refused and in which words: configs, checkpoints and descriptions with one fault each.
 
-    faults_test.py [--build DIR]        TLMC_BLESS=1 rewrites faults.txt, which holds every case's exit code and messages
+    faults_test.py [--build DIR]        TLMC_BLESS=1 rewrites faults.txt, every exit code and message
 
-A config is a golden one with a key changed, checked by `tlmc arch check`; a checkpoint is a small random one with a
-tensor changed, a description a built-in one with a text replaced, both lowered by `tlmc dump`. Needs the standard
+A config is a golden one with a key changed, checked by `tlmc arch check`; a checkpoint is a small random one with
+a tensor changed, a description a built-in one with a text replaced, both lowered by `tlmc dump`. Needs the standard
 library only.
 """
 import argparse
@@ -47,6 +47,7 @@ CONFIGS = (
     (LLAMA, dict(num_hidden_layers=10**9)),
     (LLAMA, dict(rms_norm_eps=-1)),
     (LLAMA, dict(rms_norm_eps="small")),
+    (LLAMA, dict(rope_scaling=[1])),
     (LLAMA, dict(rope_scaling=dict(type="dynamic", factor=2.0))),
     (LLAMA, dict(rope_scaling=dict(rope_type="longrope", short_factor=[1.0], long_factor=[1.0]))),
     (LLAMA, dict(rope_scaling=dict(rope_type="linear"))),
