@@ -72,8 +72,8 @@ tl_status tl_expr_check(const tl_expr_scope *scope, tl_str text, tl_diag *diag) 
 // The value of a JSON node; objects and arrays stay JSON. NULL is missing.
 tl_expr_value tl_expr_from_json(const tl_json *node);
 
-// As a condition: null, false, 0 and missing are false, true and other numbers are true. False if it
-// is none: a text may say "no", so nothing is guessed.
+// As a condition: null, false, 0 and missing are false, true and other numbers are true. Returns
+// false for what is none: a text may say "no", so nothing is guessed.
 bool tl_expr_to_truth(const tl_expr_value *value, bool *out_truth);
 
 // Equal as JSON values; an int and a real of the same value are equal.
