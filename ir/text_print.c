@@ -270,9 +270,3 @@ tl_str tl_text_print(const tl_graph *graph, const tl_text_print_options *options
   put_text(&w, "}\n");
   return finish(&w);
 }
-
-tl_str tl_text_print_node(const tl_graph *graph, const tl_node *node, tl_arena *arena) {
-  writer w = {.graph = graph, .arena = arena};
-  put_node(&w, node);
-  return finish(&w);
-}

@@ -19,9 +19,6 @@ typedef struct tl_text_print_options {
 // be NULL. Accepts graphs that do not verify.
 tl_str tl_text_print(const tl_graph *graph, const tl_text_print_options *options, tl_arena *arena);
 
-// The text of one node without indent and line end.
-tl_str tl_text_print_node(const tl_graph *graph, const tl_node *node, tl_arena *arena);
-
 // Writes the shortest decimal that reads back as `value`; integers without point or exponent.
 // `single` asks only that it reads back as the same float. Returns the length.
 size_t tl_number_print(double value, bool single, char out[TL_NUMBER_TEXT_MAX]);

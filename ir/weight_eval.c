@@ -272,10 +272,6 @@ int64_t tl_weight_eval_columns_count(const tl_weight_eval *eval) {
   return eval->columns;
 }
 
-tl_format tl_weight_eval_format(const tl_weight_eval *eval) {
-  return eval->format;
-}
-
 // Rows [row, + rows) by columns [column, + columns) of a matrix.
 typedef struct tile {
   int64_t matrix;

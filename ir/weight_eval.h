@@ -60,10 +60,6 @@ tl_status tl_weight_eval_bind(tl_arena *arena, const tl_weight_source *source, c
 int64_t tl_weight_eval_rows_count(const tl_weight_eval *eval);
 int64_t tl_weight_eval_columns_count(const tl_weight_eval *eval);
 
-// The format in which rows can be had without conversion: that of the tensors, f32 after dequant or
-// where tensors of several formats are joined.
-tl_format tl_weight_eval_format(const tl_weight_eval *eval);
-
 // Writes rows [begin, end), row-major without gaps, to `out` (aligned to an element) as `format`:
 // f32, bf16, f16, or the tensors' own. TL_UNSUPPORTED if the tensors' formats cannot be converted
 // to it, TL_USAGE for rows that do not exist, or what the source returns. Fast for whole matrices

@@ -14,7 +14,8 @@ static const tl_build_added *find_added(const tl_build *b, tl_str text, uint32_t
   return NULL;
 }
 
-uint32_t tl_build_find(const tl_build *build, tl_str text) {
+// Id by text among added tokens and the vocabulary; TL_TOKEN_NONE.
+static uint32_t find_id(const tl_build *build, tl_str text) {
   const tl_build_added *added = find_added(build, text, build->added_count);
   return added ? added->id : tl_vocabulary_find(&build->vocabulary, text);
 }
@@ -48,7 +49,7 @@ static tl_status read_added(tl_build *b, const tl_json *node, tl_build_added *ou
 // vocabulary, else the next one after vocabulary and added tokens.
 static tl_status give_id(tl_build *b, const tl_json *node, tl_build_added *added) {
   uint32_t entries = b->vocabulary.entries->count, next = entries;
-  added->id = tl_build_find(b, added->text);
+  added->id = find_id(b, added->text);
   if (added->id != TL_TOKEN_NONE) return TL_OK;
   for (uint32_t i = 0; i < b->added_count; i++)
     if (b->added[i].id >= next) next = b->added[i].id + 1;
@@ -214,7 +215,7 @@ static uint32_t named_id(const tl_build *b, const tl_json *config, const char *k
   if (!tl_json_to_string(node, &text) &&
       !tl_json_to_string(tl_json_get(node, TL_STR("content")), &text))
     return TL_TOKEN_NONE;
-  return tl_build_find(b, text);
+  return find_id(b, text);
 }
 
 tl_status tl_build_config(tl_build *build, const tl_source *config) {

@@ -86,15 +86,9 @@ TL_CHECKED tl_status tl_build_config(tl_build *build, const tl_source *config);
 // The id of `text`, or TL_TOKEN_NONE.
 uint32_t tl_vocabulary_find(const tl_vocabulary *vocabulary, tl_str text);
 
-// Id by text among added tokens and the vocabulary; TL_TOKEN_NONE.
-uint32_t tl_build_find(const tl_build *build, tl_str text);
-
 // The bytes that a text in the printable alphabet of byte-level models stands for, written to
 // `out_bytes` (at most text.length); false if a character is not of that alphabet.
 bool tl_byte_text(tl_str text, char *out_bytes, size_t *out_length);
-
-// The character that stands for `byte` in that alphabet.
-uint32_t tl_byte_letter(uint8_t byte);
 
 // Appends `text` to the pool. TL_MEMORY if there is no room.
 TL_CHECKED tl_status tl_build_pool(tl_build *build, tl_str text, uint32_t *out_offset);

@@ -7,7 +7,8 @@ static bool prints_itself(uint32_t byte) {
   return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
 }
 
-uint32_t tl_byte_letter(uint8_t byte) {
+// The character that stands for `byte` in the printable alphabet.
+static uint32_t byte_letter(uint8_t byte) {
   uint32_t others = 0;
   if (prints_itself(byte)) return byte;
   for (uint32_t i = 0; i < byte; i++)
@@ -138,7 +139,7 @@ static tl_status read_bytes(tl_build *b, bool fallback, bool *out_missing) {
   *out_missing = false;
   for (uint32_t byte = 0; byte < 256; byte++) {
     char text[16];
-    tl_str name = {text, tl_utf8_write(tl_byte_letter((uint8_t)byte), text)};
+    tl_str name = {text, tl_utf8_write(byte_letter((uint8_t)byte), text)};
     if (!b->bytes) name.length = (size_t)snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
     bool used = b->bytes || fallback;
     b->byte_ids[byte] = used ? tl_vocabulary_find(&b->vocabulary, name) : TL_TOKEN_NONE;

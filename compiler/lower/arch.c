@@ -80,7 +80,8 @@ tl_status tl_arch_load(tl_arena *arena, const tl_source *source, tl_arch *out_ar
   return finish(arena, out_arch, diag);
 }
 
-bool tl_arch_lists(const tl_arch *arch, tl_str architecture) {
+// True if `architecture` is in the file's list.
+static bool lists(const tl_arch *arch, tl_str architecture) {
   const tl_yaml *list = tl_yaml_get(arch->parts[0], "architectures");
   for (const tl_yaml *name = list ? list->first : NULL; name; name = name->next) {
     if (tl_str_equal(name->text, architecture)) return true;
@@ -97,7 +98,7 @@ tl_status tl_arch_find(tl_arena *arena, tl_str architecture, tl_span span, tl_ar
     if (tl_str_starts_with(tl_str_from(files[i].name), TL_STR("archs/blocks/"))) continue;
     *out_arch = (tl_arch){0};
     TL_TRY(load_embedded(arena, &files[i], out_arch, diag));
-    if (tl_arch_lists(out_arch, architecture)) return finish(arena, out_arch, diag);
+    if (lists(out_arch, architecture)) return finish(arena, out_arch, diag);
     const tl_yaml *list = tl_yaml_get(out_arch->parts[0], "architectures");
     for (const tl_yaml *name = list ? list->first : NULL; name; name = name->next) {
       size_t distance = tl_str_distance(architecture, name->text, 64);

@@ -32,9 +32,6 @@ tl_status tl_arch_load(tl_arena *arena, const tl_source *source, tl_arch *out_ar
 tl_status tl_arch_find(tl_arena *arena, tl_str architecture, tl_span span, tl_arch *out_arch,
                        tl_diag *diag) TL_CHECKED;
 
-// True if `architecture` is in the file's list.
-bool tl_arch_lists(const tl_arch *arch, tl_str architecture);
-
 // Member `key` of section `section`: the file's own, else that of the first part that has it.
 const tl_yaml *tl_arch_member(const tl_arch *arch, const char *section, tl_str key);
 

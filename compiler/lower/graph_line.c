@@ -5,7 +5,8 @@ bool tl_graph_is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-bool tl_graph_is_name_byte(char c) {
+// Bytes that names of values may have.
+static bool is_name_byte(char c) {
   return tl_graph_is_word_byte(c) || c == '.';
 }
 
@@ -19,7 +20,7 @@ tl_str tl_graph_line_defined(tl_str statement) {
   }
   if (statement.length == 0 || statement.data[0] != '%') return (tl_str){0};
   size_t end = 1;
-  while (end < statement.length && tl_graph_is_name_byte(statement.data[end]))
+  while (end < statement.length && is_name_byte(statement.data[end]))
     end++;
   return tl_str_slice(statement, 1, end);
 }
@@ -68,7 +69,7 @@ static tl_status put_value(tl_graph_line *line, tl_str text, size_t at, size_t *
 // `%name` at `at`.
 static tl_status put_name(tl_graph_line *line, tl_str text, size_t at, size_t *out_end) {
   size_t end = at + 1;
-  while (end < text.length && tl_graph_is_name_byte(text.data[end]))
+  while (end < text.length && is_name_byte(text.data[end]))
     end++;
   *out_end = end;
   tl_str name = tl_str_slice(text, at + 1, end);

@@ -31,8 +31,7 @@ typedef struct tl_graph_line {
   int pieces_count;
 } tl_graph_line;
 
-// Bytes that names of values may have, and those of words.
-bool tl_graph_is_name_byte(char c);
+// Bytes that words may have.
 bool tl_graph_is_word_byte(char c);
 
 // The name that a statement defines, as a view of it without the %; empty if there is none.

@@ -38,10 +38,6 @@ void tl_diag_note(tl_diag *diag, const char *format, ...) {
   va_end(args);
 }
 
-tl_status tl_diag_status(const tl_diag *diag) {
-  return diag->count ? diag->entries[0].status : TL_OK;
-}
-
 void tl_diag_locate(tl_str text, size_t offset, int *out_line, int *out_column) {
   if (offset > text.length) offset = text.length;
   int line = 1;

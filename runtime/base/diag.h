@@ -61,9 +61,6 @@ tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const cha
 // Adds a note to the newest error; without one, or past the limit, it is dropped.
 void tl_diag_note(tl_diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Status of the first error, TL_OK if there is none.
-tl_status tl_diag_status(const tl_diag *diag);
-
 // Line and column (both from 1, column in bytes) of `offset` in `text`.
 void tl_diag_locate(tl_str text, size_t offset, int *out_line, int *out_column);
 

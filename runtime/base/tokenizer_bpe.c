@@ -39,8 +39,9 @@ uint32_t tl_word_find(const tl_tokenizer_table *table, tl_str word) {
   return TL_TOKEN_NONE;
 }
 
-const tl_tokenizer_merge *tl_merge_find(const tl_tokenizer_table *table, uint32_t left,
-                                        uint32_t right) {
+// The slot of (left, right), or NULL if they do not merge.
+static const tl_tokenizer_merge *find_merge(const tl_tokenizer_table *table, uint32_t left,
+                                            uint32_t right) {
   uint32_t at = tl_merge_slot(left, right, table->merges_count);
   for (uint32_t probe = 0; probe <= table->header.merge_probes; probe++) {
     const tl_tokenizer_merge *merge = &table->merges[at];
@@ -59,7 +60,7 @@ static tl_status push_ids(tl_bpe *bpe, const uint32_t *ids, size_t count) {
 
 static void look_up(const tl_tokenizer_table *t, const uint32_t *pair, uint32_t *out_rank,
                     uint32_t *out_result) {
-  const tl_tokenizer_merge *merge = tl_merge_find(t, pair[0], pair[1]);
+  const tl_tokenizer_merge *merge = find_merge(t, pair[0], pair[1]);
   *out_rank = merge ? tl_merge_rank(merge) : RANK_NONE;
   *out_result = merge ? merge->result : TL_TOKEN_NONE;
 }
@@ -112,7 +113,7 @@ static uint64_t heap_pop(tl_bpe *bpe) {
 static const tl_tokenizer_merge *merge_at(const tl_bpe *bpe, int32_t place) {
   const tl_bpe_symbol *symbol = &bpe->links[place];
   if (symbol->id == TL_TOKEN_NONE || symbol->after < 0) return NULL;
-  return tl_merge_find(bpe->table, symbol->id, bpe->links[symbol->after].id);
+  return find_merge(bpe->table, symbol->id, bpe->links[symbol->after].id);
 }
 
 static void offer(tl_bpe *bpe, int32_t place) {

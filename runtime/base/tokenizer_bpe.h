@@ -42,10 +42,6 @@ TL_CHECKED tl_status tl_ids_push(tl_arena *arena, tl_ids *ids, uint32_t id);
 // The id made from exactly `word`, or TL_TOKEN_NONE.
 uint32_t tl_word_find(const tl_tokenizer_table *table, tl_str word);
 
-// The slot of (left, right), or NULL if they do not merge.
-const tl_tokenizer_merge *tl_merge_find(const tl_tokenizer_table *table, uint32_t left,
-                                        uint32_t right);
-
 // The bit of edge_bits for two neighbouring symbols, given as bytes or code points.
 static inline uint32_t tl_edge_bit(uint32_t before, uint32_t after, uint32_t words_count) {
   return tl_pair_hash(before, after) & (words_count * 32 - 1);

@@ -219,8 +219,10 @@ static size_t find_stable(const tl_tokenizer_table *t, tl_str text, size_t at) {
   return at;
 }
 
-tl_status tl_text_compose(const tl_tokenizer_table *table, tl_str text, tl_text_buffer *buffer,
-                          tl_str *out_text) {
+// `*out_text` is the NFC of `text`: `text` itself if nothing changes, else in `buffer`. Linear in
+// the length of `text`, whatever marks it is made of.
+static tl_status compose_text(const tl_tokenizer_table *table, tl_str text, tl_text_buffer *buffer,
+                              tl_str *out_text) {
   size_t copied = 0, before, change = find_change(table, text, 0, &before);
   *out_text = text;
   if (change == text.length) return TL_OK;
@@ -241,7 +243,7 @@ tl_status tl_text_compose(const tl_tokenizer_table *table, tl_str text, tl_text_
 tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step *step,
                        tl_text_buffer *buffer, tl_text_piece *piece) {
   tl_str with = {table->pool + step->text_offset, step->text_length};
-  if (step->kind == TL_STEP_NFC) return tl_text_compose(table, piece->text, buffer, &piece->text);
+  if (step->kind == TL_STEP_NFC) return compose_text(table, piece->text, buffer, &piece->text);
   if (step->kind == TL_STEP_REPLACE) return replace(table, step->pattern, with, buffer, piece);
   if ((step->flags & TL_PREFIX_UNLESS) && tl_str_starts_with(piece->text, with)) return TL_OK;
   if ((step->flags & TL_PREFIX_FIRST) && !piece->at_start) return TL_OK;

@@ -20,11 +20,6 @@ typedef struct tl_text_buffer {
 // Appends `text`. TL_MEMORY if the arena is exhausted or the text exceeds TL_TEXT_BYTES_MAX.
 TL_CHECKED tl_status tl_text_append(tl_text_buffer *buffer, tl_str text);
 
-// `*out_text` is the NFC of `text`: `text` itself if nothing changes, else in `buffer`. Linear in
-// the length of `text`, whatever marks it is made of.
-TL_CHECKED tl_status tl_text_compose(const tl_tokenizer_table *table, tl_str text,
-                                     tl_text_buffer *buffer, tl_str *out_text);
-
 // A piece of the text on its way through the steps.
 typedef struct tl_text_piece {
   tl_str text;
