@@ -95,7 +95,8 @@ static tl_status check_object(tl_scope *scope, const tl_json *object, tl_str pat
 }
 
 // What a parameter reads is known, whether or not this model needs the parameter: the width of
-// experts is not in the graph of a model without them. Those that cannot be computed are not needed.
+// experts is not in the graph of a model without them. Those that cannot be computed are not
+// needed.
 static void read_parameters(tl_scope *scope) {
   tl_diag *diag = scope->diag;
   scope->diag = NULL;

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Configurations that tests/fixtures/tiny has not, through transformers and through the interpreter.
+
+    variants.py [--build DIR] [--keep DIR] [NAME...]
+
+For each row a tiny random model is made in a temporary folder as make_tiny.py does it, and the interpreter's
+logits are compared by tests/archs/interp_test, in both dialects of config.json. It takes a second a model and needs
+the packages of requirements.txt, so it is run by hand when a description changes.
+"""
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import make_tiny
+from tiny_models import BERT, DEEPSEEK, GEMMA3, LLAMA, QWEN2, TinyModel, sizes
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BASES = {
+    "llama": LLAMA | sizes(90, 64, 2, 88, 4, 2, 16),
+    "qwen2": QWEN2 | sizes(90, 64, 4, 88, 4, 2),
+    "gemma3": GEMMA3 | sizes(90, 64, 4, 72, 4, 2, 24) | dict(query_pre_attn_scalar=24),
+    "deepseek": DEEPSEEK | sizes(90, 72, 2, 100, 4, 4) | dict(
+        moe_intermediate_size=20, q_lora_rank=40, v_head_dim=20, num_nextn_predict_layers=0),
+    "bert": BERT | sizes(90, 64, 2, 100, 4),
+}
+STORES = {"gemma3": dict(embed=0.12, norm_center=0.0), "bert": dict(lengths=(41,))}
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)
+LLAMA3 = dict(rope_type="llama3", factor=32.0, high_freq_factor=4.0, low_freq_factor=1.0,
+              original_max_position_embeddings=128)
+ABSENT = object()
+ROWS = {
+    "llama-yarn": dict(rope_scaling=YARN),
+    "llama-yarn-attention-factor": dict(rope_scaling=YARN | dict(attention_factor=1.3, beta_fast=16, beta_slow=2)),
+    "llama-yarn-mscale": dict(rope_scaling=YARN | dict(mscale=0.8, mscale_all_dim=0.5)),
+    "llama-yarn-mscale-zero": dict(rope_scaling=YARN | dict(mscale=0.8, mscale_all_dim=0.0)),
+    "llama-yarn-not-truncated": dict(rope_scaling=YARN | dict(truncate=False)),
+    "llama-yarn-factor-null": dict(rope_scaling=YARN | dict(factor=None)),
+    "llama-llama3-long": dict(rope_scaling=LLAMA3, max_position_embeddings=2048),
+    "llama-rope-default": dict(rope_scaling=dict(rope_type="default")),
+    "llama-gelu": dict(hidden_act="gelu"),
+    "llama-relu2": dict(hidden_act="relu2"),
+    "llama-quick-gelu": dict(hidden_act="quick_gelu"),
+    "llama-nulls": dict(num_key_value_heads=None, head_dim=None),
+    "llama-defaults": dict.fromkeys(("num_key_value_heads", "head_dim", "rope_theta", "rms_norm_eps",
+                                     "tie_word_embeddings", "rope_scaling"), ABSENT),
+    "qwen2-yarn": dict(rope_scaling=dict(type="yarn", factor=4.0, original_max_position_embeddings=128)),
+    "qwen2-windows-from-default": dict(max_window_layers=ABSENT, use_sliding_window=True, sliding_window=40),
+    "qwen2-windows-everywhere": dict(max_window_layers=0, use_sliding_window=True, sliding_window=40),
+    "qwen2-layer-types": dict(use_sliding_window=True, sliding_window=40,
+                              layer_types=["sliding_attention", "full_attention"] * 2),
+    "qwen2-layer-types-unused": dict(use_sliding_window=False, sliding_window=40, layer_types=["full_attention"] * 4),
+    "qwen2-defaults": dict.fromkeys(("sliding_window", "use_sliding_window", "max_window_layers"), ABSENT),
+    "gemma3-biases": dict(attention_bias=True),
+    "gemma3-layer-types": dict(layer_types=["full_attention", "sliding_attention"] * 2),
+    "gemma3-untied": dict(tie_word_embeddings=False),
+    "gemma3-attention-softcap": dict(attn_logit_softcapping=5.0),
+    "gemma3-yarn": dict(rope_scaling=YARN),
+    "gemma3-gelu": dict(hidden_activation="gelu"),
+    "gemma3-defaults": dict.fromkeys(("sliding_window_pattern", "head_dim", "sliding_window", "rope_theta",
+                                      "rope_local_base_freq", "rms_norm_eps", "query_pre_attn_scalar"), ABSENT),
+    "deepseek-not-normed": dict(norm_topk_prob=False),
+    "deepseek-biases": dict(attention_bias=True),
+    "deepseek-biases-plain-q": dict(attention_bias=True, q_lora_rank=None),
+    "deepseek-no-dense-layers": dict(first_k_dense_replace=0),
+    "deepseek-dense-layers": dict(first_k_dense_replace=9),
+    "deepseek-rope-half": dict(rope_interleave=False),
+    "deepseek-yarn": dict(rope_scaling=YARN),
+    "deepseek-yarn-all-dim": dict(rope_scaling=YARN | dict(mscale_all_dim=0.7)),
+    "deepseek-linear": dict(rope_scaling=dict(rope_type="linear", factor=3.0)),
+    "deepseek-gelu": dict(hidden_act="gelu"),
+    "deepseek-tied": dict(tie_word_embeddings=True),
+    "bert-relu": dict(hidden_act="relu"),
+    "bert-gelu-new": dict(hidden_act="gelu_new", layer_norm_eps=1e-5),
+    "bert-two-labels": dict(id2label=ABSENT, label2id=ABSENT),
+    "bert-num-labels": dict(id2label=ABSENT, label2id=ABSENT, num_labels=4),
+    "bert-three-types": dict(type_vocab_size=3),
+}
+
+
+def model_of(name):
+    family = name.split("-")[0]
+    keys = {k: v for k, v in (BASES[family] | ROWS[name]).items() if v is not ABSENT}
+    return TinyModel(keys, **STORES.get(family, {}))
+
+
+def check(test, folder, name):
+    make_tiny.FIXTURES = Path(folder)
+    make_tiny.TINY[name] = model_of(name)
+    # Sampled ids serve no purpose here, so near ties of greedy choices do not matter.
+    make_tiny.GREEDY_STEPS, make_tiny.GREEDY_MARGIN, make_tiny.GREEDY_KINDS = 1, -1.0, 0
+    make_tiny.make(name)
+    return subprocess.run([test, Path(folder) / name], check=False).returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(ROWS))
+    parser.add_argument("--build", default=ROOT / "build", type=Path)
+    parser.add_argument("--keep", help="make the models here and keep them")
+    options = parser.parse_args()
+    test = (options.build / "tests" / "interp_model_test").resolve()
+    if not test.is_file():
+        print(f"skipped: there is no {test}: build it, or name the build folder with --build DIR")
+        return 77
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = [n for n in options.names or ROWS if not check(test, options.keep or folder, n)]
+    print(f"{len(options.names or ROWS) - len(wrong)} models right, wrong: {' '.join(wrong) or 'none'}")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
