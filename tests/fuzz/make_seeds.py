@@ -4,6 +4,7 @@
 The same files each time. Targets whose inputs are checked in elsewhere get copies of those.
 """
 import json
+import re
 import shutil
 import struct
 import sys
@@ -51,6 +52,15 @@ def safetensors_files():
     }
 
 
+def expressions():
+    """Those of the parameters and refusals of the built-in descriptions, and a few with all operators."""
+    found = ["config.d[2].e ?? [1, 2.5, 'x'][1]", "-a ** 2 + (b - 3) * 4 / 7 // 2 % 5",
+             "not (a in [1, 2]) and a <= b or a != c", "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)", "config.big + 1", "sum(range(9))"]
+    for path in sorted(TESTS.parent.glob("archs/**/*.yaml")):
+        found += re.findall(r"^ +(?:- )?\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
+    return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))}
+
+
 def copies(folder, pattern):
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(TESTS.glob(pattern)):
@@ -61,6 +71,7 @@ def main():
     out = Path(sys.argv[1])
     write(out / "json", json_texts())
     write(out / "safetensors", safetensors_files())
+    write(out / "expr", expressions())
     write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
     copies(out / "ir_text", "ir/*/*.ir")
     copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")
