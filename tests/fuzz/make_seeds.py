@@ -55,7 +55,8 @@ def safetensors_files():
 def expressions():
     """Those of the parameters and refusals of the built-in descriptions, and a few with all operators."""
     found = ["config.d[2].e ?? [1, 2.5, 'x'][1]", "-a ** 2 + (b - 3) * 4 / 7 // 2 % 5",
-             "not (a in [1, 2]) and a <= b or a != c", "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)", "config.big + 1", "sum(range(9))"]
+             "not (a in [1, 2]) and a <= b or a != c", "config.big + 1", "sum(range(9))",
+             "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)"]
     for path in sorted(TESTS.parent.glob("archs/**/*.yaml")):
         found += re.findall(r"^ +(?:- )?\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
     return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))}
