@@ -141,7 +141,7 @@ typedef struct tlmc_plan_facts {
   int32_t has_weights;     // 0 = a skeleton: runs with random weights, for measuring
   const int32_t *stop_ids; // ids that end a generation
   int32_t stop_ids_count;
-  uint64_t weights_bytes; // of the weights section
+  uint64_t weights_bytes; // also those that a skeleton would have
 } tlmc_plan_facts;
 
 // Facts a program needs. TLMC_USAGE on a wrong size only. Any thread.
@@ -212,7 +212,7 @@ typedef struct tlmc_session_options {
   int32_t deterministic;   // 1 = a row's outputs do not depend on the batch, on any device;
                            // always true on the CPU
   int32_t no_prefix_reuse; // 1 = finished prompts are not kept for later requests
-  uint64_t random_seed;    // weights of a skeleton
+  uint64_t random_seed;    // of a skeleton's weights, which are made at the first step
 } tlmc_session_options;
 
 // Takes all memory and starts the device. TLMC_MEMORY says how much was needed and for what,
@@ -238,7 +238,7 @@ typedef struct tlmc_session_facts {
   int32_t requests;      //
   int64_t context;       // tokens that fit into the KV memory
   int64_t tokens_free;   // tokens' worth of pages that nobody uses, reusable prompts included
-  uint64_t memory_bytes; // held by the device and the session, without mapped weights
+  uint64_t memory_bytes; // held by the device and the session, without weights
   int32_t waiting;       // requests not yet running
   int32_t running;       //
   uint64_t preempted;    // times a request gave its pages away and was recomputed, since open

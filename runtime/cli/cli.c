@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/cli/available.h"
 #include "runtime/cli/signals.h"
 
 #define ARENA_BYTES ((size_t)8 << 30)
@@ -107,6 +108,16 @@ void tl_cli_session_fit(const tl_cli *cli, tlmc_session_options *options, int64_
 }
 
 tl_status tl_cli_session_open(tl_cli *cli, const tlmc_session_options *options) {
+  uint64_t available = tl_cli_available_bytes(), weights = cli->facts.weights_bytes;
+  if (!cli->facts.has_weights && available && weights > available) {
+    return tl_cli_fail(cli, TL_MEMORY,
+                       "random weights for this plan need %.1f GiB and %.1f GiB are available",
+                       (double)weights / (1 << 30), (double)available / (1 << 30));
+  }
+  return tl_cli_session_reserve(cli, options);
+}
+
+tl_status tl_cli_session_reserve(tl_cli *cli, const tlmc_session_options *options) {
   TL_TRY(tl_cli_take(cli, tlmc_session_open(cli->plan, options, &cli->session, &cli->error)));
   cli->session_facts = (tlmc_session_facts){.size = sizeof cli->session_facts};
   TL_TRY(tl_cli_take(cli, tlmc_session_info(cli->session, &cli->session_facts)));

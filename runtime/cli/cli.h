@@ -67,8 +67,11 @@ void tl_cli_session_options(const tl_cli *cli, tlmc_session_options *out_options
 void tl_cli_session_fit(const tl_cli *cli, tlmc_session_options *options, int64_t length);
 
 // Opens the session: fills session and session_facts. From here on an interrupt asks the command to
-// stop.
+// stop. TL_MEMORY also for a skeleton whose weights would not fit into memory.
 tl_status tl_cli_session_open(tl_cli *cli, const tlmc_session_options *options) TL_CHECKED;
+
+// The same for a session that runs no step: of a skeleton of any size.
+tl_status tl_cli_session_reserve(tl_cli *cli, const tlmc_session_options *options) TL_CHECKED;
 
 // Writes to stdout at once. TL_IO.
 tl_status tl_cli_write(tl_cli *cli, tl_str text) TL_CHECKED;

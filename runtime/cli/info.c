@@ -4,12 +4,13 @@
 //   --text    the programs, line by line
 //   neither   a page for people; opens a session with the given --batch, --ctx and so on, which
 //             reserves its memory without using it
+#include "runtime/cli/available.h"
 #include "runtime/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 
-enum { SYSTEM_TEXT_BYTES = 4096, SIZE_TEXT_BYTES = 32 };
+enum { SIZE_TEXT_BYTES = 32 };
 
 static tl_status print_description(tl_cli *cli, tlmc_format format) {
   size_t bytes;
@@ -30,30 +31,6 @@ __attribute__((format(printf, 3, 4))) static tl_status print(tl_cli *cli, const 
   va_end(arguments);
   tl_str line = tl_arena_format(&cli->arena, "%-12s %s\n", key, value);
   return line.data ? tl_cli_write(cli, line) : tl_cli_full(cli);
-}
-
-// A number in a file of the system, behind `key` or at its start; false if there is none.
-static bool system_number(const char *path, const char *key, uint64_t *out_value) {
-  char text[SYSTEM_TEXT_BYTES];
-  FILE *file = fopen(path, "re");
-  if (!file) return false;
-  size_t length = fread(text, 1, sizeof text - 1, file);
-  fclose(file);
-  text[length] = 0;
-  const char *place = strstr(text, key);
-  return place && sscanf(place + strlen(key), "%" SCNu64, out_value) == 1;
-}
-
-// Bytes that this process may still take, by the system and by its control group; 0 = unknown.
-static uint64_t available_bytes(void) {
-  uint64_t available = 0, limit, used;
-  if (system_number("/proc/meminfo", "MemAvailable:", &available)) available <<= 10;
-  if (system_number("/sys/fs/cgroup/memory.max", "", &limit) &&
-      system_number("/sys/fs/cgroup/memory.current", "", &used)) {
-    uint64_t left = limit > used ? limit - used : 0;
-    if (left < available) available = left;
-  }
-  return available;
 }
 
 typedef struct size_text {
@@ -95,7 +72,7 @@ static tl_status print_facts(tl_cli *cli) {
 
 static tl_status print_fit(tl_cli *cli) {
   const tlmc_session_facts *facts = &cli->session_facts;
-  uint64_t available = available_bytes();
+  uint64_t available = tl_cli_available_bytes();
   uint64_t needed = cli->facts.weights_bytes + facts->memory_bytes;
   TL_TRY(print(cli, "session", "batch %d, context %" PRId64 ", kv %s, %s on %s, %d threads",
                facts->batch, facts->context, facts->kv_type, facts->target, facts->device,
@@ -111,13 +88,7 @@ static tl_status print_fit(tl_cli *cli) {
 static tl_status print_session(tl_cli *cli) {
   tlmc_session_options options;
   tl_cli_session_options(cli, &options);
-  uint64_t available = available_bytes();
-  // Random weights would be made for nothing.
-  if (!cli->facts.has_weights && available && cli->facts.weights_bytes > available) {
-    return print(cli, "fits", "no, the weights alone need more than the %s available",
-                 size_of(available).text);
-  }
-  tl_status status = tl_cli_session_open(cli, &options);
+  tl_status status = tl_cli_session_reserve(cli, &options);
   if (tl_ok(status)) return print_fit(cli);
   if (status == TL_USAGE) return status;
   status = print(cli, "fits", "no: %s", cli->error.text);

@@ -28,7 +28,7 @@ typedef struct tl_device_config {
   uint64_t step_bytes;                        // of the step block
   uint64_t pages_count[TL_GROUPS_MAX];        // pages of each KV group
   bool prefault;                              // commit all memory now
-  uint64_t random_seed;                       // fills the weights of a skeleton
+  uint64_t random_seed;                       // of a skeleton's weights, made at the first run
 } tl_device_config;
 
 typedef struct tl_device_vtable {
@@ -63,7 +63,7 @@ typedef struct tl_device_vtable {
   tl_status (*read_page)(tl_device *device, uint32_t group, int32_t page, void *out_bytes);
   tl_status (*write_page)(tl_device *device, uint32_t group, int32_t page, const void *bytes);
 
-  // Bytes the device holds now, for `info` and `bench`.
+  // Bytes the device holds now, without weights, for `info` and `bench`.
   uint64_t (*memory_bytes)(const tl_device *device);
 } tl_device_vtable;
 

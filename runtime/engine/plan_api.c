@@ -166,7 +166,6 @@ void tlmc_plan_close(tlmc_plan *plan) {
 
 tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
   const tl_plan_tables *t = &plan->plan.tables;
-  const tl_plan_section *weights = tl_plan_find(&plan->plan, TL_PLAN_SECTION_WEIGHTS, 0);
   size_t size = out_facts->size;
   if (size < sizeof(tlmc_plan_facts) || size > TL_OPTIONS_BYTES_MAX) return TLMC_USAGE;
   tlmc_plan_facts facts = {.size = size,
@@ -183,7 +182,7 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
                            .has_weights = (int32_t)t->models->has_weights,
                            .stop_ids = plan->stop_ids,
                            .stop_ids_count = plan->stop_ids_count,
-                           .weights_bytes = weights ? weights->bytes : 0};
+                           .weights_bytes = tl_plan_weights_bytes(t)};
   memset(out_facts, 0, size);
   memcpy(out_facts, &facts, sizeof facts);
   return TLMC_OK;

@@ -11,6 +11,7 @@
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/plan/code.h"
+#include "runtime/plan/describe.h"
 
 enum { ALIGN = 4096 };
 
@@ -25,6 +26,7 @@ typedef struct cpu_device {
   tl_device_config config;
   const char *weights;
   tl_code code;
+  bool is_filled; // `random` is
   tl_memory step, scratch, random, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
   uint64_t scratch_bytes;         // per thread
   launch *launches;               // of all programs, by row of the launch table
@@ -82,18 +84,21 @@ static tl_status reserve(cpu_device *d, tl_diag *diag) {
   return TL_OK;
 }
 
+// Weights of a skeleton, made before the first run: who only asks what would be needed need not
+// have that memory.
+static void fill_random(cpu_device *d) {
+  if (!d->random.bytes || d->is_filled) return;
+  tl_random_fill(d->config.tables, d->random.bytes, d->config.random_seed, d->config.pool);
+  d->is_filled = true;
+}
+
 static tl_status find_weights(cpu_device *d, tl_diag *diag) {
   d->weights = d->config.weights;
   if (d->weights) return TL_OK;
-  const tl_plan_tables *t = d->config.tables;
-  uint64_t bytes = 0;
-  for (uint32_t i = 0; i < t->weights_count; i++) {
-    uint64_t end = t->weights[i].offset + t->weights[i].bytes;
-    if (end > bytes) bytes = end;
-  }
+  uint64_t bytes = tl_plan_weights_bytes(d->config.tables);
   TL_TRY(tl_memory_reserve(bytes, "random weights", false, &d->random, diag));
-  tl_random_fill(t, d->random.bytes, d->config.random_seed, d->config.pool);
   d->weights = d->random.bytes;
+  if (d->config.prefault) fill_random(d);
   return TL_OK;
 }
 
@@ -204,6 +209,7 @@ static tl_status run(tl_device *device, uint32_t program, tl_diag *diag) {
   cpu_device *d = (cpu_device *)device;
   (void)diag;
   d->program = &d->config.tables->programs[program];
+  fill_random(d);
   tl_pool_run(d->config.pool, run_thread, d);
   return TL_OK;
 }
@@ -248,7 +254,7 @@ static tl_status write_page(tl_device *device, uint32_t group, int32_t page, con
 
 static uint64_t memory_bytes(const tl_device *device) {
   const cpu_device *d = (const cpu_device *)device;
-  uint64_t total = d->step.bytes_count + d->scratch.bytes_count + d->random.bytes_count;
+  uint64_t total = d->step.bytes_count + d->scratch.bytes_count;
   for (int i = 0; i < TL_PLAN_SYMBOL_COUNT; i++)
     total += d->arenas[i].bytes_count;
   for (int i = 0; i < TL_GROUPS_MAX; i++)
