@@ -26,7 +26,8 @@ ALL_LEVELS, ONE_LEVEL = "cpu", "cpu:x86-64-v4-bf16"
 RSS_MIB_MAX = 512
 PLAN_TO_CHECKPOINT_MAX = 1.03
 LEVELS_RATIO_MAX = 1.02
-BUILD_TO_COPY_MAX = 2.0
+# Weights cost as much as copying them a few times; kernels cost seconds, whatever the model's size.
+COPIES_MAX, COMPILE_SECONDS_MAX = 3, 10
 
 
 def spent(command):
@@ -90,7 +91,8 @@ def summary(options, scratch):
     plan_bytes = rounds[0]["plan_bytes"]
     return {
         "peak RSS, MiB": (max(r["rss_mib"] for r in rounds), RSS_MIB_MAX),
-        "build / (cp + sync)": (statistics.median(r["build_s"] / r["copy_s"] for r in rounds), BUILD_TO_COPY_MAX),
+        "(build - 10 s) / (cp + sync)": (statistics.median(
+            max(0, r["build_s"] - COMPILE_SECONDS_MAX) / r["copy_s"] for r in rounds), COPIES_MAX),
         "plan / checkpoint": (plan_bytes / source_bytes(options.checkpoint), PLAN_TO_CHECKPOINT_MAX),
         "all levels / one level": (plan_bytes / one_level_bytes(options, scratch), LEVELS_RATIO_MAX),
     }
@@ -122,7 +124,7 @@ def main():
         print(f"build_memory.py: {fault}", file=sys.stderr)
         return 2
     for name, (value, limit) in found.items():
-        print(f"{name:26}{value:10.3f}   limit {limit:<6}{'kept' if value <= limit else 'BROKEN'}")
+        print(f"{name:30}{value:10.3f}   limit {limit:<6}{'kept' if value <= limit else 'BROKEN'}")
     if options.json:
         options.json.write_text(json.dumps({name: value for name, (value, _) in found.items()}, indent=1) + "\n")
     return 0 if all(value <= limit for value, limit in found.values()) else 1
