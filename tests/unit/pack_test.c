@@ -314,7 +314,7 @@ static void test_faults(void) {
     const char *words;
   } cases[] = {
       {"weight %w : bf16[4,4] = tensor(\"lost\")\n", TL_INPUT, TL_OK, "lost"},
-      {"weight %w : bf16[4,4] = tensor(\"bf16_4_5\")\n", TL_INPUT, TL_OK, "gives [4,5]"},
+      {"weight %w : bf16[4,4] = tensor(\"bf16_4_5\")\n", TL_INPUT, TL_OK, "is [4,5]"},
       {"weight %w : q8g32[4,40] = tensor(\"f32_4_40_99\")\n", TL_OK, TL_INPUT, "quantised"},
       {"weight %w : q4g32[4,40] = tensor(\"f32_4_40\")\n", TL_UNSUPPORTED, TL_OK, "packed"},
       {"weight %w : f32[2,5000000] = tensor(\"f32_2_5000000\")\n", TL_UNSUPPORTED, TL_OK, "16 MiB"},
