@@ -153,7 +153,7 @@ static tl_status bad_number(const tl_lexer *lexer, size_t begin, const char *wha
 }
 
 tl_status tl_lexer_integer(tl_lexer *lexer, const char *what, int64_t *out_value) {
-  size_t begin;
+  size_t begin = 0;
   TL_TRY(take_number(lexer, what, &begin));
   tl_str text = tl_str_slice(lexer->line, begin, lexer->at);
   if (tl_str_to_i64(text, out_value)) return TL_OK;
@@ -161,7 +161,7 @@ tl_status tl_lexer_integer(tl_lexer *lexer, const char *what, int64_t *out_value
 }
 
 tl_status tl_lexer_real(tl_lexer *lexer, const char *what, double *out_value) {
-  size_t begin;
+  size_t begin = 0;
   TL_TRY(take_number(lexer, what, &begin));
   tl_str text = tl_str_slice(lexer->line, begin, lexer->at);
   if (tl_decimal_to_f64(text, out_value)) return TL_OK;
@@ -222,7 +222,7 @@ tl_status tl_lexer_string(tl_lexer *lexer, const char *what, tl_str *out_text) {
 }
 
 static tl_status take_symbol(tl_lexer *lexer, const tl_symbols *symbols, int *out_index) {
-  tl_str word;
+  tl_str word = {0};
   TL_TRY(tl_lexer_word(lexer, "a dim: a number, a symbol or number*symbol", &word));
   for (int s = 0; s < symbols->count; s++) {
     if (!tl_str_equal(symbols->names[s], word)) continue;

@@ -8,7 +8,7 @@ enum { BYTES_HEADROOM = 256 }; // bits of an element with a scale of its own, an
 
 static const tl_format_info formats[] = {
 #define FORMAT(name, text, class, bits, group_n, group_k, scale, scale2, zero, permuted, summary)  \
-  {{text, sizeof text - 1},                                                                        \
+  {{text, sizeof(text) - 1},                                                                       \
    TL_CLASS_##class,                                                                               \
    bits,                                                                                           \
    group_n,                                                                                        \
@@ -17,7 +17,7 @@ static const tl_format_info formats[] = {
    scale2##_BITS,                                                                                  \
    zero,                                                                                           \
    permuted,                                                                                       \
-   {summary, sizeof summary - 1}},
+   {summary, sizeof(summary) - 1}},
 #include "ir/formats.def"
 #undef FORMAT
 };

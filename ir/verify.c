@@ -270,7 +270,7 @@ static void check_node(verifier *v, size_t index) {
 static void check_use(verifier *v, const tl_node *node) {
   static const char *const words[] = {
       [TL_NODE_WEIGHT] = "weight", [TL_NODE_TABLE] = "table", [TL_NODE_STATE] = "state",
-      [TL_NODE_OP] = "result",     [TL_NODE_INPUT] = "input",
+      [TL_NODE_OP] = "result",     [TL_NODE_INPUT] = "input", [TL_NODE_OUTPUT] = "output",
   };
   const value_record *record = node->result ? tl_value_map_find(&v->values, node->result) : NULL;
   if (!record) return;

@@ -234,13 +234,12 @@ static tl_status check_dims(const binder *b, const tl_weight_eval *eval, const t
   const tl_type *type = &node->result->type;
   const int64_t all[3] = {eval->matrices, eval->rows, eval->columns};
   const int64_t *found = eval->rank == 3 ? all : all + 1;
-  int64_t declared[TL_RANK_MAX];
-  bool same = eval->rank == type->rank;
-  for (int i = 0; i < type->rank; i++) {
+  int64_t declared[TL_RANK_MAX] = {0};
+  for (int i = 0; i < type->rank; i++)
     declared[i] = type->dims[i].constant;
-    same &= tl_dim_is_constant(type->dims[i]);
-    same = same && declared[i] == found[i];
-  }
+  bool same = eval->rank == type->rank;
+  for (int i = 0; same && i < eval->rank; i++)
+    same = tl_dim_is_constant(type->dims[i]) && declared[i] == found[i];
   if (same) return TL_OK;
   char is[DIMS_TEXT], gives[DIMS_TEXT];
   print_dims(declared, type->rank, is);

@@ -21,9 +21,9 @@ typedef struct tl_cpu_plan {
   uint32_t output; // row of the buffer table
 } tl_cpu_plan;
 
-// Adds weights, groups, states, buffers and arguments to `builder`. `kv_types` is a bit mask of
+// Adds weights, groups, states, buffers and arguments to `tables`. `kv_types` is a bit mask of
 // tl_plan_kv_type. TL_UNSUPPORTED names what the target cannot do.
-tl_status tl_cpu_plan_build(const tl_program *program, uint32_t kv_types, tl_plan_builder *builder,
+tl_status tl_cpu_plan_build(const tl_program *program, uint32_t kv_types, tl_plan_builder *tables,
                             tl_cpu_plan *out_plan, tl_diag *diag) TL_CHECKED;
 
 #endif

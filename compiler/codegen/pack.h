@@ -21,11 +21,11 @@ tl_status tl_packer_create(tl_arena *arena, const tl_plan_builder *builder,
                            tl_diag *diag) TL_CHECKED;
 
 // Writes bytes [begin, end) of the weights section to `out`, which must be zeroed; both are
-// multiples of TL_PLAN_PAGE_BYTES, but `end` may be that of the section. A tl_plan_fill: `packer`
+// multiples of TL_PLAN_PAGE_BYTES, but `end` may be that of the section. A tl_plan_fill: `context`
 // is a tl_packer. Takes at most TL_PACKER_SCRATCH_BYTES of `scratch`, where the caller may free it
 // after. Any number of threads at once if the source's `read` allows that. TL_INPUT for a number
 // that cannot be quantised, or what the source returns.
-tl_status tl_packer_fill(void *packer, uint64_t begin, uint64_t end, char *out, tl_arena *scratch,
+tl_status tl_packer_fill(void *context, uint64_t begin, uint64_t end, char *out, tl_arena *scratch,
                          tl_diag *diag) TL_CHECKED;
 
 enum { TL_PACKER_SCRATCH_BYTES = 16 << 20 };

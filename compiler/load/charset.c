@@ -77,7 +77,8 @@ tl_status tl_charclasses_register(tl_charclasses *classes, const tl_charset *set
   for (uint32_t i = 0; i < classes->sets_count; i++) {
     const tl_charset *have = &classes->sets[i];
     if (have->count != set->count) continue;
-    if (set->count && memcmp(have->bounds, set->bounds, set->count * sizeof *set->bounds)) continue;
+    if (set->count && memcmp(have->bounds, set->bounds, set->count * sizeof *set->bounds) != 0)
+      continue;
     *out_index = i;
     return TL_OK;
   }

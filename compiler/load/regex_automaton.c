@@ -143,8 +143,8 @@ static tl_status find_state(builder *b, uint32_t *out_state) {
   uint32_t at = tl_word_hash((const char *)b->list, bytes) % (2 * STATES_MAX);
   for (; b->slots[at]; at = (at + 1) % (2 * STATES_MAX)) {
     const state *have = &b->states[b->slots[at]];
-    if (have->count != b->list_count || memcmp(b->items + have->begin, b->list, bytes) != 0)
-      continue;
+    if (have->count != b->list_count) continue;
+    if (bytes && memcmp(b->items + have->begin, b->list, bytes) != 0) continue;
     *out_state = b->slots[at];
     return TL_OK;
   }

@@ -84,7 +84,7 @@ tl_status tl_build_added_tokens(tl_build *build) {
   if (!build->added) return TL_MEMORY;
   for (size_t i = 0; i < count; i++) {
     const tl_json *node = tl_json_item(list, i);
-    tl_build_added added;
+    tl_build_added added = {0};
     TL_TRY(read_added(build, node, &added));
     if (added.text.length == 0) continue;
     TL_TRY(give_id(build, node, &added));

@@ -68,7 +68,9 @@ int64_t tl_kernel_unit(const tl_kernel *kernel, int64_t limit) {
     for (int i = 0; i < segment->statements_count; i++) {
       const tl_statement *statement = &segment->statements[i];
       if (!tl_statement_of(statement->kind)->has_unit) continue;
-      unit = unit / greatest_divisor(unit, statement->ints[0]) * statement->ints[0];
+      int64_t own = statement->ints[0];
+      if (own < 1) return 0;
+      unit = unit / greatest_divisor(unit, own) * own;
       if (unit > limit) return 0;
     }
   }

@@ -118,7 +118,7 @@ static tl_status print_end(tl_cli *cli, const tl_cli_generation *generation) {
 
 tl_status tl_cli_run(tl_cli *cli) {
   const tl_cli_options *options = &cli->options;
-  tl_str text;
+  tl_str text = {0};
   int32_t *ids;
   size_t count;
   tlmc_session_options session;

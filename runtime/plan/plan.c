@@ -210,7 +210,7 @@ static tl_status verifier_init(verifier *v, const tl_plan *plan, bool trust, tl_
                   "section checksums has %llu bytes, expected 8 for each MiB of weights",
                   (unsigned long long)(checksums ? checksums->bytes : 0));
   }
-  if (trust || !chunks) return TL_OK;
+  if (trust || !chunks || !checksums) return TL_OK;
   v->weights = tl_plan_bytes(plan, weights);
   v->checksums = plan->bytes + checksums->offset;
   return TL_OK;

@@ -49,7 +49,7 @@ TL_REF_OP(group_topk) {
   const tl_ref_tensor *scores = &args->operands[0];
   const float *bias = args->present[1] ? args->operands[1].f : NULL;
   int64_t count = scores->dims[1], k = args->attrs[K].i;
-  pool experts, groups;
+  pool experts = {0}, groups = {0};
   if (!create_pool(args->scratch, count, &experts) ||
       !create_pool(args->scratch, args->attrs[GROUPS].i, &groups)) {
     return TL_MEMORY;

@@ -31,8 +31,8 @@ double tl_ref_activation(int64_t kind, double x) {
   case 5: return x < 0 ? 0 : x * x;
   case 6: return tanh(x);
   case 7: return sigmoid(x);
+  default: return NAN;
   }
-  return NAN;
 }
 
 double tl_ref_dot(const float *a, const float *b, int64_t count) {

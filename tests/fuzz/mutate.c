@@ -39,7 +39,8 @@ static void put_piece(edit *e, size_t at, const char *const *pieces) {
     count++;
   const char *piece = pieces[next_random(e, count)];
   if (next_random(e, 2)) drop(e, at, strlen(piece));
-  memcpy(e->data + at, piece, insert(e, at, strlen(piece)));
+  size_t length = insert(e, at, strlen(piece));
+  if (length) memcpy(e->data + at, piece, length);
 }
 
 static void copy_range(edit *e, size_t at) {

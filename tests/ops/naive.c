@@ -284,8 +284,8 @@ static int64_t better(const double *items, const bool *usable, int64_t first, in
 static void group_topk(const tl_ref_args *a, double *out) {
   int64_t experts = dim(a, 0, 1), k = a->attrs[0].i, groups = a->attrs[1].i;
   int64_t size = experts / groups;
-  double items[VALUES_MAX], sums[VALUES_MAX];
-  bool every[VALUES_MAX], usable[VALUES_MAX];
+  double items[VALUES_MAX] = {0}, sums[VALUES_MAX] = {0};
+  bool every[VALUES_MAX], usable[VALUES_MAX] = {0};
   CHECK(experts <= VALUES_MAX);
   memset(every, true, sizeof every);
   for (int64_t t = 0; t < dim(a, 0, 0); t++) {

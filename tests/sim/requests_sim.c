@@ -174,7 +174,7 @@ static void simulate(sim *m, uint64_t seed, int64_t totals[4]) {
     disturb(m);
     for (int i = 0; i < STRANGERS; i++)
       visit(m, &m->strangers[i]);
-    CHECK(tlmc_session_step(m->toy.session, NULL, &error) == TLMC_OK);
+    CHECK(tlmc_session_step(m->toy.session, NULL, &error) == TLMC_OK && m->toy.session);
     kv_verify(m->toy.session->kv);
     for (int i = 0; i < m->submitted; i++) {
       request *r = &m->requests[i];

@@ -495,6 +495,7 @@ static void test_kills(void) {
   CHECK(access(temporary, F_OK) != 0 && errno == ENOENT);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): a tl_plan_fill
 static tl_status fail_fill(void *context, uint64_t begin, uint64_t end, char *out,
                            tl_arena *scratch, tl_diag *sink) {
   (void)context, (void)begin, (void)end, (void)out, (void)scratch;
