@@ -116,7 +116,8 @@ static char short_escape(char letter) {
 
 static tl_status scan_escape(tl_json_reader *reader, size_t *at) {
   tl_str text = text_of(reader);
-  char letter = *at + 1 < text.length ? text.data[*at + 1] : 0;
+  if (*at + 1 == text.length) return fault(reader, *at, 1, "the string has no closing quote");
+  char letter = text.data[*at + 1];
   size_t end = *at + 2;
   if (letter == 'u') {
     if (unicode_escape(text, *at + 2, &end) < 0)
