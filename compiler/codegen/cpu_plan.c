@@ -11,8 +11,6 @@
 enum {
   MATMUL_ROWS = 128, // rows of one item: panels stay in L2 over them
   OTHER_ROWS = 4,
-  TILE_ROWS = 24, // of a matmul's tile; FEW_ROWS in templates/cpu/matmul.c
-  QUERY_ROWS = 6, // of attention's tile
   STATE_ARGS = 3  // a state operand is its address, bytes from page to page, group
 };
 
@@ -287,7 +285,7 @@ static tl_status draft_matmul(draft *d) {
       arg_weight(d, segment->weights[w], 0, TL_PLAN_LAYOUT_PANEL64);
   }
   d->launch.grid_items = (uint32_t)units;
-  d->scratch_bytes = (uint32_t)(TILE_ROWS * unit * first->weights_count * 4);
+  d->scratch_bytes = (uint32_t)(TL_TILE_ROWS * unit * first->weights_count * 4);
   add_calls(d);
   return TL_OK;
 }
@@ -345,7 +343,9 @@ static tl_status draft_attention(draft *d) {
   d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
   d->launch.grid_items = (uint32_t)a->kv_heads;
   d->launch.grid_rows = 1;
-  d->scratch_bytes = (uint32_t)(QUERY_ROWS * (64 * 2 + round_up(a->value, 16) * 2) * 4);
+  // Scores, weights, two sums, queries; values of one step of the tile unit.
+  int64_t value = round_up(a->value, 16), row = 64 * 2 + value * 2 + round_up(a->key, 16);
+  d->scratch_bytes = (uint32_t)((TL_QUERY_ROWS * row + 32 / 2 * value) * 4);
   return TL_OK;
 }
 

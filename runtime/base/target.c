@@ -1,6 +1,11 @@
 // The table of targets.
 #include "runtime/base/target.h"
 
+#if defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 const tl_target_info *tl_target_of(int target) {
   static const tl_target_info infos[TL_TARGET_COUNT] = {
 #define TARGET(name, text, device, rank, llvm_cpu, features, summary)                              \
@@ -18,6 +23,15 @@ int tl_target_from_text(tl_str text) {
   return target;
 }
 
+#if defined(__x86_64__)
+// Linux gives the tile registers to processes that ask for them; asking again is harmless.
+static bool has_tiles(void) {
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; // of arch_prctl
+  return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+         syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#endif
+
 bool tl_target_runs_here(int target) {
 #if defined(__x86_64__)
   bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -25,11 +39,12 @@ bool tl_target_runs_here(int target) {
   bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
             __builtin_cpu_supports("avx512cd");
+  bool bf16 = v4 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
   switch (target) {
   case TL_TARGET_CPU_V3: return v3;
   case TL_TARGET_CPU_V4: return v4;
-  case TL_TARGET_CPU_V4_BF16:
-    return v4 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  case TL_TARGET_CPU_V4_BF16: return bf16;
+  case TL_TARGET_CPU_V4_AMX: return bf16 && has_tiles();
   default: return false;
   }
 #else

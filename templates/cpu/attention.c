@@ -15,14 +15,16 @@ void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int
 // Query vectors of one tile: consecutive (row, query head) pairs of one key head.
 typedef struct tile {
   int64_t count;
-  int64_t position[TL_MICRO_ROWS];
-  const char *query[TL_MICRO_ROWS];
-  char *out[TL_MICRO_ROWS];
-  float largest[TL_MICRO_ROWS], total[TL_MICRO_ROWS];
-  float *scores; // [TL_MICRO_ROWS][64]
-  char *weights; // [TL_MICRO_ROWS][64] in T_CACHE
-  float *part;   // [TL_MICRO_ROWS][padded value]
-  float *sum;    // the same
+  int64_t position[TL_MICRO_ROWS_MAX];
+  char *out[TL_MICRO_ROWS_MAX];
+  float largest[TL_MICRO_ROWS_MAX], total[TL_MICRO_ROWS_MAX];
+  float *scores;      // [TL_QUERY_ROWS][64]
+  float *part;        // [TL_QUERY_ROWS][padded value]
+  float *sum;         // the same
+  char *weights;      // [TL_QUERY_ROWS][64] in T_CACHE
+  char *queries;      // [TL_QUERY_ROWS][T_KEY] in T_CACHE
+  char *last;         // values of the last positions, see last_values
+  int64_t tiles_rows; // of the tile registers
 } tile;
 
 TL_INLINE int64_t cell(void) {
@@ -47,14 +49,15 @@ TL_INLINE int64_t first_visible(int64_t position) {
 
 TL_INLINE void score(tile *t, const char *keys) {
   for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW) {
-    tl_micro m = {.panel = keys + column * pair_bytes(),
+    tl_micro m = {.x = t->queries,
+                  .x_step = T_KEY * cell(),
+                  .panel = keys + column * pair_bytes(),
                   .panel_step = 64 * pair_bytes(),
                   .columns = T_KEY,
                   .out = t->scores + column,
-                  .out_stride = 64};
-    for (int64_t r = 0; r < t->count; r++)
-      m.x[r] = t->query[r];
-    tl_micro_rows(&m, T_CACHE, t->count, TL_MICRO_VECTORS, column);
+                  .out_stride = 64,
+                  .tiles_rows = &t->tiles_rows};
+    tl_micro_rows(&m, T_CACHE, t->count, TL_MICRO_VECTORS, column, T_KEY % TL_TILES_STEP != 0);
   }
 }
 
@@ -98,29 +101,56 @@ TL_INLINE float weigh(tile *t, int64_t r, int64_t block) {
   return keep;
 }
 
-TL_INLINE void mix_columns(tile *t, const char *values, int64_t count, int64_t column,
+TL_INLINE void mix_columns(tile *t, tl_micro *m, const char *values, int64_t column,
                            const int vectors) {
-  tl_micro m = {.panel = values + column * pair_bytes(),
-                .panel_step = padded() * pair_bytes(),
-                .columns = count,
-                .out = t->part + column,
-                .out_stride = padded()};
-  for (int64_t r = 0; r < t->count; r++)
-    m.x[r] = t->weights + r * 64 * cell();
-  tl_micro_rows(&m, T_CACHE, t->count, vectors, column);
+  m->panel = values + column * pair_bytes();
+  m->out = t->part + column;
+  tl_micro_rows(m, T_CACHE, t->count, vectors, column, false);
 }
 
-// part = weights x values of the block's first `count` positions.
-TL_INLINE void mix(tile *t, const char *values, int64_t count) {
+// part (+)= weights x values of positions [first, first + count) of a block, their values at
+// `values`.
+TL_INLINE void mix_positions(tile *t, const char *values, int64_t first, int64_t count) {
   int64_t column = 0;
+  tl_micro m = {.x = t->weights + first * cell(),
+                .x_step = 64 * cell(),
+                .panel_step = padded() * pair_bytes(),
+                .columns = count,
+                .more = first > 0,
+                .out_stride = padded(),
+                .tiles_rows = &t->tiles_rows};
   for (; column + TL_MICRO_VECTORS * VW <= padded(); column += TL_MICRO_VECTORS * VW)
-    mix_columns(t, values, count, column, TL_MICRO_VECTORS);
+    mix_columns(t, &m, values, column, TL_MICRO_VECTORS);
   for (; column < padded(); column += VW)
-    mix_columns(t, values, count, column, 1);
+    mix_columns(t, &m, values, column, 1);
+}
+
+// A copy of `count` positions' values, zeros up to a whole step of the tile unit: what lies after
+// them in the page may be another sequence's.
+TL_INLINE const char *last_values(const tile *t, const char *values, int64_t count) {
+  int64_t pair_row = padded() * pair_bytes();
+  for (int64_t i = 0; i < TL_TILES_STEP / 2; i++) {
+    const vu_loose *from = (const vu_loose *)(values + i * pair_row);
+    vu_loose *to = (vu_loose *)(t->last + i * pair_row);
+    uint32_t mask = 2 * i + 1 < count ? 0xffffffffu : 2 * i < count ? 0xffffu : 0;
+    for (int64_t c = 0; c < padded() / VW; c++)
+      to[c] = mask ? from[c] & mask : (vu){0};
+  }
+  return t->last;
+}
+
+// part = weights x values of the block's first `count` positions. The tile unit always takes whole
+// steps of them, so that a row's sum does not depend on how many positions its neighbours see.
+TL_INLINE void mix(tile *t, const char *values, int64_t count) {
+  int64_t rest = TL_TILES && T_CACHE == TL_CPU_BF16 ? count % TL_TILES_STEP : 0;
+  if (count > rest) mix_positions(t, values, 0, count - rest);
+  if (rest == 0) return;
+  values += (count - rest) / 2 * padded() * pair_bytes();
+  mix_positions(t, last_values(t, values, rest), count - rest, TL_TILES_STEP);
 }
 
 TL_INLINE void run_block(tile *t, const char *head, int64_t block, int64_t count) {
-  float keep[TL_MICRO_ROWS];
+  float keep[TL_MICRO_ROWS_MAX];
   score(t, head);
   for (int64_t r = 0; r < t->count; r++)
     keep[r] = weigh(t, r, block);
@@ -176,29 +206,40 @@ TL_INLINE void zero_tail(const tl_arg *args, int64_t row) {
     out[i] = 0;
 }
 
-TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, int64_t item) {
+TL_INLINE void copy_query(char *to, const char *from) {
+  for (int64_t i = 0; i < T_KEY * cell() / 4; i++)
+    ((uint32_t *)to)[i] = ((const uint32_t *)from)[i];
+}
+
+TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, int64_t item,
+                        int64_t *tiles_rows) {
   const tl_step_work *work =
       (const tl_step_work *)((const char *)step + step->work) + item / T_HEADS;
   int64_t head = item % T_HEADS, vectors = work->rows_count * T_QUERIES;
   const int32_t *pages =
       tl_step_ints(step, step->pages[args[4].i]) + (int64_t)work->sequence * step->pages_max;
   int64_t in_bytes = cell(), out_bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
-  tile t = {.scores = (float *)scratch};
-  t.part = t.scores + TL_MICRO_ROWS * 64;
-  t.sum = t.part + TL_MICRO_ROWS * padded();
-  t.weights = (char *)(t.sum + TL_MICRO_ROWS * padded());
+  tile t = {.scores = (float *)scratch, .tiles_rows = *tiles_rows};
+  t.part = t.scores + TL_QUERY_ROWS * 64;
+  t.sum = t.part + TL_QUERY_ROWS * padded();
+  t.weights = (char *)(t.sum + TL_QUERY_ROWS * padded());
+  t.queries = t.weights + TL_QUERY_ROWS * 64 * cell();
+  t.last = t.queries + TL_QUERY_ROWS * (T_KEY + 15) / 16 * 16 * cell();
   for (int64_t v = 0; v < vectors; v += t.count) {
-    t.count = vectors - v < TL_MICRO_ROWS ? vectors - v : TL_MICRO_ROWS;
+    int64_t most = tl_micro_rows_max(T_CACHE);
+    t.count = vectors - v < most ? vectors - v : most;
     for (int64_t r = 0; r < t.count; r++) {
       int64_t row = (v + r) / T_QUERIES, query = head * T_QUERIES + (v + r) % T_QUERIES;
       t.position[r] = work->first_position + row;
-      t.query[r] =
-          (const char *)args[0].in + (work->first_row + row) * args[5].i + query * T_KEY * in_bytes;
+      copy_query(t.queries + r * T_KEY * in_bytes,
+                 (const char *)args[0].in + (work->first_row + row) * args[5].i +
+                     query * T_KEY * in_bytes);
       t.out[r] =
           (char *)args[1].out + (work->first_row + row) * args[6].i + query * T_VALUE * out_bytes;
     }
     run_tile(&t, args, pages, head);
   }
+  *tiles_rows = t.tiles_rows;
   if (head == T_HEADS - 1) {
     for (int64_t row = 0; row < work->rows_count; row++)
       zero_tail(args, work->first_row + row);
@@ -207,6 +248,8 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
 
 void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int64_t begin,
                      int64_t end) {
+  int64_t tiles_rows = 0;
   for (int64_t item = begin; item < end; item++)
-    run_item(args, step, scratch, item);
+    run_item(args, step, scratch, item, &tiles_rows);
+  tl_tiles_finish(tiles_rows);
 }

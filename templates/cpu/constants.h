@@ -8,6 +8,12 @@
 // Element formats as templates know them.
 enum { TL_CPU_F32, TL_CPU_BF16, TL_CPU_F16, TL_CPU_Q8G32 };
 
+// Rows that a kernel's scratch memory has room for.
+enum {
+  TL_TILE_ROWS = 64, // of a matmul's tile
+  TL_QUERY_ROWS = 16 // query vectors of attention's tile
+};
+
 #define TL_CONSTANT extern __attribute__((visibility("hidden"))) const
 
 TL_CONSTANT int64_t T_WEIGHT;      // format of the weights

@@ -1,7 +1,7 @@
 // matmul: rows of a buffer times packed weights, the statements of a segment on each tile.
 //
 //   x (rows, T_COLUMNS) in T_INPUT, w panel64 or q8g32 (N, T_COLUMNS)
-//   tile (<= 6, T_WEIGHTS * unit)
+//   tile (<= TL_TILE_ROWS, T_WEIGHTS * unit)
 //   args: x, end of each segment in units .., for each segment {N, weights ..}, operands ..
 //   item: unit * blocks + block: T_BLOCK rows of one unit's columns; neighbours share panels
 #include "templates/cpu/micro.h"
@@ -18,7 +18,9 @@ typedef struct unit {
 } unit;
 
 // Rows that go through the weights together: K is then cut into blocks that stay in the first cache
-// while all tiles of rows pass over them, and the accumulators are carried on in the tile.
+// while all tiles of rows pass over them, and the accumulators are carried on in the tile. The tile
+// unit needs it for any number of rows, the others only until panels come from the second cache
+// fast enough.
 enum { FEW_ROWS = 24, BLOCK_COLUMNS = 256 };
 
 TL_INLINE int64_t panel_bytes(int64_t columns) {
@@ -38,6 +40,16 @@ TL_INLINE const char *input_row(const tl_arg *args, const tl_step *step, int64_t
   return (const char *)args[0].in + from * T_INPUT_BYTES;
 }
 
+// Rows from `row` on that lie evenly in memory, at most `most`: all that are not picked.
+TL_INLINE int64_t even_rows(const tl_step *step, int64_t row, int64_t most) {
+  if (!T_WANTED || most < 3) return most;
+  const int32_t *wanted = tl_step_ints(step, step->wanted) + row;
+  int64_t count = 2;
+  while (count < most && wanted[count] - wanted[count - 1] == wanted[1] - wanted[0])
+    count++;
+  return count;
+}
+
 // Where a tile's rows come from and where a panel's columns go.
 typedef struct place {
   const tl_arg *args;
@@ -45,48 +57,58 @@ typedef struct place {
   const tl_tile *tile;
   const char *panel;
   float *out;
+  int64_t *tiles_rows;
 } place;
 
-// Columns [k, k + count) of K, all rows of the tile in turns of at most TL_MICRO_ROWS.
-TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_t count) {
-  int64_t rows = at->tile->rows, tiles = (rows + TL_MICRO_ROWS - 1) / TL_MICRO_ROWS;
+// Columns [k, k + count) of K, all rows of the tile in turns.
+TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_t count,
+                              const int vectors) {
+  int64_t rows = at->tile->rows, most = tl_micro_rows_max(T_WEIGHT);
+  int64_t turns = (rows + most - 1) / most, share = (rows + turns - 1) / turns, here;
   tl_micro m = {.panel = at->panel + panel_bytes(k) + column * cell_bytes(),
                 .panel_step = 64 * cell_bytes(),
                 .columns = count,
                 .more = k > 0,
-                .out_stride = at->tile->stride};
-  for (int64_t t = 0; t < tiles; t++) {
-    int64_t first = rows * t / tiles, here = rows * (t + 1) / tiles - first;
-    for (int64_t r = 0; r < here; r++) {
-      m.x[r] = input_row(at->args, at->step, at->tile->row + first + r) +
-               k * (T_INPUT == TL_CPU_BF16 ? 2 : 4);
-    }
+                .out_stride = at->tile->stride,
+                .tiles_rows = at->tiles_rows};
+  for (int64_t first = 0, turn = 0; first < rows; first += here, turn++) {
+    here = rows - first < share ? rows - first : share;
+    here = even_rows(at->step, at->tile->row + first, here);
+    m.x = input_row(at->args, at->step, at->tile->row + first);
+    m.x_step = here > 1 ? input_row(at->args, at->step, at->tile->row + first + 1) - m.x : 0;
+    m.x += k * (T_INPUT == TL_CPU_BF16 ? 2 : 4);
     m.out = at->out + first * m.out_stride + column;
-    // The second tile of rows finds its block in the cache and has time to fetch the next one.
-    m.ahead = t == 1 ? panel_bytes(BLOCK_COLUMNS) : 0;
-    tl_micro_rows(&m, T_WEIGHT, here, TL_MICRO_VECTORS, column);
+    // The second turn finds its block in the cache and has time to fetch the next one.
+    m.ahead = rows <= most ? TL_MICRO_AHEAD : turn == 1 ? panel_bytes(BLOCK_COLUMNS) : 0;
+    tl_micro_rows(&m, T_WEIGHT, here, vectors, column, T_COLUMNS % TL_TILES_STEP != 0);
   }
 }
 
-TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, tl_tile *tile) {
+TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, tl_tile *tile,
+                        int64_t *tiles_rows) {
   int64_t panels = (u->columns + 63) / 64, first = u->index * T_UNIT;
   int64_t here = panels - first < T_UNIT ? panels - first : T_UNIT;
-  int64_t block = tile->rows > TL_MICRO_ROWS ? BLOCK_COLUMNS : T_COLUMNS;
+  int64_t block = tile->rows > tl_micro_rows_max(T_WEIGHT) ? BLOCK_COLUMNS : T_COLUMNS;
   tile->width = here * 64 * T_WEIGHTS;
   for (int64_t i = 0; i < here * T_WEIGHTS; i++) {
-    place at = {args, step, tile, .out = tile->x + i * 64};
+    place at = {args, step, tile, .out = tile->x + i * 64, .tiles_rows = tiles_rows};
     at.panel = (const char *)u->weights[i / here].in + (first + i % here) * panel_bytes(T_COLUMNS);
+    if (VW == 8 && tile->rows == 1 && T_WEIGHT != TL_CPU_Q8G32) {
+      multiply_block(&at, 0, 0, T_COLUMNS, TL_MICRO_PANEL);
+      continue;
+    }
     for (int64_t k = 0; k < T_COLUMNS; k += block) {
       int64_t count = T_COLUMNS - k < block ? T_COLUMNS - k : block;
       for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW)
-        multiply_block(&at, column, k, count);
+        multiply_block(&at, column, k, count, TL_MICRO_VECTORS);
     }
   }
 }
 
 TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, const unit *u,
-                        int64_t row, int64_t row_end) {
+                        int64_t row, int64_t row_end, int64_t *tiles_rows) {
   int64_t most = row_end - row <= FEW_ROWS ? FEW_ROWS : TL_MICRO_ROWS;
+  if (tl_micro_rows_max(T_WEIGHT) > TL_MICRO_ROWS) most = TL_TILE_ROWS;
   while (row < row_end) {
     int64_t left = row_end - row, tiles = (left + most - 1) / most;
     tl_tile tile = {.x = (float *)scratch,
@@ -95,7 +117,7 @@ TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, 
                     .row = row,
                     .column = u->index * T_UNIT * 64,
                     .columns = u->columns};
-    multiply(args, step, u, &tile);
+    multiply(args, step, u, &tile, tiles_rows);
     tl_epilogue(&tile, args, step, u->segment);
     row += tile.rows;
   }
@@ -104,13 +126,15 @@ TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, 
 void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int64_t begin,
                      int64_t end) {
   int64_t rows = T_SYMBOL_R ? step->wanted_count : step->rows_count;
-  int64_t blocks = (rows + T_BLOCK - 1) / T_BLOCK;
+  int64_t blocks = (rows + T_BLOCK - 1) / T_BLOCK, tiles_rows = 0;
   for (int64_t item = begin; item < end; item++) {
     int64_t index = item / blocks, row = item % blocks * T_BLOCK, segment = 0;
     while (segment + 1 < T_SEGMENTS && index >= args[1 + segment].i)
       segment++;
     const tl_arg *own = args + 1 + T_SEGMENTS + segment * (1 + T_WEIGHTS);
     unit u = {own + 1, segment, index - (segment ? args[segment].i : 0), own->i};
-    run_unit(args, step, scratch, &u, row, row + T_BLOCK < rows ? row + T_BLOCK : rows);
+    run_unit(args, step, scratch, &u, row, row + T_BLOCK < rows ? row + T_BLOCK : rows,
+             &tiles_rows);
   }
+  tl_tiles_finish(tiles_rows);
 }

@@ -2,10 +2,11 @@
 // in. Each output is one chain of additions along K in ascending order, whatever the number of
 // rows, so a row's result does not depend on its neighbours.
 //
-//   acc[r][c] (+)= sum over k of x[r][k] * panel[k][c]     c = 0..63 in registers of VW
+//   acc[r][c] (+)= sum over k of x[r][k] * panel[k][c]     c = 0..63, in registers
 //
 // Why it is fast: `rows` and the format are constants after inlining, the accumulators (6 x 4
-// registers of 16, or 6 x 2 of 8) stay in registers, the panel is read once as one stream.
+// registers of 16, 6 x 2 of 8, or 4 tiles of 16 x 16) stay in registers, the panel is read once as
+// one stream.
 #ifndef TL_TEMPLATES_CPU_MICRO_H
 #define TL_TEMPLATES_CPU_MICRO_H
 
@@ -13,30 +14,45 @@
 
 #include "templates/cpu/constants.h"
 #include "templates/cpu/panel.h"
+#include "templates/cpu/tiles.h"
 #include "templates/cpu/vector.h"
 
-enum { TL_MICRO_ROWS = 6, TL_MICRO_VECTORS = VW == 16 ? 4 : 2 };
+// Rows and vectors of accumulators; a single row leaves registers for a whole panel's width.
+enum { TL_MICRO_ROWS = 6, TL_MICRO_VECTORS = VW == 16 ? 4 : 2, TL_MICRO_PANEL = 64 / VW };
+
+// Rows of one use for any format, and with bf16 weights.
+enum { TL_MICRO_ROWS_MAX = TL_TILES ? 16 : TL_MICRO_ROWS };
+
+// Bytes between a panel's use and its fetch into the second cache, when all rows of the step are in
+// one pass over it. Where the dot product has an instruction of its own the hardware's prefetcher
+// keeps up with two threads and more hints only cost; elsewhere it does not.
+enum { TL_MICRO_AHEAD = TL_TILES || !TL_DOT ? 4096 : 0 };
 
 // One use: `columns` values along K, added to what `out` holds if `more`; panel rows are
-// `panel_columns` wide (64, or the padded width of values), of which [column, column +
-// TL_MICRO_VECTORS * VW) are computed.
+// `panel_step` bytes apart, of which the first vectors * VW columns are computed.
 typedef struct tl_micro {
-  const char *x[TL_MICRO_ROWS]; // input rows
-  const char *panel;            // first column of the computed ones
-  int64_t panel_step;           // bytes from k to k + pair
-  int64_t columns;              // K, or a block of it
-  bool more;                    // the sum over earlier blocks of K is in `out`
-  int64_t ahead;                // bytes ahead of its use to fetch the panel into the second cache,
-                                // 0 = not at all
-  float *out;                   // first output
-  int64_t out_stride;           // floats from row to row
+  const char *x;       // first input row
+  int64_t x_step;      // bytes from row to row
+  const char *panel;   // first column of the computed ones
+  int64_t panel_step;  // bytes from k to k + pair
+  int64_t columns;     // K, or a block of it
+  bool more;           // the sum over earlier blocks of K is in `out`
+  int64_t ahead;       // bytes ahead of its use to fetch the panel into the second cache, 0 = not
+  float *out;          // first output
+  int64_t out_stride;  // floats from row to row
+  int64_t *tiles_rows; // rows that the tile registers are set up for, 0 = not yet
 } tl_micro;
 
 #define TL_UNROLL _Pragma("unroll")
 #define TL_EACH_ACC                                                                                \
   TL_UNROLL for (int r = 0; r < rows; r++) TL_UNROLL for (int n = 0; n < vectors; n++)
 
-typedef vf tl_acc[TL_MICRO_ROWS][TL_MICRO_VECTORS];
+typedef vf tl_acc[TL_MICRO_ROWS][TL_MICRO_PANEL];
+
+TL_INLINE void tl_micro_fetch(const char *panel, int64_t ahead, int lines) {
+  if (!ahead) return;
+  TL_UNROLL for (int i = 0; i < lines; i++) __builtin_prefetch(panel + ahead + i * 64, 0, 2);
+}
 
 TL_INLINE vu vu_pair(const char *x) {
   uint32_t pair;
@@ -44,42 +60,48 @@ TL_INLINE vu vu_pair(const char *x) {
   return pair - (vu){0};
 }
 
-// bf16 x bf16: two products per step of K, `mask` clears the second one.
-TL_INLINE void tl_micro_bf16_step(tl_acc acc, const char *const *x, const char *w, uint32_t mask,
-                                  const int rows, const int vectors) {
-  vu weights[TL_MICRO_VECTORS];
+// bf16 x bf16: two products per step of K, `mask` clears the second one. Without a dot product the
+// even values of all rows come first: then the widened weights of both halves need not be held at
+// once.
+TL_INLINE void tl_micro_bf16_step(tl_acc acc, const char *x, int64_t x_step, const char *w,
+                                  uint32_t mask, const int rows, const int vectors) {
+#if TL_DOT
+  vu weights[TL_MICRO_PANEL];
   TL_UNROLL for (int n = 0; n < vectors; n++) {
     weights[n] = *(const vu_loose *)(w + n * VW * 4) & mask;
   }
   TL_UNROLL for (int r = 0; r < rows; r++) {
-    vu pair = vu_pair(x[r]) & mask;
-#ifdef __AVX512BF16__
+    vu pair = vu_pair(x + r * x_step) & mask;
     TL_UNROLL for (int n = 0; n < vectors; n++) {
       acc[r][n] = (vf)_mm512_dpbf16_ps((__m512)acc[r][n], (__m512bh)weights[n], (__m512bh)pair);
     }
-#else
-    vf even = (vf)(pair << 16), odd = (vf)(pair & 0xffff0000u);
-    TL_UNROLL for (int n = 0; n < vectors; n++) {
-      acc[r][n] = vf_fma((vf)(weights[n] << 16), even, acc[r][n]);
-      acc[r][n] = vf_fma((vf)(weights[n] & 0xffff0000u), odd, acc[r][n]);
-    }
-#endif
   }
+#else
+  TL_UNROLL for (int half = 0; half < 2; half++) {
+    vf weights[TL_MICRO_PANEL];
+    if (half == 1 && mask == 0xffffu) break;
+    TL_UNROLL for (int n = 0; n < vectors; n++) {
+      vu both = *(const vu_loose *)(w + n * VW * 4);
+      weights[n] = (vf)(half ? both & 0xffff0000u : both << 16);
+    }
+    TL_UNROLL for (int r = 0; r < rows; r++) {
+      vu pair = vu_pair(x + r * x_step);
+      vf value = (vf)(half ? pair & 0xffff0000u : pair << 16);
+      TL_UNROLL for (int n = 0; n < vectors; n++) {
+        acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
+      }
+    }
+  }
+#endif
 }
 
 TL_INLINE void tl_micro_bf16(tl_acc acc, const tl_micro *m, const int rows, const int vectors) {
-  const char *x[TL_MICRO_ROWS], *w = m->panel;
-  TL_UNROLL for (int r = 0; r < rows; r++) x[r] = m->x[r];
-  for (int64_t k = 0; k + 2 <= m->columns; k += 2, w += m->panel_step) {
-    tl_micro_bf16_step(acc, x, w, 0xffffffffu, rows, vectors);
-    if (m->ahead) {
-      TL_UNROLL for (int n = 0; n < vectors * VW / 16; n++) {
-        __builtin_prefetch(w + m->ahead + n * 64, 0, 2);
-      }
-    }
-    TL_UNROLL for (int r = 0; r < rows; r++) x[r] += 4;
+  const char *x = m->x, *w = m->panel;
+  for (int64_t k = 0; k + 2 <= m->columns; k += 2, w += m->panel_step, x += 4) {
+    tl_micro_bf16_step(acc, x, m->x_step, w, 0xffffffffu, rows, vectors);
+    tl_micro_fetch(w, m->ahead, vectors * VW / 16);
   }
-  if (m->columns & 1) tl_micro_bf16_step(acc, x, w, 0xffffu, rows, vectors);
+  if (m->columns & 1) tl_micro_bf16_step(acc, x, m->x_step, w, 0xffffu, rows, vectors);
 }
 
 // f32 input with f32 or f16 weights: one product per step of K.
@@ -87,12 +109,12 @@ TL_INLINE void tl_micro_f32(tl_acc acc, const tl_micro *m, const int rows, const
                             const int is_half) {
   const char *w = m->panel;
   for (int64_t k = 0; k < m->columns; k++, w += m->panel_step) {
-    vf weights[TL_MICRO_VECTORS];
+    vf weights[TL_MICRO_PANEL];
     TL_UNROLL for (int n = 0; n < vectors; n++) {
       weights[n] = is_half ? vf_from_f16(w + n * VW * 2) : vf_load((const float *)w + n * VW);
     }
     TL_UNROLL for (int r = 0; r < rows; r++) {
-      vf x = vf_all(*(const float *)(m->x[r] + k * 4));
+      vf x = vf_all(*(const float *)(m->x + r * m->x_step + k * 4));
       TL_UNROLL for (int n = 0; n < vectors; n++) acc[r][n] = vf_fma(weights[n], x, acc[r][n]);
     }
   }
@@ -108,10 +130,10 @@ TL_INLINE void tl_micro_q8g32(tl_acc acc, const tl_micro *m, const int rows, con
     TL_EACH_ACC part[r][n] = (vf){0};
     const char *w = group + TL_PANEL_ROWS * 2 + column;
     for (int64_t j = 0; j < TL_PANEL_GROUP; j++, w += TL_PANEL_ROWS) {
-      vf weights[TL_MICRO_VECTORS];
+      vf weights[TL_MICRO_PANEL];
       TL_UNROLL for (int n = 0; n < vectors; n++) weights[n] = vf_from_i8(w + n * VW);
       TL_UNROLL for (int r = 0; r < rows; r++) {
-        vf x = vf_all(*(const float *)(m->x[r] + (k + j) * 4));
+        vf x = vf_all(*(const float *)(m->x + r * m->x_step + (k + j) * 4));
         TL_UNROLL for (int n = 0; n < vectors; n++) part[r][n] = vf_fma(weights[n], x, part[r][n]);
       }
     }
@@ -140,8 +162,8 @@ TL_INLINE void tl_micro_run(const tl_micro *m, const int64_t format, const int r
 }
 
 // Runs `rows` in 1..TL_MICRO_ROWS, each count its own specialised code.
-TL_INLINE void tl_micro_rows(const tl_micro *m, const int64_t format, int64_t rows,
-                             const int vectors, int64_t column) {
+TL_INLINE void tl_micro_vectors(const tl_micro *m, const int64_t format, int64_t rows,
+                                const int vectors, int64_t column) {
   switch (rows) {
   case 1: tl_micro_run(m, format, 1, vectors, column); break;
   case 2: tl_micro_run(m, format, 2, vectors, column); break;
@@ -149,6 +171,63 @@ TL_INLINE void tl_micro_rows(const tl_micro *m, const int64_t format, int64_t ro
   case 4: tl_micro_run(m, format, 4, vectors, column); break;
   case 5: tl_micro_run(m, format, 5, vectors, column); break;
   default: tl_micro_run(m, format, 6, vectors, column); break;
+  }
+}
+
+#if TL_TILES
+// Whole steps of the tile unit, then what is left of K with vectors: which values of K go which way
+// depends on `columns` alone, never on the rows.
+TL_INLINE void tl_micro_tiles(const tl_micro *m, int64_t rows, const int vectors,
+                              const bool is_ragged) {
+  int64_t whole = is_ragged ? m->columns / TL_TILES_STEP * TL_TILES_STEP : m->columns;
+  if (*m->tiles_rows != rows) tl_tiles_setup(rows);
+  *m->tiles_rows = rows;
+  if (whole > 0 || !is_ragged) {
+    tl_tiles_begin(m->out, m->out_stride * 4, m->more, vectors);
+    const char *x = m->x, *w = m->panel;
+    for (int64_t k = 0; k < whole; k += TL_TILES_STEP) {
+      tl_micro_fetch(w, m->ahead, vectors * TL_TILES_STEP / 2);
+      tl_tiles_step(x, m->x_step, w, m->panel_step, vectors);
+      x += TL_TILES_STEP * 2;
+      w += m->panel_step * (TL_TILES_STEP / 2);
+    }
+    tl_tiles_end(m->out, m->out_stride * 4, vectors);
+  }
+  if (!is_ragged || whole == m->columns) return;
+  tl_micro rest = *m;
+  rest.x += whole * 2;
+  rest.panel += whole / 2 * m->panel_step;
+  rest.columns = m->columns - whole;
+  rest.more = m->more || whole > 0;
+  for (int64_t r = 0; r < rows; r += TL_MICRO_ROWS) {
+    int64_t here = rows - r < TL_MICRO_ROWS ? rows - r : TL_MICRO_ROWS;
+    tl_micro_vectors(&rest, TL_CPU_BF16, here, vectors, 0);
+    rest.x += TL_MICRO_ROWS * m->x_step;
+    rest.out += TL_MICRO_ROWS * m->out_stride;
+  }
+}
+#endif
+
+// Rows that tl_micro_rows takes at most.
+TL_INLINE int64_t tl_micro_rows_max(const int64_t format) {
+  return TL_TILES && format == TL_CPU_BF16 ? TL_MICRO_ROWS_MAX : TL_MICRO_ROWS;
+}
+
+// Runs `rows` in 1..tl_micro_rows_max(format). With `is_ragged` false `columns` is a multiple of 32
+// and the tile unit's steps need no rest.
+TL_INLINE void tl_micro_rows(const tl_micro *m, const int64_t format, int64_t rows,
+                             const int vectors, int64_t column, const bool is_ragged) {
+#if TL_TILES
+  if (format == TL_CPU_BF16) {
+    tl_micro_tiles(m, rows, vectors, is_ragged);
+    return;
+  }
+#endif
+  (void)is_ragged;
+  if (VW == 8 && vectors == TL_MICRO_PANEL) {
+    tl_micro_run(m, format, 1, vectors, column);
+  } else {
+    tl_micro_vectors(m, format, rows, vectors, column);
   }
 }
 

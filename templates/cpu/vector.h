@@ -18,6 +18,13 @@ enum { VW = 16 };
 enum { VW = 8 };
 #endif
 
+// Whether bf16 has a dot product of its own.
+#ifdef __AVX512BF16__
+#define TL_DOT 1
+#else
+#define TL_DOT 0
+#endif
+
 typedef float vf __attribute__((vector_size(VW * 4)));
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
 typedef uint32_t vu __attribute__((vector_size(VW * 4)));
