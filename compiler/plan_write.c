@@ -5,6 +5,7 @@
 
 #include "runtime/base/file_writer.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/plan_shape.h"
 #include "runtime/base/pool.h"
 
 enum { TABLE_ALIGN = 8, SMALL_ALIGN = 64 };
@@ -64,6 +65,24 @@ static tl_status print_programs(const writer *w, tl_str *out_programs) {
   }
   memcpy(bytes + end, t->strings, t->strings_bytes);
   *out_programs = (tl_str){bytes, end + t->strings_bytes};
+  return TL_OK;
+}
+
+// ---- code sections
+
+// The image, then the shapes of the launches that it was made for; see plan_shape.h.
+static tl_status print_code(const writer *w, uint32_t target, tl_str *out_code) {
+  const tl_plan_tables *t = w->parts->tables;
+  tl_str image = w->parts->images[target];
+  uint64_t *shapes = tl_arena_array(w->scratch, t->launchs_count + 1u, sizeof *shapes);
+  if (!shapes) return no_memory(w);
+  size_t shapes_bytes = tl_plan_target_shapes(t, target, shapes) * sizeof *shapes;
+  size_t offset = tl_plan_shapes_offset(t->targets[target].code_bytes);
+  char *bytes = tl_arena_alloc(w->scratch, offset + shapes_bytes);
+  if (!bytes) return no_memory(w);
+  memcpy(bytes, image.data, image.length);
+  memcpy(bytes + offset, shapes, shapes_bytes);
+  *out_code = (tl_str){bytes, offset + shapes_bytes};
   return TL_OK;
 }
 
@@ -135,8 +154,11 @@ static tl_status lay_out(writer *w) {
   add_section(w, TL_PLAN_SECTION_PROGRAMS, 0, programs);
   add_section(w, TL_PLAN_SECTION_CHECKSUMS, 0,
               (tl_str){(const char *)w->checksums, chunks * sizeof *w->checksums});
-  for (uint32_t i = 0; i < parts->tables->targets_count; i++)
-    add_section(w, TL_PLAN_SECTION_CODE, i, parts->images[i]);
+  for (uint32_t i = 0; i < parts->tables->targets_count; i++) {
+    tl_str code = {0};
+    TL_TRY(print_code(w, i, &code));
+    add_section(w, TL_PLAN_SECTION_CODE, i, code);
+  }
   add_section(w, TL_PLAN_SECTION_WEIGHTS, 0, (tl_str){NULL, w->weights_bytes});
   place_sections(w);
   return TL_OK;

@@ -14,6 +14,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/plan_shape.h"
 #include "runtime/base/plan_texts.h"
 #include "runtime/tlmc.h"
 
@@ -240,9 +241,14 @@ static tl_status check_code(const tl_plan *plan, uint32_t target, tl_diag *diag)
     return DAMAGE(plan, diag, "section table: there is no code for target %u (%s)", target,
                   tl_plan_string(&plan->tables, plan->tables.targets[target].name));
   }
-  if (code->bytes == plan->tables.targets[target].code_bytes) return TL_OK;
-  return DAMAGE(plan, diag, "%s has %llu bytes, expected %u", label_of(code).text,
-                (unsigned long long)code->bytes, plan->tables.targets[target].code_bytes);
+  uint32_t code_bytes = plan->tables.targets[target].code_bytes;
+  uint64_t begin = tl_plan_shapes_offset(code_bytes);
+  if (code->bytes < begin || (code->bytes - begin) % sizeof(uint64_t) != 0) {
+    return DAMAGE(plan, diag, "%s has %llu bytes, expected %u of code and the shapes of launches",
+                  label_of(code).text, (unsigned long long)code->bytes, code_bytes);
+  }
+  tl_str shapes = tl_str_slice(tl_plan_bytes(plan, code), begin, code->bytes);
+  return tl_plan_tables_check_shapes(&plan->tables, target, shapes, plan->name, diag);
 }
 
 static tl_status read_tables(tl_plan *plan, tl_diag *diag) {

@@ -57,4 +57,9 @@ static inline const char *tl_plan_string(const tl_plan_tables *tables, uint32_t 
 tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const char *where,
                               tl_plan_tables *out_tables, tl_diag *diag) TL_CHECKED;
 
+// Refuses a launch of `target` whose shape is not in `shapes`, the list behind the target's code
+// (runtime/base/plan_shape.h). `tables` were read by tl_plan_tables_read.
+tl_status tl_plan_tables_check_shapes(const tl_plan_tables *tables, uint32_t target, tl_str shapes,
+                                      const char *where, tl_diag *diag) TL_CHECKED;
+
 #endif

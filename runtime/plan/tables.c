@@ -1,15 +1,23 @@
 // The programs section: finds the tables and checks every row against what it points into.
 #include "runtime/plan/plan.h"
 
+#include "runtime/base/plan_shape.h"
+
 enum {
-  PLAN_ROWS_MAX = 1 << 24,
+  PLAN_ROWS_MAX = 1 << 20,   // of a table
+  PLAN_VALUES_MAX = 1 << 24, // outputs, ids, token types, elements of a vector
   PLAN_PROGRAMS_MAX = 256,
-  PLAN_ARGS_MAX = 4096,    // of a launch
-  PLAN_HEAD_MAX = 1 << 16, // heads, and values of one
+  PLAN_ARGS_MAX = 4096,        // of a launch
+  PLAN_ALL_ARGS_MAX = 1 << 22, // of all launches, which may share them
+  PLAN_WORD_BYTES_MAX = 64,    // of the name of a target or format, with its end
+  PLAN_HEAD_MAX = 1 << 16,     // heads, and values of one
   PLAN_GRID_MAX = 1 << 24,
   PLAN_ROW_BYTES_MAX = 1 << 26,
   PLAN_SCRATCH_MAX = 1 << 24
 };
+
+// So that pages of a whole group, and all groups together, can be counted in 64 bits.
+#define PLAN_KV_PAGE_BYTES_MAX ((uint64_t)1 << 32)
 
 typedef struct checker {
   const tl_plan_tables *t;
@@ -78,6 +86,13 @@ static bool is_text(const checker *c, uint32_t text) {
   return text < c->t->strings_bytes;
 }
 
+// A text that is compared and hashed, so it must not be as long as the section.
+static bool is_word(const checker *c, uint32_t text) {
+  if (!is_text(c, text)) return false;
+  size_t left = c->t->strings_bytes - text;
+  return memchr(c->t->strings + text, 0, left < PLAN_WORD_BYTES_MAX ? left : PLAN_WORD_BYTES_MAX);
+}
+
 static tl_status check_counts(const checker *c) {
   const tl_plan_tables *t = c->t;
   if (t->models_count != 1) return refuse(c, "model", 0, "is not the only one");
@@ -93,11 +108,11 @@ static tl_status check_counts(const checker *c) {
 static tl_status check_model(const checker *c) {
   const tl_plan_model *m = c->t->models;
   uint32_t all = (1u << TL_PLAN_KV_COUNT) - 1;
-  if (m->task >= TL_PLAN_TASK_COUNT || m->outputs == 0 || m->outputs > PLAN_ROWS_MAX ||
-      m->vocabulary == 0 || m->vocabulary > PLAN_ROWS_MAX || m->context == 0 ||
+  if (m->task >= TL_PLAN_TASK_COUNT || m->outputs == 0 || m->outputs > PLAN_VALUES_MAX ||
+      m->vocabulary == 0 || m->vocabulary > PLAN_VALUES_MAX || m->context == 0 ||
       m->context > INT32_MAX || m->kv_types == 0 || (m->kv_types & ~all) != 0 ||
       m->kv_default >= TL_PLAN_KV_COUNT || !(m->kv_types & 1u << m->kv_default) ||
-      m->has_weights > 1 || m->types > PLAN_ROWS_MAX) {
+      m->has_weights > 1 || m->types > PLAN_VALUES_MAX) {
     return refuse(c, "model", 0, "has a value out of range");
   }
   return TL_OK;
@@ -105,7 +120,7 @@ static tl_status check_model(const checker *c) {
 
 static tl_status check_target(const checker *c, uint32_t i) {
   const tl_plan_target *row = &c->t->targets[i];
-  if (!is_text(c, row->name) || row->text_bytes > row->code_bytes ||
+  if (!is_word(c, row->name) || row->text_bytes > row->code_bytes ||
       row->scratch_bytes > PLAN_SCRATCH_MAX) {
     return refuse(c, "target", i, "has a value out of range");
   }
@@ -114,17 +129,17 @@ static tl_status check_target(const checker *c, uint32_t i) {
 
 static tl_status check_weight(const checker *c, uint32_t i) {
   const tl_plan_weight *row = &c->t->weights[i];
-  bool bad = !is_text(c, row->name) || !is_text(c, row->format) ||
+  bool bad = !is_text(c, row->name) || !is_word(c, row->format) ||
              row->layout >= TL_PLAN_LAYOUT_COUNT || row->shards != 1 || row->offset % 64 != 0 ||
              row->rows <= 0 || row->columns <= 0 || row->stride <= 0 || row->experts <= 0 ||
              !lies_within(row->offset, row->bytes, c->weights_bytes);
   int64_t panels = 0, bytes = 0;
   bad = bad || __builtin_add_overflow(row->rows, 63, &panels);
   if (!bad && row->layout == TL_PLAN_LAYOUT_PANEL64) {
-    bad = __builtin_mul_overflow(panels / 64, row->stride, &bytes) ||
+    bad = row->stride % 64 != 0 || __builtin_mul_overflow(panels / 64, row->stride, &bytes) ||
           __builtin_mul_overflow(bytes, row->experts, &bytes) || (uint64_t)bytes != row->bytes;
   } else if (!bad) {
-    bad = row->rows > PLAN_ROWS_MAX || (uint64_t)(panels / 64 * 64 * 4) != row->bytes;
+    bad = row->rows > PLAN_VALUES_MAX || (uint64_t)(panels / 64 * 64 * 4) != row->bytes;
   }
   return bad ? refuse(c, "weight", i, "lies outside of the weights or has a wrong size") : TL_OK;
 }
@@ -132,8 +147,10 @@ static tl_status check_weight(const checker *c, uint32_t i) {
 static tl_status check_group(const checker *c, uint32_t i) {
   const tl_plan_group *row = &c->t->groups[i];
   bool bad = row->kind >= TL_PLAN_GROUP_COUNT || row->span > INT32_MAX || i >= TL_GROUPS_MAX;
+  bool spans = row->kind == TL_PLAN_GROUP_WINDOW || row->kind == TL_PLAN_GROUP_CHUNK;
+  bad |= spans && row->span == 0;
   for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++)
-    bad |= row->page_bytes[kv] > (uint64_t)1 << 40 || row->page_bytes[kv] % 64 != 0;
+    bad |= row->page_bytes[kv] > PLAN_KV_PAGE_BYTES_MAX || row->page_bytes[kv] % 64 != 0;
   return bad ? refuse(c, "group", i, "has a value out of range") : TL_OK;
 }
 
@@ -160,10 +177,9 @@ static tl_status check_state(const checker *c, uint32_t i) {
 
 static tl_status check_buffer(const checker *c, uint32_t i) {
   const tl_plan_buffer *row = &c->t->buffers[i];
-  bool bad = !is_text(c, row->name) || !is_text(c, row->format) ||
-             row->symbol >= TL_PLAN_SYMBOL_COUNT || row->offset % 64 != 0 ||
-             row->offset > (uint64_t)1 << 40 || row->row_bytes == 0 || row->row_bytes % 64 != 0 ||
-             row->row_bytes > PLAN_ROW_BYTES_MAX || row->columns == 0 ||
+  bool bad = !is_text(c, row->name) || !is_word(c, row->format) ||
+             row->symbol >= TL_PLAN_SYMBOL_COUNT || row->offset % 64 != 0 || row->row_bytes == 0 ||
+             row->row_bytes % 64 != 0 || row->row_bytes > PLAN_ROW_BYTES_MAX || row->columns == 0 ||
              row->columns > row->row_bytes;
   for (uint32_t p = 0; !bad && p < c->t->programs_count; p++) {
     bad = !lies_within(row->offset, row->row_bytes, c->t->programs[p].arena_bytes[row->symbol]);
@@ -171,13 +187,28 @@ static tl_status check_buffer(const checker *c, uint32_t i) {
   return bad ? refuse(c, "buffer", i, "lies outside of its arena") : TL_OK;
 }
 
+// Buffers beside each other fill an arena; one that is larger was never laid out, and would only be
+// found to be too large when somebody runs out of memory.
+static bool arenas_fit(const checker *c, const tl_plan_program *row) {
+  uint64_t most[TL_PLAN_SYMBOL_COUNT] = {0};
+  for (uint32_t b = 0; b < c->t->buffers_count; b++) {
+    const tl_plan_buffer *buffer = &c->t->buffers[b];
+    if (buffer->symbol < TL_PLAN_SYMBOL_COUNT && buffer->row_bytes <= PLAN_ROW_BYTES_MAX) {
+      most[buffer->symbol] += buffer->row_bytes;
+    }
+  }
+  bool fit = true;
+  for (int s = 0; s < 8; s++)
+    fit &= row->arena_bytes[s] <= (s < TL_PLAN_SYMBOL_COUNT ? most[s] : 0);
+  return fit;
+}
+
 static tl_status check_program(const checker *c, uint32_t i) {
   const tl_plan_program *row = &c->t->programs[i];
   bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count || row->whole > 1 ||
+             row->launches_count == 0 ||
              !lies_within(row->first_launch, row->launches_count, c->t->launchs_count) ||
-             row->output >= c->t->buffers_count;
-  for (int s = 0; !bad && s < 8; s++)
-    bad = row->arena_bytes[s] > (uint64_t)1 << 40;
+             row->output >= c->t->buffers_count || !arenas_fit(c, row);
   if (!bad) {
     const tl_plan_buffer *output = &c->t->buffers[row->output];
     bad = output->symbol != TL_PLAN_SYMBOL_R || output->columns != c->t->models->outputs ||
@@ -218,6 +249,16 @@ static tl_status check_arg(const checker *c, uint32_t i) {
   return bad ? refuse(c, "argument", i, "has a value out of range") : TL_OK;
 }
 
+// Arguments may be shared, but not so often that reading them all takes long.
+static tl_status check_all_args(const checker *c) {
+  uint64_t args = 0;
+  for (uint32_t i = 0; i < c->t->launchs_count; i++) {
+    args += c->t->launchs[i].args_count;
+    if (args > PLAN_ALL_ARGS_MAX) return refuse(c, "launch", i, "has one argument too many");
+  }
+  return TL_OK;
+}
+
 // A launch runs code of its program's target only.
 static tl_status check_targets_agree(const checker *c) {
   for (uint32_t p = 0; p < c->t->programs_count; p++) {
@@ -251,5 +292,20 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
   CHECK_ROWS(launch);
   CHECK_ROWS(arg);
 #undef CHECK_ROWS
+  TL_TRY(check_all_args(&c));
   return check_targets_agree(&c);
+}
+
+tl_status tl_plan_tables_check_shapes(const tl_plan_tables *tables, uint32_t target, tl_str shapes,
+                                      const char *where, tl_diag *diag) {
+  checker c = {.t = tables, .where = where, .diag = diag};
+  const uint64_t *list = (const uint64_t *)shapes.data;
+  size_t count = shapes.length / sizeof *list;
+  for (uint32_t i = 0; i < tables->launchs_count; i++) {
+    if (tables->kernels[tables->launchs[i].kernel].target != target) continue;
+    if (!tl_plan_shapes_hold(list, count, tl_plan_launch_shape(tables, i))) {
+      return refuse(&c, "launch", i, "does not fit its kernel");
+    }
+  }
+  return TL_OK;
 }
