@@ -25,7 +25,7 @@ static void test_text(const tl_plan *plan) {
       "kv types : f32, bf16; bf16 by default\n",
       "target cpu:x86-64-v4 : code 64.10 KiB, scratch 4.00 KiB per thread\n",
       "section tokenizer : at ",
-      "section code of cpu:x86-64-v3 : at 65536, 64 bytes\n",
+      "section code of cpu:x86-64-v3 : at 65536, 104 bytes\n",
       "memory weights : 3.01 MiB\n",
       "memory kv group 1 : window of 128 positions; f32 1.00 KiB per position; bf16 512 bytes per",
       "memory activations of @step for cpu:x86-64-v3 : 288.50 KiB at T = 512\n",

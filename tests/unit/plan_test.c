@@ -278,7 +278,14 @@ static tl_plan_section *section_of(sealed *s, tl_plan_section_kind kind) {
 }
 
 static void shrink_code(sealed *s) {
-  s->last[-1].bytes--;
+  tl_plan_section *code = &s->last[-1];
+  s->bytes[code->offset + --code->bytes] = 0;
+}
+
+static void lose_shape(sealed *s) {
+  tl_plan_section *code = &s->last[-1];
+  code->bytes -= 8;
+  memset(s->bytes + code->offset + code->bytes, 0, 8);
 }
 
 static void retarget(sealed *s) {
@@ -306,6 +313,7 @@ static void test_contradictions(void) {
     void (*change)(sealed *s);
     const char *words;
   } cases[] = {{shrink_code, "section code (target 1) has"},
+               {lose_shape, "does not fit its kernel"},
                {retarget, "no code for target 1"},
                {lose_checksum, "section checksums has 24 bytes"},
                {deny_weights, "the weights are there"}};
