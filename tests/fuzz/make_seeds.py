@@ -73,6 +73,7 @@ def main():
     write(out / "json", json_texts())
     write(out / "safetensors", safetensors_files())
     write(out / "expr", expressions())
+    write(out / "plan_file", {"none": bytes(1), "options": b"\x1f", "one": bytes(13)})
     write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
     copies(out / "ir_text", "ir/*/*.ir")
     copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")

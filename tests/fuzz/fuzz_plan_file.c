@@ -1,0 +1,226 @@
+// Law: a plan file with any bytes before its code changed, and all digests but those of the code
+// made right again, is refused with one sentence, or can be described, tokenizes, opens a session
+// and runs sequences and requests on the null device, without end only as far as it was asked to.
+//
+// The first byte of the input chooses the session's options; then come patches of twelve bytes:
+//
+//   | part of the file, 1 byte | how, 1 byte | 2 unused | place, 4 bytes | number, 4 bytes |
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/tlmc.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/lib/plan_file.h"
+#include "tests/lib/tiny_plan.h"
+#include "tests/lib/tokenizer_fixture.h"
+
+enum {
+  PATCH_BYTES = 12,
+  PATCHES_MAX = 16,
+  PARTS_MAX = 8,
+  NUMBERS_COUNT = 14,
+  PROMPT = 70, // ids, more than a page
+  STEPS_MAX = 64,
+  TEXT_MAX = 512
+};
+
+typedef struct part {
+  size_t begin, bytes;
+} part;
+
+static plan_file file;
+static part parts[PARTS_MAX];
+static int parts_count;
+static tlmc_error error;
+
+static void add_part(size_t begin, size_t bytes) {
+  CHECK(parts_count < PARTS_MAX && bytes >= 4);
+  parts[parts_count++] = (part){begin, bytes};
+}
+
+static void find_parts(void) {
+  static const tl_plan_section_kind kinds[] = {TL_PLAN_SECTION_META, TL_PLAN_SECTION_TOKENIZER,
+                                               TL_PLAN_SECTION_TEMPLATE, TL_PLAN_SECTION_PROGRAMS,
+                                               TL_PLAN_SECTION_CHECKSUMS};
+  const tl_plan_header *header = (const tl_plan_header *)file.bytes;
+  add_part(0, sizeof *header);
+  add_part(sizeof *header, header->sections_count * sizeof(tl_plan_section));
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const tl_plan_section *section = plan_file_section(&file, kinds[i]);
+    CHECK(section);
+    add_part(section->offset, section->bytes);
+  }
+}
+
+static void open_file(void) {
+  char path[] = "/tmp/tlmc-fuzz-file-??????";
+  memset(strchr(path, '?'), 'X', 6);
+  int made = mkstemp(path);
+  CHECK(made >= 0 && close(made) == 0);
+  tl_tiny_plan tiny;
+  tl_arena arena;
+  tl_arena_init(&arena, (size_t)1 << 30);
+  tl_tiny_plan_init(&tiny, 1, false);
+  tl_str json = tl_fixture_read(TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json");
+  tiny.parts.tokenizer = tl_fixture_compile(json, &arena);
+  CHECK(tl_ok(tl_plan_write(&tiny.parts, path, 1, &arena, NULL)));
+  plan_file_open(&file, path);
+  CHECK(unlink(path) == 0);
+  free((char *)json.data);
+  tl_arena_finish(&arena);
+  find_parts();
+}
+
+static void patch(const uint8_t *data) {
+  static const uint32_t numbers[NUMBERS_COUNT] = {
+      0,          1,       2,          63,         64,      4096,    0x7fffffff,
+      0x80000000, 1 << 16, 0xffffffff, 0xffffffc0, 1 << 20, 1 << 24, 1 << 30};
+  const part *p = &parts[data[0] % parts_count];
+  uint32_t place, number, word;
+  memcpy(&place, data + 4, sizeof place);
+  memcpy(&number, data + 8, sizeof number);
+  if (data[1] % 8 == 7) {
+    file.bytes[p->begin + place % p->bytes] = (char)number;
+    return;
+  }
+  char *at = file.bytes + p->begin + place % (p->bytes / 4) * 4;
+  memcpy(&word, at, sizeof word);
+  switch (data[1] % 8) {
+  case 0: word = numbers[number % NUMBERS_COUNT]; break;
+  case 1: word += number % 17 - 8; break;
+  case 2: word = number; break;
+  case 3: word ^= 1u << number % 32; break;
+  case 4: word *= 2; break;
+  case 5: word /= 2; break;
+  default: memcpy(&word, file.bytes + p->begin + number % (p->bytes / 4) * 4, sizeof word); break;
+  }
+  memcpy(at, &word, sizeof word);
+}
+
+static void use_texts(const tlmc_plan *plan) {
+  static char text[TEXT_MAX];
+  static int32_t ids[TEXT_MAX];
+  size_t bytes;
+  tlmc_bytes line = {"Hello there, 12 of <|end|>\n", 26};
+  tlmc_status status =
+      tlmc_plan_describe(plan, TLMC_FORMAT_TEXT, text, sizeof text, &bytes, &error);
+  CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY);
+  status = tlmc_plan_describe(plan, TLMC_FORMAT_JSON, text, sizeof text, &bytes, &error);
+  CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY || status == TLMC_INPUT);
+  if (tlmc_tokenize(plan, line, TLMC_TEXT_ADD, ids, TEXT_MAX, &bytes, &error) != TLMC_OK) return;
+  (void)tlmc_detokenize(plan, ids, bytes < TEXT_MAX ? bytes : TEXT_MAX, 0, text, sizeof text,
+                        &bytes, &error);
+}
+
+static void read_outputs(const tlmc_session *session, int32_t columns) {
+  float sum = 0;
+  const float *row;
+  for (int32_t i = 0; (row = tlmc_step_output(session, i)); i++)
+    for (int32_t c = 0; c < columns; c++)
+      sum += row[c];
+  CHECK(!isnan(sum));
+}
+
+// Rows of a sequence and of a copy of it, which shares a page that is then written to.
+static void use_sequences(tlmc_session *session, const tlmc_plan_facts *facts) {
+  int32_t ids[PROMPT] = {0}, sequence, other;
+  tlmc_wanted wanted = facts->task == TLMC_TASK_SCORE_TOKENS ? TLMC_WANTED_ALL : TLMC_WANTED_LAST;
+  tlmc_rows rows = {.size = sizeof rows, .ids = ids, .wanted = wanted};
+  if (tlmc_sequence_open(session, &sequence, &error) != TLMC_OK) return;
+  rows.sequence = sequence;
+  for (int32_t count = 7; count > 0; count -= 3) {
+    rows.count = count;
+    ids[0] = facts->vocabulary - 1;
+    tlmc_step_begin(session);
+    if (tlmc_step_add(session, &rows, NULL, &error) == TLMC_OK) {
+      CHECK(tlmc_step_run(session, &error) == TLMC_OK);
+      read_outputs(session, facts->outputs);
+    }
+    if (tlmc_sequence_fork(session, sequence, &other, &error) == TLMC_OK) {
+      rows.sequence = other;
+      if (count == 7) CHECK(tlmc_sequence_truncate(session, other, 0, &error) == TLMC_OK);
+    }
+  }
+}
+
+static void use_requests(tlmc_session *session, const tlmc_plan_facts *facts) {
+  int32_t ids[PROMPT], left = 1;
+  tlmc_sampling sampling = {.size = sizeof sampling, .temperature = 1, .logprobs = 3};
+  tlmc_request_options ask = {
+      .size = sizeof ask, .ids = ids, .tokens_max = 3, .sampling = &sampling};
+  tlmc_request *requests[2] = {NULL, NULL};
+  tlmc_event event = {.size = sizeof event};
+  for (int32_t i = 0; i < PROMPT; i++)
+    ids[i] = i % facts->vocabulary;
+  ask.ids_count = PROMPT;
+  tlmc_status status = tlmc_request_submit(session, &ask, &requests[0], &error);
+  ask.ids = NULL, ask.ids_count = 0;
+  ask.text = "some text", ask.text_bytes = 9;
+  (void)tlmc_request_submit(session, &ask, &requests[1], &error);
+  for (int step = 0; status == TLMC_OK && left > 0; step++) {
+    CHECK(step < STEPS_MAX);
+    CHECK(tlmc_session_step(session, &left, &error) == TLMC_OK);
+    for (int i = 0; i < 2; i++) {
+      if (requests[i]) CHECK(tlmc_request_poll(requests[i], &event) == TLMC_OK);
+    }
+  }
+  tlmc_request_release(requests[0]);
+  tlmc_request_release(requests[1]);
+}
+
+static void use_session(const tlmc_plan *plan, uint8_t choice) {
+  tlmc_plan_facts facts = {.size = sizeof facts};
+  tlmc_session_options options = {.size = sizeof options,
+                                  .device = "null",
+                                  .threads = 1,
+                                  .batch = 2,
+                                  .sequences = 6,
+                                  .chunk = choice & 1 ? 16 : 128,
+                                  .context = choice & 2 ? 300 : 0,
+                                  .rollback = choice & 4 ? 0 : 8,
+                                  .kv_type = choice & 8 ? "f32" : NULL,
+                                  .kv_bytes = choice & 16 ? 1 << 22 : 0};
+  tlmc_session *session;
+  CHECK(tlmc_plan_info(plan, &facts) == TLMC_OK);
+  CHECK(facts.vocabulary > 0 && facts.outputs > 0 && facts.context > 0);
+  tlmc_status status = tlmc_session_open(plan, &options, &session, &error);
+  CHECK(status == TLMC_OK || (error.text[0] && !session));
+  if (status != TLMC_OK) return;
+  use_sequences(session, &facts);
+  use_requests(session, &facts);
+  tlmc_session_close(session);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  tlmc_plan *plan;
+  if (size == 0) return 0;
+  if (!file.bytes) open_file();
+  const uint8_t *patches = data + 1;
+  for (size_t i = 0; i < PATCHES_MAX && (i + 1) * PATCH_BYTES < size; i++)
+    patch(patches + i * PATCH_BYTES);
+  plan_file_seal(&file);
+  error.text[0] = 0;
+  tlmc_status status = tlmc_plan_open(file.path, NULL, &plan, &error);
+  CHECK(status == TLMC_OK || (error.text[0] && !plan));
+  if (status == TLMC_OK) {
+    use_texts(plan);
+    use_session(plan, data[0]);
+    tlmc_plan_close(plan);
+  }
+  plan_file_restore(&file);
+  return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
+  uint64_t random = (seed + 1) * 0x9e3779b97f4a7c15ull;
+  size_t bytes = 1 + (1 + random % 3) * PATCH_BYTES;
+  if (bytes > size_max) return size;
+  for (size_t i = 0; i < bytes; i++) {
+    random ^= random >> 29;
+    random *= 0xbf58476d1ce4e5b9ull;
+    random ^= random >> 32;
+    data[i] = (uint8_t)random;
+  }
+  return bytes;
+}
