@@ -30,7 +30,7 @@ typedef struct tl_plan_parts {
   tl_str tokenizer;             // runtime/base/tokenizer_table.h; empty = none
   tl_str chat_template;         // empty = none
   const tl_plan_tables *tables; //
-  const tl_str *images;         // code of each row of the target table
+  const tl_str *images;         // code of each row of the target table, without the shapes
   tl_plan_fill *fill;           // NULL = a skeleton; the tables' has_weights says the same
   void *fill_context;           //
 } tl_plan_parts;

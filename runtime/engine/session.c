@@ -39,7 +39,7 @@ static int64_t pages_for(const tlmc_session *session, const tl_plan_group *group
   const tl_session_limits *l = &session->limits;
   int64_t all = (context + TL_PAGE_TOKENS - 1) / TL_PAGE_TOKENS + l->sequences;
   if (group->kind != TL_PLAN_GROUP_WINDOW && group->kind != TL_PLAN_GROUP_CHUNK) return all;
-  int64_t each = (group->span + l->rollback + l->chunk) / TL_PAGE_TOKENS + 3;
+  int64_t each = ((int64_t)group->span + l->rollback + l->chunk) / TL_PAGE_TOKENS + 3;
   return each * l->sequences < all ? each * l->sequences : all;
 }
 

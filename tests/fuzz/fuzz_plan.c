@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "runtime/base/json.h"
+#include "runtime/base/plan_shape.h"
 #include "runtime/plan/describe.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/check.h"
@@ -130,6 +131,17 @@ static void check_places(const tl_plan_tables *t) {
   }
 }
 
+// Reads all that launches rely on.
+static void check_shapes(const tl_plan_tables *t) {
+  uint64_t *shapes = malloc((t->launchs_count + 1u) * sizeof *shapes);
+  CHECK(shapes);
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < t->targets_count; i++)
+    count += tl_plan_target_shapes(t, i, shapes);
+  CHECK(count <= t->launchs_count);
+  free(shapes);
+}
+
 static void check_description(const tl_plan_tables *tables) {
   tl_plan plan = {.file = -1, .name = "fuzz", .tables = *tables};
   tl_arena arena;
@@ -170,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (tl_ok(status)) {
     check_texts(&tables);
     check_places(&tables);
+    check_shapes(&tables);
     for (uint32_t i = 0; i < tables.programs_count; i++)
       check_program(&tables, &tables.programs[i]);
     check_description(&tables);
