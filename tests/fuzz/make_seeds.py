@@ -75,6 +75,7 @@ def main():
     write(out / "expr", expressions())
     write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
     copies(out / "ir_text", "ir/*/*.ir")
+    copies(out / "plan_text", "plans/*.plan.txt")
     copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")
 
 

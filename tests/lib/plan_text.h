@@ -1,0 +1,32 @@
+// Plans as text: reads what `tlmrt info --text` prints (runtime/plan/describe.h has an example), so
+// that tests of the runtime need no compiler.
+//
+//   print(read(text)) == text          for text that was printed
+//   read(print(plan)) equals the plan  apart from where texts and arguments lie in their tables
+//
+// Words are separated by spaces; a line that begins with `#`, `section`, `memory` or `launches`
+// says nothing. Rows must come before what refers to them. Only references and enumerations are
+// checked: whether the numbers make sense is for the loader (runtime/plan/tables.c) to say.
+#ifndef TL_TESTS_PLAN_TEXT_H
+#define TL_TESTS_PLAN_TEXT_H
+
+#include "runtime/base/arena.h"
+#include "runtime/plan/plan.h"
+
+enum { TL_PLAN_TEXT_BYTES_MAX = 1 << 26, TL_PLAN_TEXT_ROWS_MAX = 1 << 20 };
+
+// Reads `source` into the name and the tables of `out_plan`, which has nothing else and needs no
+// closing; all of it is on `arena`. TL_INPUT with the place of the first fault, or TL_MEMORY; then
+// `out_plan` is zeroed.
+tl_status tl_plan_text_read(const tl_source *source, tl_arena *arena, tl_plan *out_plan,
+                            tl_diag *diag) TL_CHECKED;
+
+// Whether all rows are equal, field by field; texts and arguments by what they say.
+bool tl_plan_tables_equal(const tl_plan_tables *a, const tl_plan_tables *b);
+
+// Writes a plan file with the tables of `plan`, `meta` (JSON), code of zeros and, unless it is a
+// skeleton, weights of zeros. What tl_plan_write returns.
+tl_status tl_plan_text_write(const tl_plan *plan, tl_str meta, const char *path,
+                             tl_diag *diag) TL_CHECKED;
+
+#endif
