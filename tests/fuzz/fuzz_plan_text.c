@@ -1,9 +1,10 @@
-// Law: a plan's text is refused with one diagnostic inside of it, or its tables can be printed; what
-// is printed reads back and prints the same again.
+// Law: a plan's text is refused with one diagnostic inside of it, or its tables can be printed;
+// what is printed reads back and prints the same again.
 #include "runtime/plan/describe.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
 #include "tests/lib/check.h"
+#include "tests/lib/plan_equal.h"
 #include "tests/lib/plan_text.h"
 
 enum { ARENA_BYTES = 256 << 20 };

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "compiler/plan_write.h"
 #include "runtime/base/plan_texts.h"
 
 typedef struct reader {
@@ -409,10 +408,10 @@ static void read_arenas(reader *r) {
 static void read_guard(reader *r, tl_plan_launch *row) {
   expect(r, "kv");
   row->guard_max = UINT32_MAX;
-  while (tl_plan_kv_from_text(peek(r)) < TL_PLAN_KV_COUNT) {
+  do {
     row->guard_kv |= 1u << choice(r, tl_plan_kv_texts, TL_PLAN_KV_COUNT);
     expect(r, ",");
-  }
+  } while (tl_plan_kv_from_text(peek(r)) < TL_PLAN_KV_COUNT);
   if (take(r, "T >=")) {
     row->guard_min = small(r);
     expect(r, ",");
@@ -555,86 +554,4 @@ tl_status tl_plan_text_read(const tl_source *source, tl_arena *arena, tl_plan *o
           .strings = r.strings,
       .strings_bytes = (uint32_t)r.strings_bytes};
   return TL_OK;
-}
-
-// ---- comparison, from plan.def
-
-static bool same_text(const tl_plan_tables *a, uint32_t text, const tl_plan_tables *b,
-                      uint32_t other) {
-  return strcmp(tl_plan_string(a, text), tl_plan_string(b, other)) == 0;
-}
-
-// Programs may share arguments, so that those of each launch are compared, not where they are.
-static bool is_place(const char *field) {
-  return strcmp(field, "first_arg") == 0;
-}
-
-#define TABLE(name)                                                                                \
-  __attribute__((unused)) static bool name##_equal(                                                \
-      const tl_plan_tables *ta, const tl_plan_##name *a, const tl_plan_tables *tb,                 \
-      const tl_plan_##name *b) {                                                                   \
-    bool is_equal = ta && tb;
-#define FIELD(type, name, summary)                                                                 \
-  is_equal = is_equal && (strncmp(summary, "text", 4) == 0                                         \
-                              ? same_text(ta, (uint32_t)a->name, tb, (uint32_t)b->name)            \
-                              : is_place(#name) || a->name == b->name);
-#define ARRAY(type, name, count, summary)                                                          \
-  is_equal = is_equal && memcmp(a->name, b->name, sizeof a->name) == 0;
-#define END(name)                                                                                  \
-  return is_equal;                                                                                 \
-  }
-#include "runtime/base/plan.def"
-#undef TABLE
-#undef FIELD
-#undef ARRAY
-#undef END
-
-static bool same_args(const tl_plan_tables *a, const tl_plan_tables *b) {
-  for (uint32_t i = 0; i < a->launchs_count; i++) {
-    const tl_plan_launch *left = &a->launchs[i], *right = &b->launchs[i];
-    for (uint32_t n = 0; n < left->args_count; n++) {
-      if (!arg_equal(a, &a->args[left->first_arg + n], b, &b->args[right->first_arg + n])) {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
-bool tl_plan_tables_equal(const tl_plan_tables *a, const tl_plan_tables *b) {
-#define X(name)                                                                                    \
-  bool name##_rows = TL_PLAN_TABLE_##name != TL_PLAN_TABLE_arg;                                    \
-  if (name##_rows && a->name##s_count != b->name##s_count) return false;                           \
-  for (uint32_t i = 0; name##_rows && i < a->name##s_count; i++) {                                 \
-    if (!name##_equal(a, &a->name##s[i], b, &b->name##s[i])) return false;                         \
-  }
-  TL_PLAN_TABLE_MAP(X)
-#undef X
-  return same_args(a, b);
-}
-
-// ---- files
-
-static tl_status fill_zeros(void *context, uint64_t begin, uint64_t end, char *out,
-                            tl_arena *scratch, tl_diag *diag) {
-  (void)context, (void)begin, (void)end, (void)out, (void)scratch, (void)diag;
-  return TL_OK;
-}
-
-tl_status tl_plan_text_write(const tl_plan *plan, tl_str meta, const char *path, tl_diag *diag) {
-  tl_arena arena;
-  const tl_plan_tables *t = &plan->tables;
-  tl_arena_init(&arena, (size_t)1 << 30);
-  tl_str *images = tl_arena_array(&arena, t->targets_count + 1, sizeof *images);
-  tl_status status = images ? TL_OK : TL_MEMORY;
-  for (uint32_t i = 0; tl_ok(status) && i < t->targets_count; i++) {
-    images[i] =
-        (tl_str){tl_arena_alloc(&arena, t->targets[i].code_bytes + 1), t->targets[i].code_bytes};
-    if (!images[i].data) status = TL_MEMORY;
-  }
-  tl_plan_parts parts = {.meta = meta, .tables = t, .images = images};
-  if (t->models->has_weights) parts.fill = fill_zeros;
-  if (tl_ok(status)) status = tl_plan_write(&parts, path, 1, &arena, diag);
-  tl_arena_finish(&arena);
-  return status;
 }

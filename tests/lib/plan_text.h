@@ -2,7 +2,7 @@
 // that tests of the runtime need no compiler.
 //
 //   print(read(text)) == text          for text that was printed
-//   read(print(plan)) equals the plan  apart from where texts and arguments lie in their tables
+//   read(print(plan)) equals the plan  as tests/lib/plan_equal.h has it
 //
 // Words are separated by spaces; a line that begins with `#`, `section`, `memory` or `launches`
 // says nothing. Rows must come before what refers to them. Only references and enumerations are
@@ -20,13 +20,5 @@ enum { TL_PLAN_TEXT_BYTES_MAX = 1 << 26, TL_PLAN_TEXT_ROWS_MAX = 1 << 20 };
 // `out_plan` is zeroed.
 tl_status tl_plan_text_read(const tl_source *source, tl_arena *arena, tl_plan *out_plan,
                             tl_diag *diag) TL_CHECKED;
-
-// Whether all rows are equal, field by field; texts and arguments by what they say.
-bool tl_plan_tables_equal(const tl_plan_tables *a, const tl_plan_tables *b);
-
-// Writes a plan file with the tables of `plan`, `meta` (JSON), code of zeros and, unless it is a
-// skeleton, weights of zeros. What tl_plan_write returns.
-tl_status tl_plan_text_write(const tl_plan *plan, tl_str meta, const char *path,
-                             tl_diag *diag) TL_CHECKED;
 
 #endif

@@ -7,10 +7,12 @@
 // TLMC_BLESS=1 rewrites the texts as they are printed.
 #include <unistd.h>
 
+#include "compiler/plan_write.h"
 #include "runtime/base/file.h"
 #include "runtime/engine/session.h"
 #include "runtime/plan/describe.h"
 #include "tests/lib/kv_shadow.h"
+#include "tests/lib/plan_equal.h"
 #include "tests/lib/plan_text.h"
 
 enum { PROMPT = 200, RUNS = 6, CHUNK = 64, TOKENS = 30, STEPS_MAX = 1000, LONG = 400 };
@@ -299,13 +301,39 @@ static void test_scores(const tlmc_plan *plan) {
 
 // ---- plans
 
+static tl_status fill_zeros(void *context, uint64_t begin, uint64_t end, char *out,
+                            tl_arena *scratch, tl_diag *sink) {
+  (void)context, (void)begin, (void)end, (void)out, (void)scratch, (void)sink;
+  return TL_OK;
+}
+
+// A plan file with code and weights of zeros.
+static void write_plan(const tl_plan *plan, const char *path) {
+  tl_arena arena;
+  const tl_plan_tables *t = &plan->tables;
+  tl_arena_init(&arena, (size_t)1 << 30);
+  tl_str *images = tl_arena_array(&arena, t->targets_count, sizeof *images);
+  CHECK(images);
+  for (uint32_t i = 0; i < t->targets_count; i++) {
+    images[i].length = t->targets[i].code_bytes;
+    images[i].data = tl_arena_alloc(&arena, images[i].length);
+    CHECK(images[i].data);
+  }
+  tl_plan_parts parts = {.meta = TL_STR("{\"model\": \"text\", \"stop_ids\": []}"),
+                         .tables = t,
+                         .images = images,
+                         .fill = t->models->has_weights ? fill_zeros : NULL};
+  must(tl_plan_write(&parts, path, 1, &arena, &diag));
+  tl_arena_finish(&arena);
+}
+
 static void run_plan(const tl_plan *plan) {
   char path[] = "/tmp/tlmc-plans-??????";
   memset(strchr(path, '?'), 'X', 6);
   int file = mkstemp(path);
   CHECK(file >= 0 && close(file) == 0);
   tlmc_plan *opened;
-  must(tl_plan_text_write(plan, TL_STR("{\"model\": \"text\", \"stop_ids\": []}"), path, &diag));
+  write_plan(plan, path);
   must_api(tlmc_plan_open(path, NULL, &opened, &error));
   CHECK(tl_plan_tables_equal(&plan->tables, &opened->plan.tables));
   if (plan->tables.models->task == TL_PLAN_TASK_GENERATE) {
