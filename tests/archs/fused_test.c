@@ -112,7 +112,7 @@ static bool check_golden(const test_row *row, const char *config_path, const cha
 
 // Value number `*combination` of the choice; what is left numbers the combination of the others.
 static const char *take_value(const config_choice *choice, int *combination) {
-  int count = 0;
+  int count = 1;
   while (count < VALUES_MAX && choice->values[count])
     count++;
   const char *value = choice->values[*combination % count];
