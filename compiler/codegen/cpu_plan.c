@@ -11,7 +11,7 @@
 enum {
   MATMUL_ROWS = 128, // rows of one item: panels stay in L2 over them
   OTHER_ROWS = 4,
-  STATE_ARGS = 3  // a state operand is its address, bytes from page to page, group
+  STATE_ARGS = 3 // a state operand is its address, bytes from page to page, group
 };
 
 typedef struct builder {

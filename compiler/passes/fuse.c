@@ -82,32 +82,40 @@ static tl_status convert(tl_fuser *f, const tl_node *node, const tl_value *value
   return TL_OK;
 }
 
-static tl_status start_segment(tl_fuser *f, tl_kernel *kernel, const tl_node *linear,
-                               const source *from, tl_growth *out_growth) {
-  *out_growth = growth_of(kernel, linear->result, false);
-  tl_segment *segment = out_growth->segment;
+static void add_weight(tl_fuser *f, tl_segment *segment, const tl_node *linear) {
   segment->weights[segment->weights_count++] = linear->operands[1];
   tl_fuse_value_of(&f->values, linear->result)->done = true;
+}
+
+// A segment that holds `linear` without its bias.
+static tl_growth start_segment(tl_fuser *f, tl_kernel *kernel, const tl_node *linear,
+                               const source *from) {
+  tl_growth g = growth_of(kernel, linear->result, false);
+  add_weight(f, g.segment, linear);
   if (from->norm) {
-    tl_statement *scale = tl_segment_add(segment, TL_STATEMENT_ROW_RMS);
+    tl_statement *scale = tl_segment_add(g.segment, TL_STATEMENT_ROW_RMS);
     scale->operands[0].buffer = tl_fuse_value_of(&f->values, from->value)->sums;
     scale->ints[0] = linear->operands[1]->type.dims[1].constant;
     scale->reals[0] = from->norm->attrs[tl_op_attr_index(from->norm->op, TL_STR("eps"))].f;
   }
-  if (linear->operands[2]) {
-    tl_segment_add(segment, TL_STATEMENT_ADD_VECTOR)->operands[0].value = linear->operands[2];
-  }
-  return TL_OK;
+  return g;
 }
 
-// The glu that alone uses the results of two matmuls of the same shape without bias, or NULL.
+static tl_status fuse_single(tl_fuser *f, tl_kernel *kernel, const source *from,
+                             const tl_node *linear) {
+  tl_growth g = start_segment(f, kernel, linear, from);
+  const tl_value *bias = linear->operands[2];
+  if (bias) tl_segment_add(g.segment, TL_STATEMENT_ADD_VECTOR)->operands[0].value = bias;
+  return tl_fuse_grow(f, &g);
+}
+
+// The glu that alone uses the results of two matmuls of the same shape, or NULL.
 static tl_node *paired_by(const tl_fuser *f, const tl_node *gate, const tl_node *up) {
   const tl_fuse_value *a = tl_fuse_value_of(&f->values, gate->result);
   const tl_fuse_value *b = tl_fuse_value_of(&f->values, up->result);
   if (a->users_count != 1 || b->users_count != 1 || a->users[0] != b->users[0]) return NULL;
   tl_node *glu = a->users[0];
   if (!tl_node_is(glu, TL_OP_glu) || glu->operands[0] != gate->result) return NULL;
-  if (gate->operands[2] || up->operands[2]) return NULL;
   return tl_type_equal(&gate->operands[1]->type, &up->operands[1]->type) ? glu : NULL;
 }
 
@@ -132,13 +140,21 @@ static group group_at(const tl_fuser *f, size_t at) {
   return found;
 }
 
+static void add_half(tl_segment *segment, const tl_value *bias, int half) {
+  if (!bias) return;
+  tl_statement *statement = tl_segment_add(segment, TL_STATEMENT_ADD_HALF);
+  statement->operands[0].value = bias;
+  statement->ints[0] = half;
+}
+
 static tl_status fuse_pair(tl_fuser *f, tl_kernel *kernel, const source *from, const group *pair) {
-  tl_growth g;
-  tl_node *glu = paired_by(f, pair->members[0], pair->members[1]);
-  TL_TRY(start_segment(f, kernel, pair->members[0], from, &g));
-  g.segment->weights[g.segment->weights_count++] = pair->members[1]->operands[1];
+  const tl_node *gate = pair->members[0], *up = pair->members[1];
+  tl_node *glu = paired_by(f, gate, up);
+  tl_growth g = start_segment(f, kernel, gate, from);
+  add_weight(f, g.segment, up);
+  add_half(g.segment, gate->operands[2], 0);
+  add_half(g.segment, up->operands[2], 1);
   tl_segment_add(g.segment, TL_STATEMENT_GLU)->ints[0] = glu->attrs[0].i;
-  tl_fuse_value_of(&f->values, pair->members[1]->result)->done = true;
   tl_fuse_value_of(&f->values, glu->result)->done = true;
   g.value = glu->result;
   return tl_fuse_grow(f, &g);
@@ -176,9 +192,7 @@ static tl_status fuse_linear(tl_fuser *f, size_t at) {
     if (has_pair && (all.members[i] == pair.members[0] || all.members[i] == pair.members[1])) {
       continue;
     }
-    tl_growth g;
-    TL_TRY(start_segment(f, kernel, all.members[i], &from, &g));
-    TL_TRY(tl_fuse_grow(f, &g));
+    TL_TRY(fuse_single(f, kernel, &from, all.members[i]));
   }
   return TL_OK;
 }

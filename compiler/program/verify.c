@@ -67,6 +67,8 @@ static void check_segment(verifier *v, const tl_segment *segment) {
     for (int o = 0; info->operands[o]; o++)
       check_operand(v, statement, o);
     if (info->has_unit && statement->ints[0] <= 0) fault(v, "has a unit of no columns", TL_STR(""));
+    bool halves = statement->kind == TL_STATEMENT_GLU || statement->kind == TL_STATEMENT_ADD_HALF;
+    if (halves && segment->weights_count != 2) fault(v, "has a tile without halves", TL_STR(""));
   }
   if (v->kernel->anchor != TL_ANCHOR_MATMUL) return;
   if (segment->weights_count == 0 || segment->weights_count != first->weights_count) {

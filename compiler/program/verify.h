@@ -1,7 +1,8 @@
 // What is true of every program; checked after each pass that makes or changes one.
 //
 //   1. a buffer is stored by one kernel, and read only by kernels after it
-//   2. operands are of the kinds that statements.def names, and units lie in one tile
+//   2. operands are of the kinds that statements.def names, units lie in one tile, and only tiles
+//      of two weights have halves
 //   3. tiles of a kernel's segments come from as many weights each, of one format and width
 //   4. the output is stored, with a row per wanted row
 #ifndef TL_COMPILER_PROGRAM_VERIFY_H

@@ -1,12 +1,23 @@
 // What a plan is, for `info`: a page of text with the programs line by line, or JSON for scripts.
 //
+//   model : generate {outputs=512, vocabulary=512, context=2048, types=0}
+//   kv types : f32, bf16; bf16 by default
+//   target cpu:x86-64-v3 {code=65636, text=64, scratch=4096}
+//   weight %l0.up : bf16[4,1000,256] panel64 {at=1048576, stride=32768}
+//   group 0 : full {span=0, f32=65536, bf16=32768}         bytes of a page
+//   state %l0.kv : group 0 {heads=2, key=64, value=64, f32=0, bf16=0}
+//   buffer %l0.q : f32[T,100] {at=512, row=512}            %l0.q~1 would be another of that name
+//   kernel 0 : cpu:x86-64-v3 {at=0, scratch=1024} attention T_KEY=64 ..
 //   program @step : cpu:x86-64-v3, 153 launches {
 //     launches at T = 1 with kv bf16: layers 0-29: 5 each, outside of layers: 3
-//     launch @l0.attention : kv bf16, layer 0, grid A: 3 * ceil(A / 1)
-//       code 4096 attention T_KEY=64 ..
-//       args buffer %l0.q, buffer %l0.o, state %l0.kv, page_bytes %l0.kv, group 0, int 64
-//       kernel @l0.attention : attention %l0.q { .. }
+//     output %logits
+//     arenas {1=0, T=576, S=0, R=512, A=0}
+//     launch @l0.attention : kv bf16, layer 0, grid 3 * ceil(A / 1)
+//       code 0 {flops=0}
+//       args buffer %l0.q, buffer %l0.o, state %l0.kv, page_bytes %l0.kv, group %l0.kv, int 64
+//       |   kernel @l0.attention : attention %l0.q { .. }
 //
+// Lines that begin with section, memory or launches repeat for people what the others say.
 // JSON has the members file, meta (the meta section), model, targets, sections, memory, programs.
 #ifndef TL_PLAN_DESCRIBE_H
 #define TL_PLAN_DESCRIBE_H

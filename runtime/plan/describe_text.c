@@ -1,4 +1,5 @@
-// The description for people.
+// The text form of a plan's tables. Every field is in it, but places of texts and what follows from
+// the rest; tests/lib/plan_text.c reads it.
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -34,25 +35,51 @@ __attribute__((format(printf, 2, 3))) static void put(printer *p, const char *fo
   p->length += (size_t)length;
 }
 
-// A text of the plan; what could move a terminal's cursor becomes a question mark.
-static void put_text(printer *p, uint32_t text) {
-  const char *from = tl_plan_string(&p->plan->tables, text);
-  size_t length = strlen(from);
+// What could move a terminal's cursor becomes a question mark.
+static void put_clean(printer *p, const char *from, size_t length) {
   char *place = reserve(p, length);
   for (size_t i = 0; place && i < length; i++)
     place[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? '?' : from[i];
   if (place) p->length += length;
 }
 
-// A text of several lines, each after `indent` spaces.
-static void put_lines(printer *p, uint32_t text, int indent) {
+static void put_text(printer *p, uint32_t text) {
+  const char *from = tl_plan_string(&p->plan->tables, text);
+  put_clean(p, from, strlen(from));
+}
+
+// A text of several lines.
+static void put_lines(printer *p, uint32_t text) {
   const char *from = tl_plan_string(&p->plan->tables, text);
   while (*from && !p->failed) {
     size_t length = strcspn(from, "\n");
-    put(p, "%*s%.*s\n", indent, "", (int)length, from);
+    put(p, "    | ");
+    put_clean(p, from, length);
+    put(p, "\n");
     from += length + (from[length] == '\n');
   }
 }
+
+// A reference to the row called `name` that has `earlier` rows of the same name before it.
+static void put_reference(printer *p, const char *name, uint32_t earlier) {
+  put(p, "%%");
+  put_clean(p, name, strlen(name));
+  if (earlier) put(p, "~%u", earlier);
+}
+
+#define X(table)                                                                                   \
+  static void put_##table##_name(printer *p, uint32_t row) {                                       \
+    const tl_plan_tables *t = &p->plan->tables;                                                    \
+    const char *name = tl_plan_string(t, t->table##s[row].name);                                   \
+    uint32_t earlier = 0;                                                                          \
+    for (uint32_t i = 0; i < row; i++)                                                             \
+      earlier += strcmp(tl_plan_string(t, t->table##s[i].name), name) == 0;                        \
+    put_reference(p, name, earlier);                                                               \
+  }
+X(weight)
+X(buffer)
+X(state)
+#undef X
 
 static void put_bytes(printer *p, uint64_t bytes) {
   static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
@@ -63,6 +90,13 @@ static void put_bytes(printer *p, uint64_t bytes) {
     unit++;
   }
   put(p, unit == 0 ? "%.0f %s" : "%.2f %s", value, units[unit]);
+}
+
+// A value for each KV type, as attributes.
+static void put_kv_values(printer *p, const uint64_t values[TL_PLAN_KV_COUNT]) {
+  for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++)
+    put(p, ", %s=%llu", tl_plan_kv_texts[kv], (unsigned long long)values[kv]);
+  put(p, "}\n");
 }
 
 static void put_kv_types(printer *p, uint32_t mask) {
@@ -90,13 +124,11 @@ static void put_model(printer *p) {
 static void put_targets(printer *p) {
   const tl_plan_tables *t = &p->plan->tables;
   for (uint32_t i = 0; i < t->targets_count; i++) {
+    const tl_plan_target *row = &t->targets[i];
     put(p, "target ");
-    put_text(p, t->targets[i].name);
-    put(p, " : code ");
-    put_bytes(p, t->targets[i].code_bytes);
-    put(p, ", scratch ");
-    put_bytes(p, t->targets[i].scratch_bytes);
-    put(p, " per thread\n");
+    put_text(p, row->name);
+    put(p, " {code=%u, text=%u, scratch=%u}\n", row->code_bytes, row->text_bytes,
+        row->scratch_bytes);
   }
 }
 
@@ -131,6 +163,15 @@ static void put_group(printer *p, uint32_t index) {
 
 static void put_memory(printer *p) {
   const tl_plan_tables *t = &p->plan->tables;
+  for (uint32_t i = 0; i < t->targets_count; i++) {
+    put(p, "memory code of ");
+    put_text(p, t->targets[i].name);
+    put(p, " : ");
+    put_bytes(p, t->targets[i].code_bytes);
+    put(p, ", scratch ");
+    put_bytes(p, t->targets[i].scratch_bytes);
+    put(p, " per thread\n");
+  }
   put(p, "memory weights : ");
   put_bytes(p, tl_plan_weights_bytes(t));
   put(p, "\n");
@@ -147,52 +188,76 @@ static void put_memory(printer *p) {
   }
 }
 
+// ---- tables
+
 static void put_weights(printer *p) {
   const tl_plan_tables *t = &p->plan->tables;
   for (uint32_t i = 0; i < t->weights_count; i++) {
     const tl_plan_weight *row = &t->weights[i];
+    bool vector = row->layout == TL_PLAN_LAYOUT_VECTOR && row->columns == 1;
     put(p, "weight %%");
     put_text(p, row->name);
     put(p, " : ");
     put_text(p, row->format);
     put(p, row->experts > 1 ? "[%lld," : "[", (long long)row->experts);
-    put(p, row->layout == TL_PLAN_LAYOUT_VECTOR ? "%lld]" : "%lld,%lld]", (long long)row->rows,
+    put(p, vector && row->experts == 1 ? "%lld]" : "%lld,%lld]", (long long)row->rows,
         (long long)row->columns);
-    put(p, " %s at %llu, ", tl_plan_layout_texts[row->layout], (unsigned long long)row->offset);
-    put_bytes(p, row->bytes);
-    put(p, "\n");
+    put(p, " %s {at=%llu, stride=%lld}\n", tl_plan_layout_texts[row->layout],
+        (unsigned long long)row->offset, (long long)row->stride);
+  }
+}
+
+static void put_states(printer *p) {
+  const tl_plan_tables *t = &p->plan->tables;
+  for (uint32_t i = 0; i < t->groups_count; i++) {
+    const tl_plan_group *row = &t->groups[i];
+    put(p, "group %u : %s {span=%u", i, tl_plan_group_texts[row->kind], row->span);
+    put_kv_values(p, row->page_bytes);
+  }
+  for (uint32_t i = 0; i < t->states_count; i++) {
+    const tl_plan_state *row = &t->states[i];
+    put(p, "state %%");
+    put_text(p, row->name);
+    put(p, " : group %u {heads=%u, key=%u, value=%u", row->group, row->heads, row->key, row->value);
+    put_kv_values(p, row->offset);
   }
 }
 
 static void put_buffers(printer *p) {
   const tl_plan_tables *t = &p->plan->tables;
   for (uint32_t i = 0; i < t->buffers_count; i++) {
-    const tl_plan_buffer *buffer = &t->buffers[i];
-    const char *symbol = tl_plan_symbol_texts[buffer->symbol];
+    const tl_plan_buffer *row = &t->buffers[i];
     put(p, "buffer %%");
-    put_text(p, buffer->name);
+    put_text(p, row->name);
     put(p, " : ");
-    put_text(p, buffer->format);
-    put(p, "[%s,%u] at %llu * %s\n", symbol, buffer->columns, (unsigned long long)buffer->offset,
-        symbol);
+    put_text(p, row->format);
+    put(p, "[%s,%u] {at=%llu, row=%llu}\n", tl_plan_symbol_texts[row->symbol], row->columns,
+        (unsigned long long)row->offset, (unsigned long long)row->row_bytes);
+  }
+}
+
+static void put_kernels(printer *p) {
+  const tl_plan_tables *t = &p->plan->tables;
+  for (uint32_t i = 0; i < t->kernels_count; i++) {
+    const tl_plan_kernel *row = &t->kernels[i];
+    put(p, "kernel %u : ", i);
+    put_text(p, t->targets[row->target].name);
+    put(p, " {at=%u, scratch=%u} ", row->offset, row->scratch_bytes);
+    put_text(p, row->name);
+    put(p, "\n");
   }
 }
 
 // ---- programs
 
 static void put_arg(printer *p, const tl_plan_arg *arg) {
-  const tl_plan_tables *t = &p->plan->tables;
-  uint32_t name = 0;
   put(p, "%s ", tl_plan_arg_texts[arg->kind]);
   switch (arg->kind) {
-  case TL_PLAN_ARG_INT: put(p, "%lld", (long long)arg->value); return;
-  case TL_PLAN_ARG_GROUP: put(p, "%u", t->states[arg->index].group); return;
-  case TL_PLAN_ARG_WEIGHT: name = t->weights[arg->index].name; break;
-  case TL_PLAN_ARG_BUFFER: name = t->buffers[arg->index].name; break;
-  default: name = t->states[arg->index].name; break;
+  case TL_PLAN_ARG_INT: put(p, "%lld", (long long)arg->value); break;
+  case TL_PLAN_ARG_WEIGHT: put_weight_name(p, arg->index); break;
+  case TL_PLAN_ARG_BUFFER: put_buffer_name(p, arg->index); break;
+  default: put_state_name(p, arg->index); break;
   }
-  put(p, "%%");
-  put_text(p, name);
 }
 
 static void put_guard(printer *p, const tl_plan_launch *launch) {
@@ -206,21 +271,18 @@ static void put_guard(printer *p, const tl_plan_launch *launch) {
 static void put_launch(printer *p, const tl_plan_launch *launch) {
   const tl_plan_tables *t = &p->plan->tables;
   const char *symbol = tl_plan_symbol_texts[launch->grid_symbol];
-  const tl_plan_kernel *kernel = &t->kernels[launch->kernel];
   put(p, "  launch @");
   put_text(p, launch->name);
   put(p, " : ");
   put_guard(p, launch);
-  put(p, ", grid %u * ceil(%s / %u)\n    code %u ", launch->grid_items, symbol, launch->grid_rows,
-      kernel->offset);
-  put_text(p, kernel->name);
-  put(p, "\n    args ");
+  put(p, ", grid %u * ceil(%s / %u)\n", launch->grid_items, symbol, launch->grid_rows);
+  put(p, "    code %u {flops=%llu}\n    args", launch->kernel, (unsigned long long)launch->flops);
   for (uint32_t i = 0; i < launch->args_count && !p->failed; i++) {
-    if (i) put(p, ", ");
+    put(p, i ? ", " : " ");
     put_arg(p, &t->args[launch->first_arg + i]);
   }
   put(p, "\n");
-  put_lines(p, launch->text, 2);
+  put_lines(p, launch->text);
 }
 
 static void put_layers(printer *p, const tl_plan_program *program, tl_plan_kv_type kv_type) {
@@ -248,9 +310,13 @@ static void put_program(printer *p, const tl_plan_program *program) {
   for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
     if (t->models->kv_types & 1u << kv) put_layers(p, program, (tl_plan_kv_type)kv);
   }
-  put(p, "  output %%");
-  put_text(p, t->buffers[program->output].name);
-  put(p, "\n");
+  put(p, "  output ");
+  put_buffer_name(p, program->output);
+  put(p, "\n  arenas ");
+  for (int s = 0; s < TL_PLAN_SYMBOL_COUNT; s++)
+    put(p, "%s%s=%llu", s ? ", " : "{", tl_plan_symbol_texts[s],
+        (unsigned long long)program->arena_bytes[s]);
+  put(p, "}\n");
   for (uint32_t i = 0; i < program->launches_count && !p->failed; i++)
     put_launch(p, &t->launchs[program->first_launch + i]);
   put(p, "}\n");
@@ -264,7 +330,9 @@ tl_status tl_plan_describe_text(const tl_plan *plan, tl_arena *arena, tl_str *ou
   put_sections(&p);
   put_memory(&p);
   put_weights(&p);
+  put_states(&p);
   put_buffers(&p);
+  put_kernels(&p);
   for (uint32_t i = 0; i < plan->tables.programs_count && !p.failed; i++)
     put_program(&p, &plan->tables.programs[i]);
   *out_text = p.failed ? (tl_str){NULL, 0} : (tl_str){p.data, p.length};

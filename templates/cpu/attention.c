@@ -231,9 +231,9 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
     for (int64_t r = 0; r < t.count; r++) {
       int64_t row = (v + r) / T_QUERIES, query = head * T_QUERIES + (v + r) % T_QUERIES;
       t.position[r] = work->first_position + row;
-      copy_query(t.queries + r * T_KEY * in_bytes,
-                 (const char *)args[0].in + (work->first_row + row) * args[5].i +
-                     query * T_KEY * in_bytes);
+      copy_query(t.queries + r * T_KEY * in_bytes, (const char *)args[0].in +
+                                                       (work->first_row + row) * args[5].i +
+                                                       query * T_KEY * in_bytes);
       t.out[r] =
           (char *)args[1].out + (work->first_row + row) * args[6].i + query * T_VALUE * out_bytes;
     }

@@ -51,6 +51,16 @@ TL_STATEMENT(add_vector) {
   }
 }
 
+TL_STATEMENT(add_half) {
+  const float *v = (const float *)args[0].in + tile->column;
+  int64_t half = tile->width / 2, from = i0 * half;
+  TL_EACH_ROW {
+    float *x = TL_ROW(r) + from;
+    for (int64_t c = 0; c < half; c += VW)
+      vf_store(x + c, vf_load(x + c) + vf_load(v + c));
+  }
+}
+
 TL_STATEMENT(mul_vector) {
   const float *v = (const float *)args[0].in + tile->column;
   TL_EACH_ROW {

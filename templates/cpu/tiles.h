@@ -46,9 +46,15 @@ TL_INLINE void tl_tiles_finish(int64_t tiles_rows) {
 
 // `vectors` in 1..4: of 16 columns.
 #define TL_TILES_EACH(OP)                                                                          \
-  OP(0) if (vectors > 1) { OP(1) }                                                                 \
-  if (vectors > 2) { OP(2) }                                                                       \
-  if (vectors > 3) { OP(3) }
+  OP(0) if (vectors > 1) {                                                                         \
+    OP(1)                                                                                          \
+  }                                                                                                \
+  if (vectors > 2) {                                                                               \
+    OP(2)                                                                                          \
+  }                                                                                                \
+  if (vectors > 3) {                                                                               \
+    OP(3)                                                                                          \
+  }
 
 TL_INLINE void tl_tiles_begin(const float *out, int64_t out_bytes, bool more, const int vectors) {
 #define LOAD(n) _tile_loadd(n, out + (n) * 16, out_bytes);
@@ -72,9 +78,9 @@ TL_INLINE void tl_tiles_step(const char *x, int64_t x_step, const char *panel, i
 #undef MULTIPLY
 }
 
-TL_INLINE void tl_tiles_end(float *out, int64_t out_bytes, const int vectors) {
+TL_INLINE void tl_tiles_end(float *out, int64_t out_bytes, const int vectors){
 #define STORE(n) _tile_stored(n, out + (n) * 16, out_bytes);
-  TL_TILES_EACH(STORE)
+    TL_TILES_EACH(STORE)
 #undef STORE
 }
 

@@ -76,6 +76,7 @@ def main():
     write(out / "plan_file", {"none": bytes(1), "options": b"\x1f", "one": bytes(13)})
     write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
     copies(out / "ir_text", "ir/*/*.ir")
+    copies(out / "plan_text", "plans/*.plan.txt")
     copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")
 
 

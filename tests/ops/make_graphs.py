@@ -32,6 +32,8 @@ def layer(model, index):
     if model.get("bias"):
         weight("bq", heads * head)
         weight("bk", groups * head)
+    for x in model.get("mlp_bias", ""):
+        weight(f"b{x}", inner)
     offset = ", offset=1" if normed else ""
     before = f"%l{index - 1}.h2" if index else "%h"
     op(f"%.n = rmsnorm {before}, %.n1 {{eps=1e-05{offset}}}")
@@ -52,8 +54,9 @@ def layer(model, index):
         op("%.on = rmsnorm %.o, %.n3 {offset=1}")
     op(f"%.h1 = add {before}, %.{'on' if normed else 'o'}")
     op(f"%.nn = rmsnorm %.h1, %.n2 {{eps=1e-05{offset}}}")
-    op("%.g = linear %.nn, %.wg")
-    op("%.u = linear %.nn, %.wu")
+    for x in "gu":
+        bias = f", %.b{x}" if x in model.get("mlp_bias", "") else ""
+        op(f"%.{x} = linear %.nn, %.w{x}{bias}")
     op(f"%.m = glu %.g, %.u {{kind={model.get('act', 'silu')}}}")
     op("%.d = linear %.m, %.wd")
     if normed:
@@ -83,9 +86,11 @@ def write(name, model):
 
 DENSE = dict(head=24, heads=6, groups=2, width=96, inner=200, vocabulary=150, windows=(0, 0))
 write("dense_f32", dict(DENSE, format="f32", inner=520))
-write("dense_bf16", dict(DENSE, format="bf16", bias=True, inner=601))
-write("dense_q8g32", dict(DENSE, format="q8g32", bias=True, width=128, head=32, heads=4, inner=576))
+write("dense_bf16", dict(DENSE, format="bf16", bias=True, mlp_bias="gu", inner=601))
+write("dense_q8g32", dict(DENSE, format="q8g32", bias=True, mlp_bias="u", width=128, head=32, heads=4,
+                          inner=576))
 write("norms_f32", dict(DENSE, format="f32", norms=True, windows=(24, 0), cap=20, head=32, heads=4, groups=1, width=80,
                         inner=144, act="gelu_tanh"))
 write("interleaved_f16", dict(DENSE, format="f16", interleaved=True, windows=(0, 70), head=16, heads=4, groups=4,
                               width=64, pairs=4))
+write("wide_f32", dict(DENSE, format="f32", head=100, heads=18, groups=1, width=64, inner=64, windows=(0,)))

@@ -23,23 +23,28 @@ static void test_text(const tl_plan *plan) {
   static const char *const lines[] = {
       "model : generate {outputs=100, vocabulary=100, context=2048, types=0}\n",
       "kv types : f32, bf16; bf16 by default\n",
-      "target cpu:x86-64-v4 : code 64.10 KiB, scratch 4.00 KiB per thread\n",
+      "target cpu:x86-64-v4 {code=65636, text=64, scratch=4096}\n",
+      "memory code of cpu:x86-64-v4 : 64.10 KiB, scratch 4.00 KiB per thread\n",
       "section tokenizer : at ",
       "section code of cpu:x86-64-v3 : at 65536, 104 bytes\n",
       "memory weights : 3.01 MiB\n",
       "memory kv group 1 : window of 128 positions; f32 1.00 KiB per position; bf16 512 bytes per",
       "memory activations of @step for cpu:x86-64-v3 : 288.50 KiB at T = 512\n",
-      "weight %l0.up : bf16[4,1000,256] panel64 at 1048576, 2.00 MiB\n",
-      "weight %l0.norm : f32[100] vector at 3145728, 512 bytes\n",
+      "weight %l0.up : bf16[4,1000,256] panel64 {at=1048576, stride=32768}\n",
+      "weight %l0.norm : f32[100] vector {at=3145728, stride=4}\n",
       "program @step : cpu:x86-64-v4, 5 launches {\n",
       "  launches at T = 1 with kv bf16: layer 0: 2, outside of layers: 2\n",
-      "buffer %logits : f32[R,100] at 0 * R\n",
+      "group 1 : window {span=128, f32=65536, bf16=32768}\n",
+      "state %l1.kv : group 1 {heads=2, key=64, value=64, f32=0, bf16=0}\n",
+      "buffer %logits : f32[R,100] {at=0, row=512}\n",
+      "kernel 1 : cpu:x86-64-v4 {at=0, scratch=1024} matmul \"64\" {}\n",
       "  output %logits\n",
+      "  arenas {1=0, T=576, S=0, R=512, A=0}\n",
       "  launch @l0.attention : kv bf16, layer 0, grid 2 * ceil(A / 4)\n"
-      "    code 0 matmul \"64\" {}\n"
-      "    args buffer %h, state %l0.kv, page_bytes %l0.kv, group 1\n"
-      "  x = rows h\n"
-      "  y = x * l0.up\n",
+      "    code 1 {flops=0}\n"
+      "    args buffer %h, state %l0.kv, page_bytes %l0.kv, group %l1.kv\n"
+      "    | x = rows h\n"
+      "    | y = x * l0.up\n",
       "    args int -7, weight %l0.up, buffer %h\n"};
   tl_arena arena;
   tl_str text;
