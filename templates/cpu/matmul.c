@@ -13,8 +13,9 @@ void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int
 typedef struct unit {
   const tl_arg *weights; // of its segment
   int64_t segment;
-  int64_t index;   // in the segment
-  int64_t columns; // N of the segment
+  int64_t index;       // in the segment
+  int64_t columns;     // N of the segment
+  int64_t *tiles_rows; // see tl_micro
 } unit;
 
 // Rows that go through the weights together: K is then cut into blocks that stay in the first cache
@@ -84,14 +85,13 @@ TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_
   }
 }
 
-TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, tl_tile *tile,
-                        int64_t *tiles_rows) {
+TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, tl_tile *tile) {
   int64_t panels = (u->columns + 63) / 64, first = u->index * T_UNIT;
   int64_t here = panels - first < T_UNIT ? panels - first : T_UNIT;
   int64_t block = tile->rows > tl_micro_rows_max(T_WEIGHT) ? BLOCK_COLUMNS : T_COLUMNS;
   tile->width = here * 64 * T_WEIGHTS;
   for (int64_t i = 0; i < here * T_WEIGHTS; i++) {
-    place at = {args, step, tile, .out = tile->x + i * 64, .tiles_rows = tiles_rows};
+    place at = {args, step, tile, .out = tile->x + i * 64, .tiles_rows = u->tiles_rows};
     at.panel = (const char *)u->weights[i / here].in + (first + i % here) * panel_bytes(T_COLUMNS);
     if (VW == 8 && tile->rows == 1 && T_WEIGHT != TL_CPU_Q8G32) {
       multiply_block(&at, 0, 0, T_COLUMNS, TL_MICRO_PANEL);
@@ -106,7 +106,7 @@ TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, 
 }
 
 TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, const unit *u,
-                        int64_t row, int64_t row_end, int64_t *tiles_rows) {
+                        int64_t row, int64_t row_end) {
   int64_t most = row_end - row <= FEW_ROWS ? FEW_ROWS : TL_MICRO_ROWS;
   if (tl_micro_rows_max(T_WEIGHT) > TL_MICRO_ROWS) most = TL_TILE_ROWS;
   while (row < row_end) {
@@ -117,7 +117,7 @@ TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, 
                     .row = row,
                     .column = u->index * T_UNIT * 64,
                     .columns = u->columns};
-    multiply(args, step, u, &tile, tiles_rows);
+    multiply(args, step, u, &tile);
     tl_epilogue(&tile, args, step, u->segment);
     row += tile.rows;
   }
@@ -132,9 +132,8 @@ void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int
     while (segment + 1 < T_SEGMENTS && index >= args[1 + segment].i)
       segment++;
     const tl_arg *own = args + 1 + T_SEGMENTS + segment * (1 + T_WEIGHTS);
-    unit u = {own + 1, segment, index - (segment ? args[segment].i : 0), own->i};
-    run_unit(args, step, scratch, &u, row, row + T_BLOCK < rows ? row + T_BLOCK : rows,
-             &tiles_rows);
+    unit u = {own + 1, segment, index - (segment ? args[segment].i : 0), own->i, &tiles_rows};
+    run_unit(args, step, scratch, &u, row, row + T_BLOCK < rows ? row + T_BLOCK : rows);
   }
   tl_tiles_finish(tiles_rows);
 }

@@ -60,18 +60,25 @@ TL_INLINE vu vu_pair(const char *x) {
   return pair - (vu){0};
 }
 
-// bf16 x bf16: two products per step of K, `mask` clears the second one. Without a dot product the
-// even values of all rows come first: then the widened weights of both halves need not be held at
-// once.
-TL_INLINE void tl_micro_bf16_step(tl_acc acc, const char *x, int64_t x_step, const char *w,
-                                  uint32_t mask, const int rows, const int vectors) {
+// A step of K of bf16 x bf16: two products.
+typedef struct tl_micro_pair {
+  const char *x; // of the first row
+  int64_t x_step;
+  const char *w;
+  uint32_t mask; // 0xffff clears the second product
+} tl_micro_pair;
+
+// Without a dot product the even values of all rows come first: then the widened weights of both
+// halves need not be held at once.
+TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int rows,
+                                  const int vectors) {
 #if TL_DOT
   vu weights[TL_MICRO_PANEL];
   TL_UNROLL for (int n = 0; n < vectors; n++) {
-    weights[n] = *(const vu_loose *)(w + n * VW * 4) & mask;
+    weights[n] = *(const vu_loose *)(at.w + n * VW * 4) & at.mask;
   }
   TL_UNROLL for (int r = 0; r < rows; r++) {
-    vu pair = vu_pair(x + r * x_step) & mask;
+    vu pair = vu_pair(at.x + r * at.x_step) & at.mask;
     TL_UNROLL for (int n = 0; n < vectors; n++) {
       acc[r][n] = (vf)_mm512_dpbf16_ps((__m512)acc[r][n], (__m512bh)weights[n], (__m512bh)pair);
     }
@@ -79,13 +86,13 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const char *x, int64_t x_step, con
 #else
   TL_UNROLL for (int half = 0; half < 2; half++) {
     vf weights[TL_MICRO_PANEL];
-    if (half == 1 && mask == 0xffffu) break;
+    if (half == 1 && at.mask == 0xffffu) break;
     TL_UNROLL for (int n = 0; n < vectors; n++) {
-      vu both = *(const vu_loose *)(w + n * VW * 4);
+      vu both = *(const vu_loose *)(at.w + n * VW * 4);
       weights[n] = (vf)(half ? both & 0xffff0000u : both << 16);
     }
     TL_UNROLL for (int r = 0; r < rows; r++) {
-      vu pair = vu_pair(x + r * x_step);
+      vu pair = vu_pair(at.x + r * at.x_step);
       vf value = (vf)(half ? pair & 0xffff0000u : pair << 16);
       TL_UNROLL for (int n = 0; n < vectors; n++) {
         acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
@@ -96,12 +103,13 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const char *x, int64_t x_step, con
 }
 
 TL_INLINE void tl_micro_bf16(tl_acc acc, const tl_micro *m, const int rows, const int vectors) {
-  const char *x = m->x, *w = m->panel;
-  for (int64_t k = 0; k + 2 <= m->columns; k += 2, w += m->panel_step, x += 4) {
-    tl_micro_bf16_step(acc, x, m->x_step, w, 0xffffffffu, rows, vectors);
-    tl_micro_fetch(w, m->ahead, vectors * VW / 16);
+  tl_micro_pair at = {m->x, m->x_step, m->panel, 0xffffffffu};
+  for (int64_t k = 0; k + 2 <= m->columns; k += 2, at.w += m->panel_step, at.x += 4) {
+    tl_micro_bf16_step(acc, at, rows, vectors);
+    tl_micro_fetch(at.w, m->ahead, vectors * VW / 16);
   }
-  if (m->columns & 1) tl_micro_bf16_step(acc, x, m->x_step, w, 0xffffu, rows, vectors);
+  at.mask = 0xffffu;
+  if (m->columns & 1) tl_micro_bf16_step(acc, at, rows, vectors);
 }
 
 // f32 input with f32 or f16 weights: one product per step of K.
@@ -186,8 +194,7 @@ TL_INLINE void tl_micro_tiles(const tl_micro *m, int64_t rows, const int vectors
     tl_tiles_begin(m->out, m->out_stride * 4, m->more, vectors);
     const char *x = m->x, *w = m->panel;
     for (int64_t k = 0; k < whole; k += TL_TILES_STEP) {
-      tl_micro_fetch(w, m->ahead, vectors * TL_TILES_STEP / 2);
-      tl_tiles_step(x, m->x_step, w, m->panel_step, vectors);
+      tl_tiles_step(x, m->x_step, w, m->panel_step, m->ahead, vectors);
       x += TL_TILES_STEP * 2;
       w += m->panel_step * (TL_TILES_STEP / 2);
     }

@@ -44,6 +44,14 @@ TL_INLINE void tl_tiles_finish(int64_t tiles_rows) {
   if (tiles_rows) _tile_release();
 }
 
+// As many bytes as 16 columns of a step have.
+TL_INLINE void tl_tiles_fetch(const char *panel, int64_t ahead) {
+  if (!ahead) return;
+#pragma unroll
+  for (int i = 0; i < TL_TILES_STEP / 2; i++)
+    __builtin_prefetch(panel + ahead + i * 64, 0, 2);
+}
+
 // `vectors` in 1..4: of 16 columns.
 #define TL_TILES_EACH(OP)                                                                          \
   OP(0) if (vectors > 1) {                                                                         \
@@ -68,10 +76,12 @@ TL_INLINE void tl_tiles_begin(const float *out, int64_t out_bytes, bool more, co
 #undef ZERO
 }
 
+// Fetches the panel `ahead` bytes further on, 0 = not, between the products so that neither waits.
 TL_INLINE void tl_tiles_step(const char *x, int64_t x_step, const char *panel, int64_t panel_step,
-                             const int vectors) {
+                             int64_t ahead, const int vectors) {
   _tile_loadd(4, x, x_step);
 #define MULTIPLY(n)                                                                                \
+  tl_tiles_fetch(panel + (n) * TL_TILES_STEP / 2 * 64, ahead);                                     \
   _tile_loadd(5 + (n) % 2, panel + (n) * 64, panel_step);                                          \
   _tile_dpbf16ps(n, 4, 5 + (n) % 2);
   TL_TILES_EACH(MULTIPLY)
