@@ -1,6 +1,6 @@
 // Fuzz target: architecture files and configs. An input that begins with `{` is a config.json for
-// the built-in architecture it names; any other is an architecture, lowered with the golden config
-// of an architecture that it names.
+// the built-in architecture it names; any other is an architecture, lowered with a tiny model of an
+// architecture that it names, those of even length with its checkpoint.
 //
 // Nothing may crash or hang, a failure comes with a diagnostic within one of the texts, and a
 // lowered graph prints to a text that parses to an equal one.
@@ -16,67 +16,72 @@
 #include "tests/lib/check.h"
 
 // Little memory: it also ends inputs that would take long.
-enum { ARENA_BYTES = 8 << 20, CONFIGS_MAX = 32 };
+enum { ARENA_BYTES = 8 << 20, FIXTURES_BYTES = 64 << 20, FIXTURES_MAX = 32 };
 
-typedef struct config {
-  tl_source source;
-  const tl_json *root;
+// What an architecture is lowered with.
+typedef struct fixture {
+  const tl_source *source;
+  const tl_json *config;
   tl_str architecture;
-} config;
+  tl_checkpoint *checkpoint;
+} fixture;
 
-static config configs[CONFIGS_MAX];
-static size_t configs_count;
+static fixture fixtures[FIXTURES_MAX];
+static size_t fixtures_count;
 static tl_op_table ops;
 static tl_diag diag;
 static tl_arena arena;
 
-static tl_status read_config(tl_arena *on, config *c) {
-  TL_TRY(tl_json_parse(on, &c->source, NULL, &c->root, &diag));
-  const tl_json *list = tl_json_get(c->root, TL_STR("architectures"));
-  if (tl_json_to_string(tl_json_item(list, 0), &c->architecture)) return TL_OK;
-  return tl_json_expected(&c->source, list, "architectures", "a list", &diag);
+static tl_status read_architecture(fixture *f) {
+  const tl_json *list = tl_json_get(f->config, TL_STR("architectures"));
+  if (tl_json_to_string(tl_json_item(list, 0), &f->architecture)) return TL_OK;
+  return tl_json_expected(f->source, list, "architectures", "a list", &diag);
 }
 
-static void read_configs(void) {
+static void read_fixtures(void) {
   static tl_arena kept;
   glob_t found;
-  tl_file file;
-  tl_arena_init(&kept, ARENA_BYTES);
+  tl_arena_init(&kept, FIXTURES_BYTES);
   CHECK(tl_ok(tl_op_table_init(&ops, &diag)));
-  CHECK(glob(TL_SOURCE_DIR "/tests/archs/golden/*.json", 0, NULL, &found) == 0);
-  for (; configs_count < found.gl_pathc && configs_count < CONFIGS_MAX; configs_count++) {
-    config *c = &configs[configs_count];
-    CHECK(tl_ok(tl_file_open(found.gl_pathv[configs_count], &file, &diag)));
-    c->source = (tl_source){"config.json", tl_arena_copy(&kept, file.bytes)};
-    tl_file_close(&file);
-    CHECK(c->source.text.data && tl_ok(read_config(&kept, c)));
+  CHECK(glob(TL_SOURCE_DIR "/tests/fixtures/tiny/*", 0, NULL, &found) == 0);
+  for (; fixtures_count < found.gl_pathc && fixtures_count < FIXTURES_MAX; fixtures_count++) {
+    fixture *f = &fixtures[fixtures_count];
+    const char *folder = found.gl_pathv[fixtures_count];
+    CHECK(tl_ok(tl_checkpoint_open(&kept, folder, NULL, &f->checkpoint, &diag)));
+    f->source = f->checkpoint->config_source;
+    f->config = f->checkpoint->config;
+    CHECK(tl_ok(read_architecture(f)));
   }
   globfree(&found);
 }
 
-static const config *config_for(tl_str arch) {
-  for (size_t i = 0; i < configs_count; i++) {
-    tl_str name = configs[i].architecture;
-    if (memmem(arch.data, arch.length, name.data, name.length)) return &configs[i];
+static const fixture *fixture_for(tl_str arch) {
+  for (size_t i = 0; i < fixtures_count; i++) {
+    tl_str name = fixtures[i].architecture;
+    if (memmem(arch.data, arch.length, name.data, name.length)) return &fixtures[i];
   }
-  return &configs[0];
+  return &fixtures[0];
 }
 
 static tl_status lower(const tl_source *input, tl_model *model) {
-  static config own; // diagnostics point to its text
-  const config *c = &own;
+  fixture with = {.source = input};
   tl_arch arch;
   if (tl_str_starts_with(input->text, TL_STR("{"))) {
-    own = (config){.source = *input};
-    TL_TRY(read_config(&arena, &own));
-    TL_TRY(tl_arch_find(&arena, own.architecture, (tl_span){input, 0, 0}, &arch, &diag));
+    TL_TRY(tl_json_parse(&arena, input, NULL, &with.config, &diag));
+    TL_TRY(read_architecture(&with));
+    TL_TRY(tl_arch_find(&arena, with.architecture, (tl_span){input, 0, 0}, &arch, &diag));
   } else {
-    c = config_for(input->text);
+    with = *fixture_for(input->text);
+    if (input->text.length % 2) with.checkpoint = NULL;
     TL_TRY(tl_arch_load(&arena, input, &arch, &diag));
   }
-  tl_lower_input with = {
-      .arena = &arena, .ops = &ops, .arch = &arch, .config_source = &c->source, .config = c->root};
-  return tl_lower(&with, model, &diag);
+  tl_lower_input all = {.arena = &arena,
+                        .ops = &ops,
+                        .arch = &arch,
+                        .config_source = with.source,
+                        .config = with.config,
+                        .checkpoint = with.checkpoint};
+  return tl_lower(&all, model, &diag);
 }
 
 static void check_graph(const tl_graph *graph) {
@@ -102,7 +107,7 @@ static void check_places(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tl_model model = {0};
   diag.count = 0;
-  if (configs_count == 0) read_configs();
+  if (fixtures_count == 0) read_fixtures();
   tl_arena_init(&arena, ARENA_BYTES);
   tl_source input = {"input", {(const char *)data, size}};
   tl_status status = lower(&input, &model);

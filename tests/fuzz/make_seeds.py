@@ -86,8 +86,8 @@ def architectures():
         for block in re.findall(r"\w+", own["include"]):
             for section, body in blocks[block].items():
                 own.setdefault(section, body)
-        texts["whole-" + name] = "".join(f"{section}:{body}" for section, body in own.items())
-    return texts
+        texts["whole-" + name] = "".join(f"{section}:{body}" for section, body in own.items()).encode()
+    return texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
 
 
 def configs():

@@ -37,7 +37,7 @@ export build seconds summary
 # The seed makes a run choose the same inputs as the last one did, as far as it gets.
 printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
   log=$build/NAME.log
-  $build/tests/fuzz_NAME -max_total_time="$seconds" -seed=1 -reload=0 -timeout=10 \
+  $build/tests/fuzz_NAME -max_total_time="$seconds" -seed=1 -reload=0 -timeout=30 \
     -rss_limit_mb=2048 -max_len=65536 -artifact_prefix=$build/crashes/NAME- \
     $build/corpus/NAME $build/seeds/NAME >$log 2>&1
   echo $? >$build/NAME.status
