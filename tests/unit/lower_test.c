@@ -236,7 +236,14 @@ static void limits(void) {
   fails(replaced(with("  use two\n"), "    %u = linear %x, @up\n", "    use two\n    use two\n"),
         config_default, "nested deeper", "");
   fails_graph("  for a in 0..4096 {\n  for b in 0..4096 {\n    when false {\n    }\n  }\n  }\n",
-              "more than", "");
+              "longer than", "");
+  fails_graph("  for a in 0..4096 {\n  for b in 0..4096 {\n  for c in 0..4096 {\n  }\n  }\n  }\n",
+              "longer than", "");
+  // Lines that are passed over count as well.
+  char text[1 << 16] = "  for a in 0..4096 {\n  for b in 0..4096 {\n    when false {\n";
+  for (int i = 0; i < 1000; i++)
+    strcat(text, "      # nothing\n");
+  fails_graph(strcat(text, "    }\n  }\n  }\n"), "longer than", "");
 }
 
 // Every allocation may fail: never a crash.
