@@ -229,7 +229,7 @@ static void add_call(draft *d, int segment, const tl_statement *statement) {
   }
   if (statement->kind == TL_STATEMENT_ROW_RMS) {
     const tl_buffer *sums = statement->operands[0].buffer;
-    call.ints[1] = sums->columns; // NOLINT(*-NullDereference): program/verify.c saw to it
+    call.ints[1] = sums->columns; // NOLINT(*.NullDereference): program/verify.c saw to it
     call.ints[2] = d->kernel->wanted_rows && sums->symbol == TL_PLAN_SYMBOL_T;
   }
   d->spec->calls[segment][d->spec->calls_count[segment]++] = call;

@@ -382,7 +382,7 @@ static tl_status parse_repeat(parser *p, tl_regex_node **out_node) {
     p->at++;
     return fail(p, after - 1, "lazy, possessive and doubled quantifiers are not supported");
   }
-  if ((*out_node)->nullable) // NOLINT(*-NullDereference): parse_atom made it
+  if ((*out_node)->nullable) // NOLINT(*.NullDereference): parse_atom made it
     return fail(p, begin, "repeating what can match the empty text is not supported");
   tl_regex_node *child = *out_node;
   TL_TRY(new_node(p, TL_REGEX_REPEAT, out_node));
@@ -405,7 +405,7 @@ static tl_status parse_concat(parser *p, tl_regex_node **out_node) {
   p->folded_before = 0;
   while (!at_end(p) && peek(p) != '|' && peek(p) != ')') {
     TL_TRY(parse_repeat(p, &child));
-    // NOLINTNEXTLINE(*-NullDereference): parse_repeat made it
+    // NOLINTNEXTLINE(*.NullDereference): parse_repeat made it
     concat->nullable = concat->nullable && child->nullable;
     add_child(concat, child);
   }

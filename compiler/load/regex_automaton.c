@@ -144,6 +144,7 @@ static tl_status find_state(builder *b, uint32_t *out_state) {
   for (; b->slots[at]; at = (at + 1) % (2 * STATES_MAX)) {
     const state *have = &b->states[b->slots[at]];
     if (have->count != b->list_count) continue;
+    // NOLINTNEXTLINE(*.NonNullParamChecker): what states hold is in `items`
     if (bytes && memcmp(b->items + have->begin, b->list, bytes) != 0) continue;
     *out_state = b->slots[at];
     return TL_OK;

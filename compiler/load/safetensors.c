@@ -104,7 +104,7 @@ static bool read_shape(header_reader *reader, const tl_json *node, tl_tensor *te
   }
   bool has_zero = false;
   for (uint32_t i = 0; i < node->count; i++) {
-    int64_t dim;
+    int64_t dim = 0;
     if (!tl_json_to_int(&node->items[i], &dim) || dim < 0) {
       FAULT(reader, &node->items[i], "a dim of '%.*s' is %s, expected an integer from 0 on",
             SHOWN(tensor->name), dim < 0 ? "negative" : tl_json_kind_text(&node->items[i]));

@@ -99,7 +99,7 @@ static tl_status read_parts(tl_build *b, const tl_json *node, tl_str parts[2]) {
 
 static tl_status read_merge(tl_build *b, const tl_json *node, char *joined,
                             tl_build_merge *out_merge) {
-  tl_str parts[2];
+  tl_str parts[2] = {TL_STR(""), TL_STR("")};
   TL_TRY(read_parts(b, node, parts));
   uint32_t left = tl_vocabulary_find(&b->vocabulary, parts[0]);
   uint32_t right = tl_vocabulary_find(&b->vocabulary, parts[1]), result = TL_TOKEN_NONE;

@@ -13,6 +13,12 @@ static int64_t floor_divide(int64_t a, int64_t b) {
   return quotient - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+// Of a positive divisor; without the product, which may not fit.
+static int64_t floor_modulo(int64_t a, int64_t b) {
+  int64_t rest = a % b;
+  return rest < 0 ? rest + b : rest;
+}
+
 static bool integer_power(int64_t base, int64_t exponent, int64_t *out) {
   *out = 1;
   for (int64_t i = 0; i < exponent; i++) {
@@ -28,7 +34,7 @@ static bool apply_ints(tl_expr_operator op, int64_t a, int64_t b, int64_t *out) 
   case TL_EXPR_SUBTRACT: return !__builtin_sub_overflow(a, b, out);
   case TL_EXPR_MULTIPLY: return !__builtin_mul_overflow(a, b, out);
   case TL_EXPR_FLOOR_DIVIDE: *out = b > 0 ? floor_divide(a, b) : 0; return b > 0;
-  case TL_EXPR_MODULO: *out = b > 0 ? a - floor_divide(a, b) * b : 0; return b > 0;
+  case TL_EXPR_MODULO: *out = b > 0 ? floor_modulo(a, b) : 0; return b > 0;
   case TL_EXPR_POWER: return b >= 0 && integer_power(a, b, out);
   default: return false;
   }

@@ -5,7 +5,8 @@
 #include "compiler/lower/graph_line.h"
 #include "ir/text_parse.h"
 
-enum { DEPTH_MAX = 16, LOOP_MAX = 4096, LINES_MAX = 1 << 20 };
+// Text is read again in each turn of a loop, and what takes no text is counted as some.
+enum { DEPTH_MAX = 16, LOOP_MAX = 4096, TEXT_BYTES_MAX = 1 << 27, TURN_BYTES = 64 };
 
 typedef struct expander {
   tl_weights *weights;
@@ -15,7 +16,7 @@ typedef struct expander {
   tl_str layer_prefix; // of loops: before the names of values and of weights of a layer
   tl_str path;         // of blocks: before the names of values
   int depth;
-  int64_t lines_left;
+  int64_t bytes_left;
   tl_graph_line line; // the current statement; its node is the text being read
 } expander;
 
@@ -25,7 +26,7 @@ typedef struct lines {
 } lines;
 
 // A line without its comment and blanks. False at the end.
-static bool next_line(const expander *e, lines *rest, tl_str *out_line) {
+static bool next_line(expander *e, lines *rest, tl_str *out_line) {
   tl_str text = e->line.node->text;
   if (rest->begin >= rest->end) return false;
   size_t end = rest->begin, comment = SIZE_MAX;
@@ -41,8 +42,16 @@ static bool next_line(const expander *e, lines *rest, tl_str *out_line) {
     }
   }
   *out_line = tl_str_trim(tl_str_slice(text, rest->begin, comment < end ? comment : end));
+  e->bytes_left -= (int64_t)(end + 1 - rest->begin);
   rest->begin = end + 1;
   return true;
+}
+
+static tl_status check_bytes(const expander *e) {
+  if (e->bytes_left >= 0) return TL_OK;
+  return tl_diag_error(e->scope->diag, TL_INPUT, e->line.node->span,
+                       "the graph is longer than %d bytes, all turns of its loops counted",
+                       TEXT_BYTES_MAX);
 }
 
 static size_t offset_of(const expander *e, tl_str part) {
@@ -109,7 +118,7 @@ static bool opens_control(tl_str line) {
 }
 
 // Finds the end of the control whose first line is before `rest`.
-static tl_status find_close(const expander *e, lines rest, control *c) {
+static tl_status find_close(expander *e, lines rest, control *c) {
   int level = 0;
   size_t start = rest.begin, at = rest.begin;
   bool in_else = false;
@@ -290,11 +299,8 @@ static tl_status run_use(expander *e, tl_str line) {
 }
 
 static tl_status run_line(expander *e, tl_str line, lines *rest) {
+  TL_TRY(check_bytes(e));
   if (line.length == 0) return TL_OK;
-  if (e->lines_left-- == 0) {
-    return tl_diag_error(e->scope->diag, TL_INPUT, e->line.node->span,
-                         "the graph has more than %d lines", LINES_MAX);
-  }
   if (opens_control(line)) return run_control(e, line, rest);
   return tl_str_starts_with(line, TL_STR("use ")) ? run_use(e, line) : run_statement(e, line);
 }
@@ -304,7 +310,8 @@ static tl_status run_lines(expander *e, lines all) {
     return tl_diag_error(e->scope->diag, TL_INPUT, e->line.node->span,
                          "controls and blocks are nested deeper than %d", DEPTH_MAX);
   }
-  tl_status status = TL_OK;
+  e->bytes_left -= TURN_BYTES;
+  tl_status status = check_bytes(e);
   tl_str line;
   e->depth++;
   while (tl_ok(status) && next_line(e, &all, &line))
@@ -323,7 +330,7 @@ tl_status tl_graph_text_expand(tl_weights *weights, tl_graph *graph) {
                   .names = {.arena = scope->input->arena},
                   .layer_prefix = TL_STR(""),
                   .path = TL_STR(""),
-                  .lines_left = LINES_MAX};
+                  .bytes_left = TEXT_BYTES_MAX};
   e->line.scope = scope;
   e->line.node = scope->input->arch->graph;
   return run_lines(e, (lines){0, e->line.node->text.length});

@@ -84,7 +84,7 @@ static tl_status run_pass(tl_pass_ctx *ctx, tl_module *module, int index,
   tl_str before = options->dump ? tl_module_print(module, ctx->arena) : TL_STR("");
   if (!before.data) return tl_diag_error(ctx->diag, TL_MEMORY, (tl_span){0}, "out of memory");
   tl_arena_reset(ctx->scratch);
-  tl_status status = functions[index](ctx, module); // NOLINT(*-CallAndMessage): one per pass
+  tl_status status = functions[index](ctx, module); // NOLINT(*.CallAndMessage): one per pass
   if (tl_ok(status)) status = verify_after(ctx, module, info);
   if (status == TL_INTERNAL && options->dump) options->dump(options->user, info, true, before);
   return status;

@@ -9,6 +9,13 @@ tl_span tl_span_of(const tl_source *source, tl_str part) {
   return (tl_span){source, (size_t)(part.data - source->text.data), part.length};
 }
 
+static tl_span cut_to_source(tl_span span) {
+  size_t length = span.source ? span.source->text.length : 0;
+  if (span.offset > length) span.offset = length;
+  if (span.length > length - span.offset) span.length = length - span.offset;
+  return span;
+}
+
 #undef tl_diag_error // a macro when the source is analysed
 
 tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const char *format, ...) {
@@ -19,7 +26,7 @@ tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const cha
   }
   tl_diag_entry *entry = &diag->entries[diag->count++];
   entry->status = status;
-  entry->span = span;
+  entry->span = cut_to_source(span);
   entry->notes_count = 0;
   va_list args;
   va_start(args, format);

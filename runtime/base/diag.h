@@ -50,7 +50,8 @@ typedef struct tl_diag {
 tl_span tl_span_of(const tl_source *source, tl_str part);
 
 // Adds an error and returns `status`, so that `return tl_diag_error(...)` reads well. `diag` may be
-// NULL (the caller only wants the status).
+// NULL (the caller only wants the status). What of `span` leaves its source's text is cut off, so
+// that the places of entries are safe to read.
 tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -59,12 +59,14 @@ static const tl_json_member *find(const tl_json *object, uint32_t count, tl_str 
 }
 
 static void report_duplicate(tree_parser *parser, const tl_json_member *first, const tl_json *key) {
-  int line, column;
-  tl_diag_locate(parser->source->text, first->key.offset, &line, &column);
+  bool is_shown = parser->diag && parser->diag->count < TL_DIAG_MAX;
   parser->status =
       tl_diag_error(parser->diag, TL_INPUT, tl_json_span(parser->source, key),
                     "the key '%.*s' is already in this object",
                     (int)(key->string.length < 100 ? key->string.length : 100), key->string.data);
+  if (!is_shown) return; // finding a line takes a pass over the text
+  int line, column;
+  tl_diag_locate(parser->source->text, first->key.offset, &line, &column);
   tl_diag_note(parser->diag, "it was first given at line %d, column %d", line, column);
 }
 

@@ -60,6 +60,7 @@ tlmc_status tlmc_detokenize(const tlmc_plan *plan, const int32_t *ids, size_t id
   return tl_error_fill(error, status, NULL);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what comes out
 tlmc_status tlmc_chat_prompt(const tlmc_plan *plan, tlmc_bytes conversation, char *text,
                              size_t text_capacity, size_t *out_bytes, tlmc_error *error) {
   (void)plan, (void)conversation, (void)text, (void)text_capacity;

@@ -35,6 +35,7 @@ static void keep_best_groups(const tl_ref_args *args, pool *experts, pool *group
   for (int64_t kept = 0; kept < args->attrs[GROUPS_KEPT].i; kept++)
     take_best(groups, 0, groups->count);
   for (int64_t e = 0; e < experts->count; e++)
+    // NOLINTNEXTLINE(*.UndefinedBinaryOperatorResult): verified, the groups divide the experts
     experts->usable[e] = !groups->usable[e / size];
 }
 

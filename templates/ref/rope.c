@@ -26,10 +26,11 @@ TL_REF_OP(rope) {
   const tl_ref_tensor *x = &args->operands[0], *pos = &args->operands[1];
   int64_t heads = x->dims[1], width = x->dims[2];
   for (int64_t row = 0; row < x->dims[0] * heads; row++) {
+    int64_t token = row / heads;
     const float *in = x->f + row * width;
     float *out = args->result.f + row * width;
     memcpy(out, in, (size_t)width * sizeof *out);
-    rotate(args, in, out, (float)pos->i[row / heads]);
+    rotate(args, in, out, (float)pos->i[token]);
   }
   return TL_OK;
 }

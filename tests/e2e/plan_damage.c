@@ -114,6 +114,7 @@ static void make_copy(bench *b) {
 
 static void damage(bench *b, int flips, int cuts) {
   make_copy(b);
+  CHECK(b->parts_count > 0 && b->bytes_count > 0);
   for (int i = 0; i < flips; i++)
     flip(b, &b->parts[i % b->parts_count]);
   for (int i = 0; i < cuts; i++)

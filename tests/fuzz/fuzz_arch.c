@@ -1,8 +1,11 @@
 // Fuzz target: architecture files and configs. An input that begins with `{` is a config.json for
-// the built-in architecture it names; any other is an architecture, lowered with llama_long.json.
+// the built-in architecture it names; any other is an architecture, lowered with a tiny model of an
+// architecture that it names, those of even length with its checkpoint.
 //
 // Nothing may crash or hang, a failure comes with a diagnostic within one of the texts, and a
 // lowered graph prints to a text that parses to an equal one.
+#include <glob.h>
+
 #include "compiler/lower/lower.h"
 #include "ir/graph_equal.h"
 #include "ir/text_parse.h"
@@ -12,41 +15,73 @@
 #include "tests/fuzz/mutate.h"
 #include "tests/lib/check.h"
 
-enum { ARENA_BYTES = 512 << 20 };
+// Little memory: it also ends inputs that would take long.
+enum { ARENA_BYTES = 8 << 20, FIXTURES_BYTES = 64 << 20, FIXTURES_MAX = 32 };
 
+// What an architecture is lowered with.
+typedef struct fixture {
+  const tl_source *source;
+  const tl_json *config;
+  tl_str architecture;
+  tl_checkpoint *checkpoint;
+} fixture;
+
+static fixture fixtures[FIXTURES_MAX];
+static size_t fixtures_count;
 static tl_op_table ops;
 static tl_diag diag;
 static tl_arena arena;
 
-static tl_source read_source(const char *path) {
-  tl_file file;
-  CHECK(tl_ok(tl_file_open(path, &file, &diag)));
-  tl_source source = {path, tl_arena_copy(&arena, file.bytes)};
-  tl_file_close(&file);
-  CHECK(source.text.data);
-  return source;
+static tl_status read_architecture(fixture *f) {
+  const tl_json *list = tl_json_get(f->config, TL_STR("architectures"));
+  if (tl_json_to_string(tl_json_item(list, 0), &f->architecture)) return TL_OK;
+  return tl_json_expected(f->source, list, "architectures", "a list", &diag);
 }
 
-static tl_status lower(const tl_source *input, const tl_source *config_source, tl_model *model) {
-  const tl_json *config = NULL;
-  tl_arch arch;
-  tl_str name;
-  TL_TRY(tl_json_parse(&arena, config_source, NULL, &config, &diag));
-  const tl_json *list = tl_json_get(config, TL_STR("architectures"));
-  if (!tl_json_to_string(tl_json_item(list, 0), &name)) {
-    return tl_json_expected(config_source, list, "architectures", "a list", &diag);
+static void read_fixtures(void) {
+  static tl_arena kept;
+  glob_t found;
+  tl_arena_init(&kept, FIXTURES_BYTES);
+  CHECK(tl_ok(tl_op_table_init(&ops, &diag)));
+  CHECK(glob(TL_SOURCE_DIR "/tests/fixtures/tiny/*", 0, NULL, &found) == 0);
+  for (; fixtures_count < found.gl_pathc && fixtures_count < FIXTURES_MAX; fixtures_count++) {
+    fixture *f = &fixtures[fixtures_count];
+    const char *folder = found.gl_pathv[fixtures_count];
+    CHECK(tl_ok(tl_checkpoint_open(&kept, folder, NULL, &f->checkpoint, &diag)));
+    f->source = f->checkpoint->config_source;
+    f->config = f->checkpoint->config;
+    CHECK(tl_ok(read_architecture(f)));
   }
-  if (input == config_source) {
-    TL_TRY(tl_arch_find(&arena, name, (tl_span){config_source, 0, 0}, &arch, &diag));
+  globfree(&found);
+}
+
+static const fixture *fixture_for(tl_str arch) {
+  for (size_t i = 0; i < fixtures_count; i++) {
+    tl_str name = fixtures[i].architecture;
+    if (memmem(arch.data, arch.length, name.data, name.length)) return &fixtures[i];
+  }
+  return &fixtures[0];
+}
+
+static tl_status lower(const tl_source *input, tl_model *model) {
+  fixture with = {.source = input};
+  tl_arch arch;
+  if (tl_str_starts_with(input->text, TL_STR("{"))) {
+    TL_TRY(tl_json_parse(&arena, input, NULL, &with.config, &diag));
+    TL_TRY(read_architecture(&with));
+    TL_TRY(tl_arch_find(&arena, with.architecture, (tl_span){input, 0, 0}, &arch, &diag));
   } else {
+    with = *fixture_for(input->text);
+    if (input->text.length % 2) with.checkpoint = NULL;
     TL_TRY(tl_arch_load(&arena, input, &arch, &diag));
   }
-  tl_lower_input with = {.arena = &arena,
-                         .ops = &ops,
-                         .arch = &arch,
-                         .config_source = config_source,
-                         .config = config};
-  return tl_lower(&with, model, &diag);
+  tl_lower_input all = {.arena = &arena,
+                        .ops = &ops,
+                        .arch = &arch,
+                        .config_source = with.source,
+                        .config = with.config,
+                        .checkpoint = with.checkpoint};
+  return tl_lower(&all, model, &diag);
 }
 
 static void check_graph(const tl_graph *graph) {
@@ -72,13 +107,12 @@ static void check_places(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tl_model model = {0};
   diag.count = 0;
+  if (fixtures_count == 0) read_fixtures();
   tl_arena_init(&arena, ARENA_BYTES);
-  CHECK(tl_ok(tl_op_table_init(&ops, &diag)));
   tl_source input = {"input", {(const char *)data, size}};
-  tl_source other = read_source(TL_SOURCE_DIR "/tests/archs/golden/llama_long.json");
-  bool is_config = size > 0 && data[0] == '{';
-  tl_status status = lower(&input, is_config ? &input : &other, &model);
+  tl_status status = lower(&input, &model);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
+  tl_fuzz_accepted = tl_ok(status);
   check_places();
   if (tl_ok(status)) check_graph(model.graph);
   tl_arena_finish(&arena);
@@ -86,6 +120,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
+  static const char *const keys[] = {"\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}",
+                                     "{\"rope_type\": \"llama3\", \"factor\": 8}",
+                                     "{\"rope_type\": \"linear\", \"factor\": 2.5}",
+                                     "\"rope_parameters\": {\"rope_theta\": 1e4}",
+                                     "\"attention_bias\": true",
+                                     "\"quantization_config\": {\"quant_method\": \"fp8\"}",
+                                     "[\"full_attention\", \"sliding_attention\"]",
+                                     "\"gelu_pytorch_tanh\"",
+                                     "\"LlamaForCausalLM\"",
+                                     "\"sliding_window\": 8",
+                                     NULL};
   static const char *const pieces[] = {"config.",
                                        " ?? ",
                                        " if ",
@@ -121,6 +166,12 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "stack(",
                                        "tensor(\"",
                                        "4095",
+                                       "'\xC3\xA9'",
+                                       "\xEF\xBB\xBF",
+                                       "\t",
+                                       "&a",
+                                       "--- ",
                                        NULL};
-  return tl_fuzz_mutate(data, size, size_max, seed, pieces);
+  if (size > 0 && data[0] == '{') return tl_fuzz_mutate_json(data, size, size_max, seed, keys);
+  return tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
 }

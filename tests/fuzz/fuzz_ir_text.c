@@ -1,9 +1,6 @@
 // Fuzz target: IR text. What parses must print, parse again equal and print to the same bytes;
 // nothing may crash, and a failure must come with a diagnostic. Graphs that verify also go through
 // the cost model and the passes, which must leave them verifying.
-//
-// The mutator keeps texts near the grammar: it swaps, drops and doubles lines, exchanges words
-// between places and changes numbers. `tests/ir` is the corpus.
 #include "compiler/passes/pass.h"
 #include "ir/cost.h"
 #include "ir/graph_equal.h"
@@ -11,9 +8,10 @@
 #include "ir/text_print.h"
 #include "ir/verify.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
 #include "tests/lib/check.h"
 
-enum { ARENA_BYTES = 256 << 20, PIECES_MAX = 4096, NUMBERS_COUNT = 12 };
+enum { ARENA_BYTES = 256 << 20 };
 
 static void check_round_trip(const tl_op_table *ops, const tl_graph *graph, tl_arena *arena) {
   tl_diag diag = {0};
@@ -54,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(tl_ok(tl_op_table_init(&ops, &diag)));
   tl_status status = tl_text_parse(&source, &ops, &arena, &graph, &diag);
   CHECK(tl_ok(status) == (graph != NULL) && tl_ok(status) == (diag.count == 0));
+  tl_fuzz_accepted = tl_ok(status);
   for (int i = 0; i < diag.count; i++) {
     const tl_span *span = &diag.entries[i].span;
     CHECK(span->source == &source && span->offset + span->length <= size);
@@ -69,81 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-// A text cut into pieces: lines, or runs of word bytes and runs of others.
-typedef struct pieces {
-  tl_str items[PIECES_MAX];
-  size_t count;
-} pieces;
-
-static bool is_word(uint8_t c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-         c == '_' || c == '%';
-}
-
-static void cut(const uint8_t *data, size_t size, bool lines, pieces *out) {
-  out->count = 0;
-  for (size_t at = 0; at < size && out->count < PIECES_MAX;) {
-    size_t end = at + 1;
-    if (lines) {
-      while (end < size && data[end - 1] != '\n')
-        end++;
-    } else {
-      while (end < size && is_word(data[end]) == is_word(data[at]))
-        end++;
-    }
-    if (out->count == PIECES_MAX - 1) end = size;
-    out->items[out->count++] = (tl_str){(const char *)data + at, end - at};
-    at = end;
-  }
-}
-
-static uint32_t next_random(uint32_t *state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 17;
-  *state ^= *state << 5;
-  return *state;
-}
-
-static void change(pieces *p, bool lines, uint32_t *random) {
-  static const char *const numbers[NUMBERS_COUNT] = {
-      "0",     "1",  "-1",  "64",  "9223372036854775807", "-9223372036854775808", "1e309",
-      "1e-46", "-0", "0.1", "1e5", "1099511627776"};
-  size_t a = next_random(random) % p->count, b = next_random(random) % p->count;
-  tl_str kept = p->items[a];
-  bool number = kept.length && kept.data[0] >= '0' && kept.data[0] <= '9';
-  switch (next_random(random) % 4) {
-  case 0: p->items[a] = p->items[b]; break;
-  case 1: p->items[a] = (tl_str){kept.data, 0}; break;
-  case 2:
-    p->items[a] = p->items[b];
-    p->items[b] = kept;
-    break;
-  default:
-    if (number && !lines) p->items[a] = tl_str_from(numbers[next_random(random) % NUMBERS_COUNT]);
-    break;
-  }
-}
-
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
-  static pieces p;
-  static uint8_t out[1 << 20];
-  uint32_t random = seed * 2654435761u + 1;
-  if (size_max > sizeof out) size_max = sizeof out;
-  bool lines = next_random(&random) % 3 == 0;
-  cut(data, size, lines, &p);
-  if (p.count == 0) return size;
-  for (uint32_t n = 1 + next_random(&random) % 3; n > 0; n--)
-    change(&p, lines, &random);
-  size_t used = 0;
-  for (size_t i = 0; i < p.count; i++) {
-    size_t length = p.items[i].length;
-    if (length > size_max - used) length = size_max - used;
-    if (length) memcpy(out + used, p.items[i].data, length);
-    used += length;
-  }
-  if (used && next_random(&random) % 8 == 0) {
-    out[next_random(&random) % used] = (uint8_t)next_random(&random);
-  }
-  memcpy(data, out, used);
-  return used;
+  static const char *const pieces[] = {
+      " = ",    ", ",        " {",        "}",      " : ",     "f32[T,8]", "i32[R]", "bf16",
+      "q4g32",  "[",         "]",         "%x",     "input ",  "output ",  "state ", "weight ",
+      "full",   "window",    "tensor(\"", "stack(", "concat(", "slice",    "T",      "2*T+1",
+      "graph ", "{scale=1}", "\"",        "#",      "\n",      "\xC3\xA9", NULL};
+  return tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
 }

@@ -104,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const tl_json *root;
   tl_status status = tl_json_parse(&arena, &source, NULL, &root, &diag);
   CHECK(tl_ok(status) == (diag.count == 0) && tl_ok(status) == (root != NULL));
+  tl_fuzz_accepted = tl_ok(status);
   for (int i = 0; i < diag.count; i++)
     CHECK(diag.entries[i].span.offset <= size);
   tl_status pulled = pull(&source);
@@ -152,5 +153,5 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "NaN",
                                        "[[[[[[[[",
                                        NULL};
-  return tl_fuzz_mutate(data, size, size_max, seed, pieces);
+  return tl_fuzz_mutate_json(data, size, size_max, seed, pieces);
 }

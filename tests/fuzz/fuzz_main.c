@@ -1,7 +1,8 @@
 // Runs a fuzz target without libFuzzer, the same way each time: fuzz_NAME ROUNDS FILE|FOLDER..
 //
-// Each file of the corpus is run as it is, then ROUNDS chains of up to four mutations of it. With
-// -DTLMC_FUZZ=ON (clang) libFuzzer's own main takes the place of this file.
+// Each file of the corpus is run as it is, which must be accepted unless its name begins with
+// `fault`, then ROUNDS chains of up to four mutations of it. With -DTLMC_FUZZ=ON (clang)
+// libFuzzer's own main takes the place of this file.
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,14 @@ enum { INPUT_BYTES_MAX = 1 << 18, PATH_BYTES = 1024, CHAIN_MAX = 4, FILES_MAX = 
 
 static unsigned seed;
 
+// A seed that is no valid input any more finds little: it is time to renew it.
+static void check_seed(const char *path) {
+  const char *name = strrchr(path, '/');
+  if (tl_fuzz_accepted || strncmp(name ? name + 1 : path, "fault", 5) == 0) return;
+  fprintf(stderr, "%s: refused\n", path);
+  CHECK(!"a valid seed");
+}
+
 static void run_file(const char *path, unsigned rounds) {
   static uint8_t original[INPUT_BYTES_MAX], data[INPUT_BYTES_MAX];
   FILE *file = fopen(path, "rb");
@@ -20,6 +29,7 @@ static void run_file(const char *path, unsigned rounds) {
   size_t size = fread(original, 1, sizeof original, file);
   fclose(file);
   LLVMFuzzerTestOneInput(original, size);
+  check_seed(path);
   for (unsigned r = 0; r < rounds; r++) {
     size_t mutated = size;
     memcpy(data, original, size);

@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(tl_str_equal(text, print_and_read(&again, &second, &arena, &last)));
     CHECK(tl_plan_tables_equal(&again.tables, &last.tables));
   }
+  tl_fuzz_accepted = tl_ok(status);
   tl_arena_finish(&arena);
   return 0;
 }
@@ -88,5 +89,5 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "arenas ",
                                        "target ",
                                        NULL};
-  return tl_fuzz_mutate(data, size, size_max, seed, pieces);
+  return tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
 }

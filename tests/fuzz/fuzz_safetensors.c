@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tl_safetensors file;
   tl_status status = tl_safetensors_read(&arena, "input", bytes, &file, &diag);
   CHECK(tl_ok(status) == (diag.count == 0));
+  tl_fuzz_accepted = tl_ok(status);
   if (tl_ok(status)) check_file(&file, bytes);
   tl_safetensors_close(&file);
   tl_arena_finish(&arena);
@@ -84,7 +85,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
   static uint8_t tail[1 << 20];
   if (rest > sizeof tail) rest = sizeof tail;
   memcpy(tail, header + length, rest);
-  length = tl_fuzz_mutate(header, length, size_max - LENGTH_BYTES - rest, seed, pieces);
+  length = tl_fuzz_mutate_json(header, length, size_max - LENGTH_BYTES - rest, seed, pieces);
   if (seed % 4 == 1 && rest) rest--;
   memcpy(header + length, tail, rest);
   if (seed % 8 == 2 && LENGTH_BYTES + length + rest < size_max) header[length + rest++] = 0;

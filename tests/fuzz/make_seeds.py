@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """First inputs for the fuzz targets, one folder per target: make_seeds.py FOLDER
 
-The same files each time. Targets whose inputs are checked in elsewhere get copies of those.
+The same files each time. All are valid, which fuzz_main.c checks, but those whose name begins with `fault`.
 """
 import json
 import re
@@ -11,24 +11,35 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
+ROOT = TESTS.parent
+BYTES_MAX = 65536  # -max_len of run.sh: a longer file would be cut
 
 
 def write(folder, inputs):
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for name, data in inputs.items():
-        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+        data = data if isinstance(data, bytes) else data.encode()
+        if len(data) <= BYTES_MAX:
+            (folder / name).write_bytes(data)
+
+
+def files(*patterns):
+    """The files under ROOT, named after their last two folders."""
+    paths = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return {"-".join(path.relative_to(ROOT).parts[-3:]): path.read_bytes() for path in paths}
+
+
 
 
 def json_texts():
-    texts = {
+    return {
         "empty": "{}", "number": "-12.5e-3", "nested": "[[[[]],{}]]", "blanks": " \n[\t1 ,\r2 ] ",
         "strings": r'["","\"\\\/\b\f\n\r\t","\u00e9\ud83d\ude00","é😀"]',
         "numbers": "[0,-0,1e5,0.1,9223372036854775807,-9223372036854775808,18446744073709551616,5e-324]",
-        "index": json.dumps({f"key{i}": i for i in range(20)}), "twice": '{"a":1,"b":2,"a":3}',
+        "index": json.dumps({f"key{i}": i for i in range(20)}), "fault-twice": '{"a":1,"b":2,"a":3}',
+        **files("tests/fixtures/tiny/*/*.index.json", "tests/fixtures/hub_configs/*.json"),
     }
-    for path in sorted(TESTS.glob("fixtures/tiny/*/config.json"))[:4]:
-        texts[path.parent.name] = path.read_text()
-    return texts
 
 
 def safetensors_files():
@@ -49,6 +60,7 @@ def safetensors_files():
         "none": file({}, b""), "scalar": file({"a": entry("F32", [], 0, 4)}, b"\0\0\x80?"),
         "zero": file({"a": entry("F16", [0, 5], 0, 0), "b": entry("U8", [2], 0, 2)}, b"ab"),
         "all": file(everything, bytes(range(at))),
+        **files("tests/fixtures/tiny/*/expected.safetensors"),
     }
 
 
@@ -57,15 +69,97 @@ def expressions():
     found = ["config.d[2].e ?? [1, 2.5, 'x'][1]", "-a ** 2 + (b - 3) * 4 / 7 // 2 % 5",
              "not (a in [1, 2]) and a <= b or a != c", "config.big + 1", "sum(range(9))",
              "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)"]
-    for path in sorted(TESTS.parent.glob("archs/**/*.yaml")):
-        found += re.findall(r"^ +(?:- )?\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
+    for path in sorted(ROOT.glob("archs/**/*.yaml")):
+        found += re.findall(r"^ +(?:- )?(?!say:)\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
     return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))}
 
 
-def copies(folder, pattern):
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(TESTS.glob(pattern)):
-        shutil.copyfile(path, folder / f"{path.parent.name}-{path.name}")
+def architectures():
+    """The built-in ones as they are, and with those sections of their blocks that they lack themselves."""
+    def sections(text):
+        return dict(re.findall(r"^(\w+):((?:.*\n)(?:(?: .*|#.*)?\n)*)", text, re.MULTILINE))
+
+    blocks = {path.stem: sections(path.read_text()) for path in ROOT.glob("archs/blocks/*.yaml")}
+    texts = files("archs/*.yaml")
+    for name, data in list(texts.items()):
+        own = sections(data.decode())
+        for block in re.findall(r"\w+", own["include"]):
+            for section, body in blocks[block].items():
+                own.setdefault(section, body)
+        texts["whole-" + name] = "".join(f"{section}:{body}" for section, body in own.items()).encode()
+    return texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
+
+
+def configs():
+    """Those of the hub with few layers: more of the same takes time."""
+    hub = {name: re.sub(rb'("num_hidden_layers": )\d+', rb"\g<1>4", text)
+           for name, text in files("tests/fixtures/hub_configs/*.json").items()}
+    return files("tests/fixtures/tiny/*/config*.json", "tests/archs/golden/*.json") | hub
+
+
+def graphs():
+    """Of the goldens what goes in, and what comes out if it is another graph."""
+    texts = {}
+    for name, text in files("tests/ir/*/*.ir", "tests/archs/golden/*.ir").items():
+        for i, part in enumerate(text.split(b"# ----\n")):
+            if b"graph @" in part:
+                texts[("fault-" if b"# error" in part else "") + f"{name}-{i}"] = part
+    return texts
+
+
+REGEXES = (
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}{2,}|\d",
+    r"[一-龥]+|[a-c\-\]x]+|(?:ab|c)*d{2}|\w\W\S.|\x{41}|\u0042|\t\.",
+)
+
+
+def tokenizers():
+    """The fixtures, and for each kind of step, decoder and processor a small one."""
+    vocabulary = ["<s>", "</s>", "<unk>", *"abcd", "Ġ", "▁", "ab", "abc", "▁a", "<0x0A>", *"0123", "é"]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}
+    space = {"String": " "}
+    special = {"SpecialToken": {"id": "<s>", "type_id": 0}}
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+
+    def tokenizer(model=None, **parts):
+        tokens = {word: i for i, word in enumerate(vocabulary)}
+        added = [{"id": i, "content": word, "single_word": i == 2, "lstrip": i == 1, "rstrip": i == 1,
+                  "normalized": i == 2, "special": i != 2} for i, word in enumerate(vocabulary[:3])]
+        bpe = {"type": "BPE", "unk_token": "<unk>", "vocab": tokens, "merges": [["a", "b"], "ab c", ["▁", "a"]]}
+        return json.dumps({"version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": None,
+                           "post_processor": None, "decoder": None, **parts, "model": {**bpe, **(model or {})}})
+
+    def sequence(key, *items):
+        return {"type": "Sequence", key: list(items)}
+
+    behaviours = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+    splits = [{"type": "Split", "pattern": {"Regex": regex}, "behavior": behaviours[i % 5], "invert": i == 4}
+              for i, regex in enumerate(REGEXES + REGEXES[:1])]
+    processor = {"type": "TemplateProcessing", "single": [special, text], "pair": [],
+                 "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}
+    roberta = {"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 1]}
+    replace = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+    return {
+        "plain": tokenizer(), "unknown": tokenizer({"unk_token": None, "ignore_merges": True}),
+        "fallback": tokenizer({"byte_fallback": True, "fuse_unk": True}),
+        **{f"split{i}": tokenizer(pre_tokenizer=split) for i, split in enumerate(splits)},
+        "bytes": tokenizer(pre_tokenizer=sequence("pretokenizers", splits[0], byte_level), decoder=byte_level),
+        "digits": tokenizer(pre_tokenizer=sequence("pretokenizers", {"type": "Digits", "individual_digits": True},
+                                                   {"type": "Split", "pattern": space, "behavior": "Removed",
+                                                    "invert": False})),
+        "metaspace": tokenizer(pre_tokenizer=metaspace, decoder=metaspace),
+        "normal": tokenizer(normalizer=sequence("normalizers", {"type": "NFC"}, {"type": "Prepend", "prepend": "▁"},
+                                                {"type": "Replace", "pattern": space, "content": "▁"}),
+                            decoder=sequence("decoders", replace, {"type": "ByteFallback"}, {"type": "Fuse"}, strip)),
+        "replace": tokenizer(normalizer={"type": "Replace", "pattern": {"Regex": "a{2,}"}, "content": "b"}),
+        "template": tokenizer(post_processor=processor), "roberta": tokenizer(post_processor=roberta),
+        "processors": tokenizer(post_processor=sequence("processors", byte_level, processor)),
+        **files("tests/fixtures/tokenizers/*/tokenizer.json"),
+    }
 
 
 def main():
@@ -75,9 +169,12 @@ def main():
     write(out / "expr", expressions())
     write(out / "plan_file", {"none": bytes(1), "options": b"\x1f", "one": bytes(13)})
     write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
-    copies(out / "ir_text", "ir/*/*.ir")
-    copies(out / "plan_text", "plans/*.plan.txt")
-    copies(out / "tokenizer_json", "fixtures/tokenizers/*/tokenizer.json")
+    write(out / "arch", architectures() | configs())
+    write(out / "ir_text", graphs())
+    write(out / "plan_text", {path.name: path.read_text() for path in sorted(TESTS.glob("plans/*.plan.txt"))})
+    write(out / "tokenizer_json", tokenizers())
+    text = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
+    write(out / "tokenizer_table", {"bytes": b"\0" + text, "pieces": b"\1" + text + b"\xff"})
 
 
 if __name__ == "__main__":

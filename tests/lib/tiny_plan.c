@@ -104,7 +104,7 @@ static tl_status fill(void *context, uint64_t begin, uint64_t end, char *out, tl
   return TL_OK;
 }
 
-#define ROWS(array) .array = array, .array##_count = sizeof(array) / sizeof *(array)
+#define ROWS(array) .array = (array), .array##_count = sizeof(array) / sizeof *(array)
 
 void tl_tiny_plan_init(tl_tiny_plan *tiny, uint64_t seed, bool skeleton) {
   *tiny = (tl_tiny_plan){.seed = seed};

@@ -286,7 +286,7 @@ static void group_topk(const tl_ref_args *a, double *out) {
   int64_t size = experts / groups;
   double items[VALUES_MAX] = {0}, sums[VALUES_MAX] = {0};
   bool every[VALUES_MAX], usable[VALUES_MAX] = {0};
-  CHECK(experts <= VALUES_MAX);
+  CHECK(experts <= VALUES_MAX && size > 0);
   memset(every, true, sizeof every);
   for (int64_t t = 0; t < dim(a, 0, 0); t++) {
     for (int64_t e = 0; e < experts; e++)

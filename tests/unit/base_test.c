@@ -67,6 +67,11 @@ static void test_diag(void) {
                                      "      |     ^~~~~\n"
                                      "note: closest is 'two'\n"));
   free(text);
+  (void)tl_diag_error(&diag, TL_INPUT, (tl_span){&source, 12, SIZE_MAX}, "ends beyond the text");
+  CHECK(diag.entries[1].span.offset == 12 && diag.entries[1].span.length == 2);
+  (void)tl_diag_error(&diag, TL_INPUT, (tl_span){&source, 15, 1}, "begins beyond the text");
+  CHECK(diag.entries[2].span.offset == 14 && diag.entries[2].span.length == 0);
+  diag.count = 1;
   for (int i = 0; i < 40; i++)
     (void)tl_diag_error(&diag, TL_IO, (tl_span){0}, "again");
   CHECK(diag.count == TL_DIAG_MAX && diag.dropped == 9 && diag.entries[0].status == TL_INPUT);

@@ -73,6 +73,8 @@ static void arithmetic(void) {
   gives("7 // 2", "3");
   gives("-7 // 2", "-4");
   gives("-7 % 4", "1");
+  gives("(-9223372036854775807 - 1) % 3", "1"); // the product of divisor and quotient overflows
+  gives("(-9223372036854775807 - 1) // 3", "-3074457345618258603");
   gives("7 / 2", "3.5");
   gives("6 / 2", "3");
   gives("2 ** 10", "1024");

@@ -206,6 +206,23 @@ static void test_duplicates(void) {
   tl_arena_finish(&arena);
 }
 
+// Of many faults only those that are shown may take time of their own: this would take hours.
+static void test_many_duplicates(void) {
+  enum { COUNT = 1 << 19 };
+  tl_arena arena;
+  tl_arena_init(&arena, (size_t)1 << 28);
+  char *text = tl_arena_alloc(&arena, COUNT * 5 + 2);
+  CHECK(text);
+  for (size_t i = 0; i < COUNT; i++)
+    memcpy(text + 5 * i, ",\"\":0", 5);
+  text[0] = '{';
+  text[(size_t)COUNT * 5] = '}';
+  const tl_json *root;
+  CHECK(parse(&arena, text, (size_t)COUNT * 5 + 1, &root) == TL_INPUT && diag.count == TL_DIAG_MAX);
+  CHECK(diag.dropped == COUNT - 1 - TL_DIAG_MAX);
+  tl_arena_finish(&arena);
+}
+
 // Every allocation fails in turn; the last round, with none failing, succeeds.
 static void test_memory(void) {
   const char *text = "{\"a\\n\":[1,2,{\"b\":[]}],\"c\":{\"0\":0,\"1\":0,\"2\":0,\"3\":0,\"4\":0,"
@@ -333,6 +350,7 @@ int main(void) {
   test_limits();
   test_lookup();
   test_duplicates();
+  test_many_duplicates();
   test_memory();
   test_decimals();
 #ifdef TL_HAS_JANSSON

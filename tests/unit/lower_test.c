@@ -236,7 +236,17 @@ static void limits(void) {
   fails(replaced(with("  use two\n"), "    %u = linear %x, @up\n", "    use two\n    use two\n"),
         config_default, "nested deeper", "");
   fails_graph("  for a in 0..4096 {\n  for b in 0..4096 {\n    when false {\n    }\n  }\n  }\n",
-              "more than", "");
+              "longer than", "");
+  fails_graph("  for a in 0..4096 {\n  for b in 0..4096 {\n  for c in 0..4096 {\n  }\n  }\n  }\n",
+              "longer than", "");
+  // Lines that are passed over count as well.
+  enum { COUNT = 2000, BYTES = 8 };
+  static char passed[COUNT * BYTES + 1];
+  for (size_t i = 0; i < COUNT; i++)
+    memcpy(passed + i * BYTES, "      #\n", BYTES);
+  const char *text =
+      "  for a in 0..4096 {\n  for b in 0..4096 {\n    when false {\n%s    }\n  }\n  }\n";
+  fails_graph(tl_arena_format(&arena, text, passed).data, "longer than", "");
 }
 
 // Every allocation may fail: never a crash.

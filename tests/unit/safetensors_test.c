@@ -124,6 +124,11 @@ static void test_faults(void) {
   tl_str two = make(
       &arena, "{" ENTRY("a", "F32", "[1]", "0", "3") "," ENTRY("b", "Q", "[1]", "3", "4") "}", 4);
   CHECK(read_bytes(&arena, two, &file) == TL_INPUT && diag.count == 2);
+  two = make(&arena,
+             "{" ENTRY("a", "F32", "[-1]", "0", "4") "," ENTRY("b", "F32", "[null]", "4", "8") "}",
+             8);
+  CHECK(read_bytes(&arena, two, &file) == TL_INPUT && diag.count == 2);
+  CHECK(strstr(diag.entries[1].text, "a dim of 'b' is null"));
   tl_arena_finish(&arena);
 }
 
