@@ -107,8 +107,8 @@ TL_INLINE void multiply(const tl_arg *args, const tl_step *step, const unit *u, 
 
 TL_INLINE void run_unit(const tl_arg *args, const tl_step *step, char *scratch, const unit *u,
                         int64_t row, int64_t row_end) {
-  int64_t most = row_end - row <= FEW_ROWS ? FEW_ROWS : TL_MICRO_ROWS;
-  if (tl_micro_rows_max(T_WEIGHT) > TL_MICRO_ROWS) most = TL_TILE_ROWS;
+  int64_t most = row_end - row <= FEW_ROWS ? FEW_ROWS : tl_micro_rows_max(T_WEIGHT);
+  if (TL_TILES && T_WEIGHT == TL_CPU_BF16) most = TL_TILE_ROWS;
   while (row < row_end) {
     int64_t left = row_end - row, tiles = (left + most - 1) / most;
     tl_tile tile = {.x = (float *)scratch,

@@ -19,6 +19,7 @@
 
 // Rows and vectors of accumulators; a single row leaves registers for a whole panel's width.
 enum { TL_MICRO_ROWS = 6, TL_MICRO_VECTORS = VW == 16 ? 4 : 2, TL_MICRO_PANEL = 64 / VW };
+enum { TL_MICRO_ROWS_WIDENED = 4 }; // with bf16 weights and no dot product
 
 // Rows of one use for any format, and with bf16 weights.
 enum { TL_MICRO_ROWS_MAX = TL_TILES ? 16 : TL_MICRO_ROWS };
@@ -60,6 +61,10 @@ TL_INLINE vu vu_pair(const char *x) {
   return pair - (vu){0};
 }
 
+// For the compiler only, loads through `pointer` come after `value` is computed: it would load
+// early, run out of registers and keep accumulators in memory.
+#define TL_AFTER(pointer, value) __asm__("" : "+r"(pointer), "+v"(value))
+
 // A step of K of bf16 x bf16: two products.
 typedef struct tl_micro_pair {
   const char *x; // of the first row
@@ -86,17 +91,20 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int 
 #else
   TL_UNROLL for (int half = 0; half < 2; half++) {
     vf weights[TL_MICRO_PANEL];
+    const char *x = at.x, *w = at.w;
     if (half == 1 && at.mask == 0xffffu) break;
+    TL_AFTER(w, acc[rows - 1][vectors - 1]);
     TL_UNROLL for (int n = 0; n < vectors; n++) {
-      vu both = *(const vu_loose *)(at.w + n * VW * 4);
+      vu both = *(const vu_loose *)(w + n * VW * 4);
       weights[n] = (vf)(half ? both & 0xffff0000u : both << 16);
     }
     TL_UNROLL for (int r = 0; r < rows; r++) {
-      vu pair = vu_pair(at.x + r * at.x_step);
+      vu pair = vu_pair(x + r * at.x_step);
       vf value = (vf)(half ? pair & 0xffff0000u : pair << 16);
       TL_UNROLL for (int n = 0; n < vectors; n++) {
         acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
       }
+      TL_AFTER(x, acc[r][vectors - 1]);
     }
   }
 #endif
@@ -215,9 +223,10 @@ TL_INLINE void tl_micro_tiles(const tl_micro *m, int64_t rows, const int vectors
 }
 #endif
 
-// Rows that tl_micro_rows takes at most.
+// Rows that tl_micro_rows takes at most. Widening bf16 takes registers too.
 TL_INLINE int64_t tl_micro_rows_max(const int64_t format) {
-  return TL_TILES && format == TL_CPU_BF16 ? TL_MICRO_ROWS_MAX : TL_MICRO_ROWS;
+  if (format != TL_CPU_BF16) return TL_MICRO_ROWS;
+  return TL_TILES ? TL_MICRO_ROWS_MAX : TL_DOT ? TL_MICRO_ROWS : TL_MICRO_ROWS_WIDENED;
 }
 
 // Runs `rows` in 1..tl_micro_rows_max(format). With `is_ragged` false `columns` is a multiple of 32
