@@ -10,7 +10,13 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/check.h"
 
-enum { INPUT_BYTES_MAX = 1 << 18, PATH_BYTES = 1024, CHAIN_MAX = 4, FILES_MAX = 1024 };
+enum {
+  INPUT_BYTES_MAX = 1 << 18,
+  PATH_BYTES = 1024,
+  CHAIN_MAX = 4,
+  ROOM_ROUNDS = 8,
+  FILES_MAX = 1024
+};
 
 static unsigned seed;
 
@@ -33,8 +39,11 @@ static void run_file(const char *path, unsigned rounds) {
   for (unsigned r = 0; r < rounds; r++) {
     size_t mutated = size;
     memcpy(data, original, size);
-    for (unsigned i = 0; i <= r % CHAIN_MAX; i++)
-      mutated = LLVMFuzzerCustomMutator(data, mutated, sizeof data, ++seed);
+    for (unsigned i = 0; i <= r % CHAIN_MAX; i++) {
+      size_t room = r % ROOM_ROUNDS ? sizeof data : mutated; // sometimes no byte can be added
+      mutated = LLVMFuzzerCustomMutator(data, mutated, room ? room : 1, ++seed);
+      CHECK(mutated <= (room ? room : 1));
+    }
     LLVMFuzzerTestOneInput(data, mutated);
   }
 }

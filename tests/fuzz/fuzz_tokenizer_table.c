@@ -97,8 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
   static const char *const pieces[] = {
       " ", "\n", "the dog", "<|end|>", "\xCC\x81", "\xE4\xBD\xA0", "\xFF", "'s", "12", NULL};
-  tl_edit edit =
-      tl_edit_begin(data, size, size_max < TEXT_MAX && size < size_max ? size_max : TEXT_MAX, seed);
+  tl_edit edit = tl_edit_begin(data, size, size_max < TEXT_MAX ? size_max : TEXT_MAX, seed);
   if (edit.size == 0) tl_edit_put(&edit, (tl_range){0, 0}, "a");
   size_t patches = data[0] / 2 % (PATCHES_MAX + 1), begin = 1 + patches * PATCH_BYTES;
   uint32_t what = tl_edit_random(&edit, 8);

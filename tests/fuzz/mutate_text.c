@@ -55,10 +55,11 @@ static void swap(tl_edit *edit, tl_range a, tl_range b) {
     swap(edit, b, a);
     return;
   }
-  if (a.end > b.begin || length > sizeof first || edit->size == edit->size_max) return;
+  if (a.end > b.begin || length > sizeof first) return;
   memcpy(first, edit->data + a.begin, length);
+  size_t moved = 0 - edit->size; // wraps around if it is negative; there may be no room for all
   tl_edit_copy(edit, a, b);
-  size_t moved = b.end - b.begin - length; // wraps around if it is negative
+  moved += edit->size;
   tl_edit_replace(edit, (tl_range){b.begin + moved, b.end + moved}, first, length);
 }
 
