@@ -352,10 +352,11 @@ int main(int argc, char **argv) {
   b.progress->at = first;
   run_tries(&b, first + tries);
   const int64_t *outcomes = b.progress->outcomes;
+  int64_t accepted = outcomes[OPENED] + outcomes[RAN];
   printf(
       "%lld plans changed and sealed: %lld refused, %lld accepted, of which %lld ran; %d faults\n",
-      (long long)tries, (long long)outcomes[REFUSED], (long long)(outcomes[OPENED] + outcomes[RAN]),
-      (long long)outcomes[RAN], b.faults);
+      (long long)tries, (long long)outcomes[REFUSED], (long long)accepted, (long long)outcomes[RAN],
+      b.faults);
   plan_file_close(&b.file);
   return b.faults > 0 || outcomes[RAN] == 0;
 }

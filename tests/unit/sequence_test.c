@@ -204,7 +204,7 @@ static void test_wrong_rows(void) {
   REFUSE(TLMC_USAGE, r.ids = bad);
   REFUSE(TLMC_USAGE, r.ids = negative);
   REFUSE(TLMC_USAGE, r.types = ids);             // the model has none
-  REFUSE(TLMC_USAGE, r.wanted = (tlmc_wanted)4); // NOLINT(*-EnumCastOutOfRange): that is the test
+  REFUSE(TLMC_USAGE, r.wanted = (tlmc_wanted)4); // NOLINT(*.EnumCastOutOfRange): that is the test
   REFUSE(TLMC_USAGE, r.wanted = TLMC_WANTED_LIST; r.wanted_count = 2);
   REFUSE(TLMC_USAGE, r.wanted = TLMC_WANTED_LIST; r.wanted_count = 2; r.wanted_rows = descending);
   REFUSE(TLMC_USAGE, r.wanted = TLMC_WANTED_LIST; r.wanted_count = 2; r.wanted_rows = outside);
