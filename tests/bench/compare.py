@@ -151,7 +151,7 @@ def print_table(table, rounds):
 
 def arguments():
     parser = argparse.ArgumentParser(description="tlmrt against llama.cpp on the same model.")
-    parser.add_argument("plan", type=Path, help="plan of make_checkpoint.py's folder")
+    parser.add_argument("plan", type=Path, help="plan or skeleton of make_checkpoint.py's folder")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tlmrt", default="build/tlmrt")
     parser.add_argument("--gguf", default="build-bench/bench.gguf")
