@@ -345,7 +345,7 @@ static tl_status draft_attention(draft *d) {
   d->launch.grid_rows = 1;
   // Scores, weights, two sums, queries; values of one step of the tile unit.
   int64_t value = round_up(a->value, 16), row = 64 * 2 + value * 2 + round_up(a->key, 16);
-  d->scratch_bytes = (uint32_t)((TL_QUERY_ROWS * row + 32 / 2 * value) * 4);
+  d->scratch_bytes = (uint32_t)((TL_QUERY_ROWS * row + TL_TILES_STEP / 2 * value) * 4);
   return TL_OK;
 }
 

@@ -224,7 +224,7 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
   t.sum = t.part + TL_QUERY_ROWS * padded();
   t.weights = (char *)(t.sum + TL_QUERY_ROWS * padded());
   t.queries = t.weights + TL_QUERY_ROWS * 64 * cell();
-  t.last = t.queries + TL_QUERY_ROWS * (T_KEY + 15) / 16 * 16 * cell();
+  t.last = t.queries + TL_QUERY_ROWS * ((T_KEY + 15) / 16 * 16) * cell();
   for (int64_t v = 0; v < vectors; v += t.count) {
     int64_t most = tl_micro_rows_max(T_CACHE);
     t.count = vectors - v < most ? vectors - v : most;

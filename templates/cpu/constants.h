@@ -14,6 +14,8 @@ enum {
   TL_QUERY_ROWS = 16 // query vectors of attention's tile
 };
 
+enum { TL_TILES_STEP = 32 }; // values of K that the tile unit takes at a time
+
 #define TL_CONSTANT extern __attribute__((visibility("hidden"))) const
 
 TL_CONSTANT int64_t T_WEIGHT;      // format of the weights

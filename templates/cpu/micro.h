@@ -21,7 +21,7 @@
 enum { TL_MICRO_ROWS = 6, TL_MICRO_VECTORS = VW == 16 ? 4 : 2, TL_MICRO_PANEL = 64 / VW };
 enum { TL_MICRO_ROWS_WIDENED = 4 }; // with bf16 weights and no dot product
 
-// Rows of one use for any format, and with bf16 weights.
+// Rows of one use at most, whatever the format.
 enum { TL_MICRO_ROWS_MAX = TL_TILES ? 16 : TL_MICRO_ROWS };
 
 // Bytes between a panel's use and its fetch into the second cache, when all rows of the step are in

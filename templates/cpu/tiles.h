@@ -9,6 +9,7 @@
 #ifndef TL_TEMPLATES_CPU_TILES_H
 #define TL_TEMPLATES_CPU_TILES_H
 
+#include "templates/cpu/constants.h"
 #include "templates/cpu/vector.h"
 
 #ifdef __AMX_BF16__
@@ -16,8 +17,6 @@
 #else
 #define TL_TILES 0
 #endif
-
-enum { TL_TILES_STEP = 32 }; // values of K
 
 #if TL_TILES
 
