@@ -139,7 +139,7 @@ static uint64_t end_of_weights(const tl_plan_tables *t) {
 
 static tl_status lay_out(writer *w) {
   const tl_plan_parts *parts = w->parts;
-  tl_str programs;
+  tl_str programs = {0};
   TL_TRY(print_programs(w, &programs));
   w->header = (tl_plan_header){.magic = TL_PLAN_MAGIC, .version = TL_PLAN_VERSION};
   // A plan with weights has a section for them, even if it had none.
@@ -176,9 +176,9 @@ typedef struct job {
 
 typedef struct crew {
   writer *writer;
-  tl_pool *pool;
   job *jobs;
   int64_t batches_count;
+  atomic_llong next_batch; // one at a time and in order: the first fault is then found by any
   atomic_bool failed;
 } crew;
 
@@ -199,11 +199,12 @@ static tl_status write_batch(const writer *w, job *j, uint64_t begin) {
 static void write_batches(void *context, int thread) {
   crew *c = context;
   job *j = &c->jobs[thread];
-  int64_t begin, end;
-  while (!atomic_load(&c->failed) && tl_pool_take(c->pool, c->batches_count, 1, &begin, &end)) {
-    j->status = write_batch(c->writer, j, (uint64_t)begin * TL_PLAN_BATCH_BYTES);
+  while (!atomic_load(&c->failed)) {
+    int64_t batch = atomic_fetch_add(&c->next_batch, 1);
+    if (batch >= c->batches_count) return;
+    j->status = write_batch(c->writer, j, (uint64_t)batch * TL_PLAN_BATCH_BYTES);
     if (tl_ok(j->status)) continue;
-    j->failed_batch = begin;
+    j->failed_batch = batch;
     atomic_store(&c->failed, true);
   }
 }
@@ -238,13 +239,14 @@ static tl_status write_weights(writer *w, int jobs_count) {
     c.jobs[i].batch = tl_arena_alloc(w->scratch, TL_PLAN_BATCH_BYTES);
     if (!c.jobs[i].batch) status = no_memory(w);
   }
+  tl_pool *pool = NULL;
   tl_pool_config config = {.threads = jobs_count};
-  if (tl_ok(status)) status = tl_pool_create(&config, w->scratch, &c.pool, w->diag);
+  if (tl_ok(status)) status = tl_pool_create(&config, w->scratch, &pool, w->diag);
   if (tl_ok(status)) {
-    tl_pool_run(c.pool, write_batches, &c);
+    tl_pool_run(pool, write_batches, &c);
     status = first_fault(&c, jobs_count);
   }
-  tl_pool_destroy(c.pool);
+  tl_pool_destroy(pool);
   for (int i = 0; i < jobs_count; i++)
     tl_arena_finish(&c.jobs[i].scratch);
   return status;

@@ -59,7 +59,7 @@ static tl_status emit(builder *b, const tl_regex_node *node, int next, int *out_
 static tl_status emit_repeat(builder *b, const tl_regex_node *node, int next, int *out_start) {
   int start = next, body;
   if (node->max < 0) {
-    int loop;
+    int loop = 0;
     TL_TRY(add_inst(b, (inst){.op = OP_SPLIT, .other = next}, &loop));
     TL_TRY(emit(b, node->last_child, loop, &body));
     b->insts[loop].next = body;
@@ -206,7 +206,7 @@ tl_status tl_regex_compile(const tl_regex_context *context, const tl_regex_node 
   b.list = tl_arena_array(arena, TL_REGEX_INSTS_MAX, sizeof *b.list);
   if (!b.insts || !b.states || !b.slots || !b.stack || !b.seen_inst || !b.seen_next || !b.list)
     return TL_MEMORY;
-  int match, start;
+  int match = 0, start = 0;
   TL_TRY(add_inst(&b, (inst){.op = OP_MATCH}, &match));
   TL_TRY(emit(&b, root, match, &start));
   TL_TRY(make_states(&b, start));

@@ -25,6 +25,7 @@ enum {
   SPIN_CROWDED_NS = 2 * 1000, // the same with more threads than processors
   SPIN_BATCH = 32,            // pauses between two looks at the clock
   STACK_BYTES = 1 << 20,
+  PIECES_OF_SHARE = 4, // of a thread's share of the items left, a piece is one
 };
 
 // A word that threads wait on, alone in its cache line.
@@ -44,7 +45,7 @@ struct tl_pool {
   gate generation; // barriers passed
   gate turn;       // 0 = free, 1 = a caller has the pool
   _Alignas(LINE_BYTES) atomic_int arrived;
-  _Alignas(LINE_BYTES) atomic_llong next_item;
+  _Alignas(LINE_BYTES) _Atomic int64_t next_item;
   _Alignas(LINE_BYTES) tl_pool_function *function;
   void *context;
   int threads;
@@ -209,11 +210,15 @@ void tl_pool_barrier(tl_pool *pool) {
   gate_set(&pool->generation, generation + 1);
 }
 
-bool tl_pool_take(tl_pool *pool, int64_t items_count, int64_t grain, int64_t *out_begin,
-                  int64_t *out_end) {
-  int64_t begin = atomic_fetch_add_explicit(&pool->next_item, grain, memory_order_relaxed);
-  if (begin >= items_count) return false;
+bool tl_pool_take(tl_pool *pool, int64_t items_count, int64_t *out_begin, int64_t *out_end) {
+  int64_t begin = atomic_load_explicit(&pool->next_item, memory_order_relaxed), piece;
+  do {
+    if (begin >= items_count) return false;
+    piece = (items_count - begin) / ((int64_t)PIECES_OF_SHARE * pool->threads);
+    if (piece == 0) piece = 1;
+  } while (!atomic_compare_exchange_weak_explicit(&pool->next_item, &begin, begin + piece,
+                                                  memory_order_relaxed, memory_order_relaxed));
   *out_begin = begin;
-  *out_end = items_count - begin < grain ? items_count : begin + grain;
+  *out_end = begin + piece;
   return true;
 }

@@ -4,7 +4,7 @@
 //     struct work *work = context;
 //     for (int i = 0; i < work->launches_count; i++) {
 //       int64_t begin, end;
-//       while (tl_pool_take(work->pool, work->launches[i].items_count, 4, &begin, &end))
+//       while (tl_pool_take(work->pool, work->launches[i].items_count, &begin, &end))
 //         launch(&work->launches[i], thread, begin, end);
 //       tl_pool_barrier(work->pool);
 //     }
@@ -13,8 +13,9 @@
 //
 // Invariant: between start and end of a run no thread allocates or takes a lock; a thread without
 // work spins for 50 us and then sleeps until there is some. The calling thread is thread 0. Threads
-// that lose their core cost their share of work and no more, since items are dealt out one grain at
-// a time. A pool may be shared: runs of different callers take turns.
+// that lose their core cost the piece they hold and no more, since items are dealt out in pieces
+// that shrink as items run out: large ones first, so that a thread reads neighbouring items in turn.
+// A pool may be shared: runs of different callers take turns.
 #ifndef TL_BASE_POOL_H
 #define TL_BASE_POOL_H
 
@@ -56,10 +57,9 @@ void tl_pool_run(tl_pool *pool, tl_pool_function *function, void *context);
 // calls of it.
 void tl_pool_barrier(tl_pool *pool);
 
-// Inside a run: the next items [*out_begin, *out_end), at most `grain` (>= 1), of `items_count`;
-// false when all are taken. All threads must pass the same `items_count`, and one deal serves one
-// list of items. At most INT64_MAX - TL_POOL_THREADS_MAX * grain items.
-bool tl_pool_take(tl_pool *pool, int64_t items_count, int64_t grain, int64_t *out_begin,
-                  int64_t *out_end);
+// Inside a run: the next items [*out_begin, *out_end) of `items_count`, at least one and at most a
+// quarter of a thread's share of what is left; false when all are taken. All threads must pass the
+// same `items_count`, and one deal serves one list of items.
+bool tl_pool_take(tl_pool *pool, int64_t items_count, int64_t *out_begin, int64_t *out_end);
 
 #endif

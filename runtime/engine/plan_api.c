@@ -9,7 +9,7 @@
 
 static const size_t describe_memory_max = (size_t)1 << 30;
 
-enum { PLAN_MEMORY_MAX = 1 << 24, POOL_MEMORY_MAX = 1 << 24, CREW_PIECE = 1 };
+enum { PLAN_MEMORY_MAX = 1 << 24, POOL_MEMORY_MAX = 1 << 24 };
 
 tlmc_status tlmc_pool_open(const tlmc_pool_options *options, tlmc_pool **out_pool,
                            tlmc_error *error) {
@@ -52,7 +52,7 @@ static void crew_thread(void *context, int thread) {
   const crew_job *job = context;
   int64_t begin, end;
   (void)thread;
-  while (tl_pool_take(job->pool, (int64_t)job->count, CREW_PIECE, &begin, &end))
+  while (tl_pool_take(job->pool, (int64_t)job->count, &begin, &end))
     job->work(job->context, (uint64_t)begin, (uint64_t)end);
 }
 

@@ -43,12 +43,13 @@ TL_INLINE void tl_tiles_finish(int64_t tiles_rows) {
   if (tiles_rows) _tile_release();
 }
 
-// As many bytes as 16 columns of a step have.
-TL_INLINE void tl_tiles_fetch(const char *panel, int64_t ahead) {
+// The lines that a load of 16 columns will read, in its order: fetched in the order of addresses
+// instead, they arrive an eighth more slowly.
+TL_INLINE void tl_tiles_fetch(const char *columns, int64_t panel_step, int64_t ahead) {
   if (!ahead) return;
 #pragma unroll
   for (int i = 0; i < TL_TILES_STEP / 2; i++)
-    __builtin_prefetch(panel + ahead + i * 64, 0, 2);
+    __builtin_prefetch(columns + ahead + i * panel_step, 0, 2);
 }
 
 // `vectors` in 1..4: of 16 columns.
@@ -80,7 +81,7 @@ TL_INLINE void tl_tiles_step(const char *x, int64_t x_step, const char *panel, i
                              int64_t ahead, const int vectors) {
   _tile_loadd(4, x, x_step);
 #define MULTIPLY(n)                                                                                \
-  tl_tiles_fetch(panel + (n) * TL_TILES_STEP / 2 * 64, ahead);                                     \
+  tl_tiles_fetch(panel + (n) * 64, panel_step, ahead);                                             \
   _tile_loadd(5 + (n) % 2, panel + (n) * 64, panel_step);                                          \
   _tile_dpbf16ps(n, 4, 5 + (n) % 2);
   TL_TILES_EACH(MULTIPLY)

@@ -14,7 +14,6 @@ enum { ITEMS = 257, ROUNDS = 40 };
 
 typedef struct deal {
   tl_pool *pool;
-  int grain;
   atomic_int taken[ROUNDS][ITEMS];
   int sums[ROUNDS]; // plain memory: written by one thread, read by all after a barrier
   atomic_int entered;
@@ -25,8 +24,9 @@ static void deal_items(void *context, int thread) {
   atomic_fetch_add(&d->entered, 1);
   for (int round = 0; round < ROUNDS; round++) {
     int64_t begin, end;
-    while (tl_pool_take(d->pool, ITEMS, d->grain, &begin, &end)) {
-      CHECK(begin >= 0 && begin < end && end <= ITEMS && end - begin <= d->grain);
+    while (tl_pool_take(d->pool, ITEMS, &begin, &end)) {
+      CHECK(begin >= 0 && begin < end && end <= ITEMS);
+      CHECK(end - begin == 1 || (end - begin) * 4 * tl_pool_threads(d->pool) <= ITEMS - begin);
       for (int64_t i = begin; i < end; i++)
         atomic_fetch_add(&d->taken[round][i], 1);
     }
@@ -43,7 +43,6 @@ static void test_deal(tl_pool *pool) {
   for (int run = 0; run < 20; run++) {
     memset(&d, 0, sizeof d);
     d.pool = pool;
-    d.grain = 1 + run * 7 % 300;
     tl_pool_run(pool, deal_items, &d);
     CHECK(atomic_load(&d.entered) == tl_pool_threads(pool));
     for (int round = 0; round < ROUNDS; round++)

@@ -199,7 +199,7 @@ static void run_thread(void *context, int thread) {
     const launch *l = &d->launches[d->program->first_launch + i];
     int64_t items = items_of(d, l->row, step), begin, end;
     if (items == 0) continue;
-    while (tl_pool_take(d->config.pool, items, 1, &begin, &end))
+    while (tl_pool_take(d->config.pool, items, &begin, &end))
       l->entry(l->args, step, scratch, begin, end);
     tl_pool_barrier(d->config.pool);
   }

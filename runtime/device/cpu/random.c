@@ -79,9 +79,11 @@ static void fill_weight(void *context, int thread) {
   uint64_t piece = piece_bytes(f->weight), bytes = f->weight->bytes;
   int64_t begin, end;
   (void)thread;
-  while (tl_pool_take(f->pool, (int64_t)((bytes + piece - 1) / piece), 1, &begin, &end)) {
-    uint64_t offset = (uint64_t)begin * piece;
-    fill_piece(f, offset, bytes - offset < piece ? bytes - offset : piece);
+  while (tl_pool_take(f->pool, (int64_t)((bytes + piece - 1) / piece), &begin, &end)) {
+    for (int64_t i = begin; i < end; i++) {
+      uint64_t offset = (uint64_t)i * piece;
+      fill_piece(f, offset, bytes - offset < piece ? bytes - offset : piece);
+    }
   }
 }
 
