@@ -12,10 +12,10 @@
 //   tl_pool_run(pool, step, &work);
 //
 // Invariant: between start and end of a run no thread allocates or takes a lock; a thread without
-// work spins for 50 us and then sleeps until there is some. The calling thread is thread 0. Threads
-// that lose their core cost the piece they hold and no more, since items are dealt out in pieces
-// that shrink as items run out: large ones first, so that a thread reads neighbouring items in turn.
-// A pool may be shared: runs of different callers take turns.
+// work spins for 50 us and then sleeps until there is some. The calling thread is thread 0. Items
+// are dealt in pieces that shrink as they run out: a thread reads neighbouring items one after the
+// other, and one that loses its core costs the piece it holds. A pool may be shared: runs of
+// different callers take turns.
 #ifndef TL_BASE_POOL_H
 #define TL_BASE_POOL_H
 
