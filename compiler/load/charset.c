@@ -92,7 +92,7 @@ tl_status tl_charclasses_register(tl_charclasses *classes, const tl_charset *set
 // room.
 static uint32_t find_class(tl_charclasses *c, const uint8_t *members) {
   for (uint32_t i = 0; i < c->classes_count; i++)
-    if (memcmp(c->members + (size_t)i * TL_CHARSETS_MAX, members, TL_CHARSETS_MAX) == 0) return i;
+    if (memcmp(c->members + (size_t)i * TL_CHARSETS_MAX, members, c->sets_count) == 0) return i;
   if (c->classes_count == TL_TOKENIZER_CLASSES_MAX) return TL_TOKENIZER_CLASSES_MAX;
   memcpy(c->members + (size_t)c->classes_count * TL_CHARSETS_MAX, members, TL_CHARSETS_MAX);
   return c->classes_count++;
@@ -120,15 +120,22 @@ static tl_status classify(tl_charclasses *c, uint8_t *class_of) {
   return TL_OK;
 }
 
+static bool is_block(const tl_charclasses *c, uint32_t index, const uint8_t *block) {
+  return memcmp(c->blocks + (size_t)index * TL_CHAR_BLOCK, block, TL_CHAR_BLOCK) == 0;
+}
+
 static tl_status fold_blocks(tl_charclasses *c, tl_arena *arena, const uint8_t *class_of) {
   c->index = tl_arena_array(arena, TL_CHAR_BLOCKS, sizeof *c->index);
   c->blocks = tl_arena_array(arena, TL_CODES_COUNT, 1);
   if (!c->index || !c->blocks) return TL_MEMORY;
   for (uint32_t b = 0; b < TL_CHAR_BLOCKS; b++) {
     const uint8_t *block = class_of + (size_t)b * TL_CHAR_BLOCK;
+    if (b > 0 && is_block(c, c->index[b - 1], block)) { // most are like the one before
+      c->index[b] = c->index[b - 1];
+      continue;
+    }
     uint32_t same = 0;
-    while (same < c->blocks_count &&
-           memcmp(c->blocks + (size_t)same * TL_CHAR_BLOCK, block, TL_CHAR_BLOCK) != 0)
+    while (same < c->blocks_count && !is_block(c, same, block))
       same++;
     if (same == c->blocks_count)
       memcpy(c->blocks + (size_t)c->blocks_count++ * TL_CHAR_BLOCK, block, TL_CHAR_BLOCK);

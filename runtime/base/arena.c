@@ -7,6 +7,20 @@
 
 enum { BLOCK_BYTES_MIN = 64 * 1024, ALIGNMENT = 16 };
 
+// To the address sanitizer, only what was asked for is memory: not the rest of a block, nor the gap
+// behind each allocation.
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+enum { GAP = ALIGNMENT };
+#else
+#define ASAN_POISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
+enum { GAP = 0 };
+#endif
+
 struct tl_arena_block {
   tl_arena_block *next;
   size_t capacity;
@@ -35,6 +49,7 @@ void tl_arena_reset(tl_arena *arena) {
   tl_arena_finish(arena);
   keep->next = NULL;
   keep->used = 0;
+  ASAN_POISON_MEMORY_REGION(keep + 1, keep->capacity);
   arena->head = keep;
   arena->total_bytes = keep->capacity;
 }
@@ -48,6 +63,7 @@ static tl_arena_block *add_block(tl_arena *arena, size_t bytes) {
   tl_arena_block *block = malloc(sizeof *block + capacity);
   if (!block) return NULL;
   *block = (tl_arena_block){.next = arena->head, .capacity = capacity};
+  ASAN_POISON_MEMORY_REGION(block + 1, capacity);
   arena->head = block;
   arena->total_bytes += capacity;
   return block;
@@ -58,14 +74,15 @@ void *tl_arena_alloc(tl_arena *arena, size_t bytes) {
     arena->fail_after = 0;
     return NULL;
   }
-  if (bytes > SIZE_MAX - 2 * ALIGNMENT) return NULL;
-  bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  if (bytes == 0) bytes = ALIGNMENT;
+  if (bytes > SIZE_MAX - 2 * ALIGNMENT - GAP) return NULL;
+  size_t taken = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GAP;
+  if (taken == 0) taken = ALIGNMENT;
   tl_arena_block *block = arena->head;
-  if (!block || block->capacity - block->used < bytes) block = add_block(arena, bytes);
+  if (!block || block->capacity - block->used < taken) block = add_block(arena, taken);
   if (!block) return NULL;
   char *data = (char *)(block + 1) + block->used;
-  block->used += bytes;
+  block->used += taken;
+  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
   return memset(data, 0, bytes);
 }
 

@@ -2,6 +2,7 @@
 #include "runtime/base/hash.h"
 
 #define XXH_INLINE_ALL
+#include <stdatomic.h>
 #include <xxhash.h>
 
 #if defined(__x86_64__)
@@ -106,10 +107,22 @@ SHA_TARGET static void blocks_sha_ni(uint32_t state[8], const uint8_t *blocks, s
   _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-static bool has_sha_ni(void) {
+static bool ask_sha_ni(void) {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1)) return false;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 29);
+}
+
+// Asking takes a virtual machine longer than hashing a page does, so it is done once.
+static bool has_sha_ni(void) {
+  enum { UNKNOWN, NO, YES };
+  static atomic_int known = UNKNOWN;
+  int answer = atomic_load_explicit(&known, memory_order_relaxed);
+  if (answer == UNKNOWN) {
+    answer = ask_sha_ni() ? YES : NO;
+    atomic_store_explicit(&known, answer, memory_order_relaxed);
+  }
+  return answer == YES;
 }
 
 static tl_sha256_blocks *best_blocks(void) {

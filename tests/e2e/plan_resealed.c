@@ -153,6 +153,7 @@ static void change_one(bench *b) {
   } else if (choice < 92) {
     change_section(b, TL_PLAN_SECTION_TOKENIZER, "section tokenizer");
   } else if (choice < 94) {
+    b->file.weights_changed = true;
     change_section(b, TL_PLAN_SECTION_WEIGHTS, "section weights");
   } else {
     change_head(b);

@@ -203,6 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   error.text[0] = 0;
   tlmc_status status = tlmc_plan_open(file.path, NULL, &plan, &error);
   CHECK(status == TLMC_OK || (error.text[0] && !plan));
+  tl_fuzz_accepted = status == TLMC_OK;
   if (status == TLMC_OK) {
     use_texts(plan);
     use_session(plan, data[0]);

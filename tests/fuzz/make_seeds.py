@@ -162,16 +162,43 @@ def tokenizers():
     }
 
 
+def plan_sections():
+    """Patches of fuzz_plan.c: a word becomes 1 greater, which some bear."""
+    def patch(word, how=1, number=9):
+        return struct.pack("<HBBI", word, 0, how, number)
+
+    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(34) + patch(540),
+            "fault-two": bytes(range(16))}
+
+
+def plan_texts():
+    idle = ("plan idle\nmodel : generate {outputs=4, vocabulary=4, context=64, types=0}\n"
+            "kv types : f32; f32 by default\ntarget cpu:x86-64-v3 {code=64, text=64, scratch=64}\n"
+            "buffer %y : f32[R,4] {at=0, row=64}\nprogram @step : cpu:x86-64-v3, 0 launches {\n  output %y\n}\n")
+    return {"idle": idle, **{path.name: path.read_text() for path in sorted(TESTS.glob("plans/*.plan.txt"))}}
+
+
+def plan_files():
+    """Options and such patches of fuzz_plan_file.c, of the parts of the file in turn."""
+    def patch(part, word, how=1, number=9):
+        return struct.pack("<BBHII", part, how, 0, word, number)
+
+    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 5), "tokenizer": (3, 8), "template": (4, 2),
+              "programs": (5, 34), "checksums": (6, 0)}
+    return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13),
+            **{name: b"\0" + patch(*place) for name, place in places.items()}}
+
+
 def main():
     out = Path(sys.argv[1])
     write(out / "json", json_texts())
     write(out / "safetensors", safetensors_files())
     write(out / "expr", expressions())
-    write(out / "plan_file", {"none": bytes(1), "options": b"\x1f", "one": bytes(13)})
-    write(out / "plan", {"none": b"", "one": bytes(8), "two": bytes(range(16))})
+    write(out / "plan_file", plan_files())
+    write(out / "plan", plan_sections())
     write(out / "arch", architectures() | configs())
     write(out / "ir_text", graphs())
-    write(out / "plan_text", {path.name: path.read_text() for path in sorted(TESTS.glob("plans/*.plan.txt"))})
+    write(out / "plan_text", plan_texts())
     write(out / "tokenizer_json", tokenizers())
     text = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
     write(out / "tokenizer_table", {"bytes": b"\0" + text, "pieces": b"\1" + text + b"\xff"})

@@ -1,5 +1,8 @@
 #!/bin/sh
-# Runs fuzz targets under libFuzzer with sanitizers: tests/fuzz/run.sh SECONDS [NAME..]
+# Runs fuzz targets under libFuzzer with sanitizers:
+#
+#   tests/fuzz/run.sh SECONDS [NAME..]
+#   tests/fuzz/run.sh --until RUNS [NAME..]   each until so many runs bring no new edge
 #
 # Builds into build-fuzz/, starts from the seeds of make_seeds.py and keeps what it finds in
 # build-fuzz/corpus/NAME. Without names, all targets run, as many at a time as there are
@@ -7,7 +10,10 @@
 # end, and the status is 1.
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=${1:?usage: tests/fuzz/run.sh SECONDS [NAME..]}
+usage='usage: tests/fuzz/run.sh SECONDS|--until RUNS [NAME..]'
+rounds=false
+[ "${1:?$usage}" != --until ] || { rounds=true; shift; }
+limit=${1:?$usage}
 shift
 if [ $# -eq 0 ]; then
   set -- $(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||' | grep -v '^main$')
@@ -36,14 +42,28 @@ summary='/^#[0-9]+\t/ { runs = substr($1, 2); if ($4 > edges) { edges = $4; last
 # A run chooses the same inputs as the last one did, as far as it gets: values that are compared are
 # no source of bytes, as addresses are among them, and memory begins at the same address.
 fixed=$(setarch -R true 2>/dev/null && echo setarch -R) || fixed=
-export build seconds summary fixed
+export build rounds limit summary fixed
 printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
-  log=$build/NAME.log
-  $fixed $build/tests/fuzz_NAME -max_total_time="$seconds" -seed=1 -reload=0 -use_cmp=0 \
-    -timeout=30 -rss_limit_mb=2048 -max_len=65536 -artifact_prefix=$build/crashes/NAME- \
-    $build/corpus/NAME $build/seeds/NAME >$log 2>&1
-  echo $? >$build/NAME.status
-  awk -v name=fuzz_NAME "$summary" $log'
+  log=$build/NAME.log seed=1
+  fuzz() {
+    status=0
+    $fixed $build/tests/fuzz_NAME "$@" -seed=$seed -reload=0 -use_cmp=0 -timeout=30 \
+      -rss_limit_mb=2048 -max_len=65536 -artifact_prefix=$build/crashes/NAME- $build/corpus/NAME \
+      $build/seeds/NAME >$log 2>&1 || status=$?
+    awk -v name=fuzz_NAME "$summary" $log
+  }
+  if $rounds; then # the last is one that ends with the edges it began with
+    while :; do
+      files=$(ls $build/corpus/NAME $build/seeds/NAME | wc -l)
+      fuzz -runs=$((limit + files))
+      same=$(awk "/INITED/ { first = \$4 } /DONE/ { print first == \$4 }" $log)
+      [ $status = 0 ] && [ "$same" != 1 ] || break
+      seed=$((seed + 1))
+    done
+  else
+    fuzz -max_total_time="$limit"
+  fi
+  echo $status >$build/NAME.status'
 faults=0
 for name in "$@"; do
   [ "$(cat $build/"$name".status)" != 0 ] || continue

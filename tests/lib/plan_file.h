@@ -8,7 +8,8 @@
 //   plan_file_restore(&file);
 //
 // Only what lies before the code may be changed: header, section table, meta, tokenizer, template,
-// programs, checksums; and the weights, which are not restored.
+// programs, checksums; and the weights, which are not restored: who changes them sets
+// `weights_changed`, so that all seals from then on hash them.
 #ifndef TL_TESTS_PLAN_FILE_H
 #define TL_TESTS_PLAN_FILE_H
 
@@ -21,6 +22,7 @@ typedef struct plan_file {
   char *bytes;       // the file, shared with who opens `path`
   char *original;    // what it was
   size_t size, head; // bytes before the code
+  bool weights_changed;
 } plan_file;
 
 // A copy of the good plan at `path`, in an unnamed file.

@@ -429,6 +429,7 @@ static void read_guard(reader *r, tl_plan_launch *row) {
 static void read_launch(reader *r) {
   tl_plan_launch row = {.first_arg = (uint32_t)r->args_count};
   program(r);
+  if (r->kernels_count == 0) fail(r, r->rest, "there are 0 kernels");
   expect(r, "@");
   row.name = add_text(r, word(r));
   expect(r, ":");
@@ -541,6 +542,7 @@ static void read_all(reader *r) {
 
 tl_status tl_plan_text_read(const tl_source *source, tl_arena *arena, tl_plan *out_plan,
                             tl_diag *diag) {
+  static const max_align_t nothing; // tables without rows have an address too, as in a file
   reader r = {.source = source, .arena = arena, .diag = diag};
   *out_plan = (tl_plan){0};
   add_text(&r, TL_STR(""));
@@ -548,7 +550,9 @@ tl_status tl_plan_text_read(const tl_source *source, tl_arena *arena, tl_plan *o
   if (!tl_ok(r.status)) return r.status;
   *out_plan = (tl_plan){.file = -1, .name = r.name};
   out_plan->tables = (tl_plan_tables){
-#define X(name) .name##s = r.name##s, .name##s_count = (uint32_t)r.name##s_count,
+#define X(name)                                                                                    \
+  .name##s = r.name##s ? r.name##s : (const void *)&nothing,                                       \
+  .name##s_count = (uint32_t)r.name##s_count,
       TL_PLAN_TABLE_MAP(X)
 #undef X
           .strings = r.strings,

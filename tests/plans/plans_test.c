@@ -97,6 +97,7 @@ static const struct {
     {": group 0", ": group 1", 7, 19},
     {"[R,4]", "[Q,4]", 8, 17},
     {"0 : cpu:x86-64-v3", "0 : cpu:x86-64-v9", 9, 12},
+    {"kernel 0 : cpu:x86-64-v3 {at=0, scratch=64} matmul\n", "", 12, 9},
     {"1 launches {", "1 launches", 10, 42},
     {"  output %y\n", "", 15, 2},
     {"ceil(T", "ceil[T", 13, 53},
