@@ -56,8 +56,8 @@ static void enter(void) {
 bool tl_fibers_init(tl_fibers *fibers, void (*body)(void *context), void *context) {
   memset(fibers, 0, sizeof *fibers);
   size_t bytes = (size_t)TL_FIBERS_MAX * SLOT_BYTES;
-  void *stacks = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *stacks =
+      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stacks == MAP_FAILED) return false;
   *fibers = (tl_fibers){.stacks = stacks, .body = body, .context = context};
   for (int i = 0; i < TL_FIBERS_MAX; i++)
