@@ -31,7 +31,7 @@ void tl_shim_put(const tl_site *site, tl_u32 at, const void *in, tl_u32 bytes);
 
 void tl_shim_copy(const tl_site *site, tl_u32 at, const void *from, tl_u32 bytes);
 void tl_shim_copy_commit(void);
-void tl_shim_copy_wait(const tl_site *site, tl_i32 left);
+void tl_shim_copy_wait(tl_i32 left);
 
 void tl_shim_matrices(const tl_site *site, tl_u32 *out, tl_u32 at, bool turned);
 void tl_shim_multiply(const tl_site *site, float *d, const tl_u32 *a, const tl_u32 *b);

@@ -10,8 +10,9 @@
 #include "tests/lib/cuda/calls.h"
 #include "tests/lib/cuda/types.h"
 
-// A kernel is a function like others; only its launch knows it by name.
+// A kernel is declared nowhere, and takes what all kernels take.
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 #define TL_KERNEL(threads, blocks)                                                                 \
   _Static_assert((threads) % 32 == 0 && (threads) <= 1024 && (blocks) >= 1, "whole warps");        \
   __attribute__((visibility("default"))) void
@@ -95,8 +96,7 @@ TL_SHARED(tl_quad, quad)
 #define tl_copy_async(...) tl_shim_copy(TL_SITE("tl_copy_async"), __VA_ARGS__)
 #define tl_copy_commit() tl_shim_copy_commit()
 // An array's size, so that `left` is a constant here too.
-#define tl_copy_wait(left)                                                                         \
-  tl_shim_copy_wait(TL_SITE("tl_copy_wait"), (tl_i32)sizeof(char[(left) + 1]) - 1)
+#define tl_copy_wait(left) tl_shim_copy_wait((tl_i32)sizeof(char[(left) + 1]) - 1)
 
 #define tl_matrices(...) tl_shim_matrices(TL_SITE("tl_matrices"), __VA_ARGS__, false)
 #define tl_matrices_turned(...) tl_shim_matrices(TL_SITE("tl_matrices_turned"), __VA_ARGS__, true)

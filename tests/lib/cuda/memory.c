@@ -47,9 +47,10 @@ void tl_shim_memory_clear(tl_shim *shim) {
   shim->range_last = 0;
 }
 
-static bool holds(const tl_range *range, uintptr_t at, size_t bytes) {
-  return at >= range->begin && at - range->begin <= range->bytes &&
-         bytes <= range->bytes - (at - range->begin);
+// Whether both the pointer that a kernel was given and what it accesses are in the range.
+static bool holds(const tl_range *range, uintptr_t base, uintptr_t at, size_t bytes) {
+  return base >= range->begin && base - range->begin <= range->bytes && at >= range->begin &&
+         at - range->begin <= range->bytes && bytes <= range->bytes - (at - range->begin);
 }
 
 // Says which range was meant: that of the base, or else the one before.
@@ -59,48 +60,53 @@ static _Noreturn void fail_bounds(tl_shim *shim, const tl_site *site, uintptr_t 
   if (meant < 0)
     tl_shim_fail(shim, site, "bounds: %u bytes at %#zx, below all ranges", bytes, (size_t)at);
   const tl_range *range = &shim->ranges[meant];
-  long long offset = (long long)(at - range->begin);
-  tl_shim_fail(shim, site, "bounds: %u bytes at offset %lld of %s, which has %zu", bytes, offset,
-               range->name, range->bytes);
+  tl_shim_fail(shim, site, "bounds: %u bytes at offset %lld of %s, which has %zu", bytes,
+               (long long)(at - range->begin), range->name, range->bytes);
 }
 
-// The address of an access that is in order.
-static void *check_global(tl_shim *shim, const tl_site *site, const void *base, tl_i64 index,
-                          tl_u32 bytes, int need) {
-  uintptr_t at = (uintptr_t)base + (uintptr_t)index * bytes;
+// The range of an access to [at, at + bytes) that is in order.
+static const tl_range *check_global(tl_shim *shim, const tl_site *site, const void *base,
+                                    uintptr_t at, tl_u32 bytes, int need) {
+  uintptr_t begin = (uintptr_t)base;
   const tl_range *range = &shim->ranges[shim->range_last];
-  if (shim->range_last >= shim->ranges_count || !holds(range, at, bytes)) {
-    int found = range_before(shim, at);
-    if (found < 0 || !holds(&shim->ranges[found], at, bytes))
-      fail_bounds(shim, site, (uintptr_t)base, at, bytes);
+  if (shim->range_last >= shim->ranges_count || !holds(range, begin, at, bytes)) {
+    int found = range_before(shim, begin);
+    if (found < 0 || !holds(&shim->ranges[found], begin, at, bytes))
+      fail_bounds(shim, site, begin, at, bytes);
     shim->range_last = found;
     range = &shim->ranges[found];
   }
-  if (at % bytes)
-    tl_shim_fail(shim, site, "alignment: %u bytes at offset %zu of %s", bytes,
-                 (size_t)(at - range->begin), range->name);
   if ((range->flags & need) != need)
     tl_shim_fail(shim, site, "bounds: %s may not be %s", range->name,
                  need & TL_SHIM_WRITE ? "written" : "read");
   if (range->flags & TL_SHIM_EARLIER && !tl_shim_running(shim)->waited)
     tl_shim_fail(shim, site, "early: %s comes from an earlier launch that was not waited for",
                  range->name);
+  return range;
+}
+
+// The address of an element that may be accessed.
+static void *element(tl_shim *shim, const tl_site *site, const void *base, tl_i64 index,
+                     tl_u32 bytes, int need) {
+  uintptr_t at = (uintptr_t)base + (uintptr_t)index * bytes;
+  const tl_range *range = check_global(shim, site, base, at, bytes, need);
+  if (at % bytes)
+    tl_shim_fail(shim, site, "alignment: %u bytes at offset %zu of %s", bytes,
+                 (size_t)(at - range->begin), range->name);
   return (void *)at;
 }
 
 void tl_shim_load(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes) {
-  tl_shim *shim = tl_shim_current;
-  memcpy(out, check_global(shim, site, base, index, bytes, TL_SHIM_READ), bytes);
+  memcpy(out, element(tl_shim_current, site, base, index, bytes, TL_SHIM_READ), bytes);
 }
 
 void tl_shim_store(const tl_site *site, void *base, tl_i64 index, const void *in, tl_u32 bytes) {
-  tl_shim *shim = tl_shim_current;
-  memcpy(check_global(shim, site, base, index, bytes, TL_SHIM_WRITE), in, bytes);
+  memcpy(element(tl_shim_current, site, base, index, bytes, TL_SHIM_WRITE), in, bytes);
 }
 
 void tl_shim_stream(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes) {
   tl_shim *shim = tl_shim_current;
-  const void *at = check_global(shim, site, base, index, bytes, TL_SHIM_READ);
+  const void *at = element(shim, site, base, index, bytes, TL_SHIM_READ);
   const tl_range *range = &shim->ranges[shim->range_last];
   if (range->flags & TL_SHIM_WRITE)
     tl_shim_fail(shim, site, "bounds: %s may be written, its lines are not kept true", range->name);
@@ -169,8 +175,7 @@ void tl_shim_copy(const tl_site *site, tl_u32 at, const void *from, tl_u32 bytes
   if (bytes > TL_COPY_BYTES) tl_shim_fail(shim, site, "copy: of %u bytes", bytes);
   if ((uintptr_t)from % TL_COPY_BYTES)
     tl_shim_fail(shim, site, "alignment: a copy's source at %p", from);
-  for (tl_u32 i = 0; i < bytes; i++)
-    check_global(shim, site, from, i, 1, TL_SHIM_READ);
+  if (bytes) check_global(shim, site, from, (uintptr_t)from, bytes, TL_SHIM_READ);
   if (thread->copies_count == TL_COPIES_MAX)
     tl_shim_fail(shim, site, "copy: more than %d under way", TL_COPIES_MAX);
   tl_shared_touch(shim, site, at, TL_COPY_BYTES, true);
@@ -183,10 +188,9 @@ void tl_shim_copy_commit(void) {
   tl_shim_running(tl_shim_current)->groups++;
 }
 
-void tl_shim_copy_wait(const tl_site *site, tl_i32 left) {
+void tl_shim_copy_wait(tl_i32 left) {
   tl_shim *shim = tl_shim_current;
   tl_thread_data *thread = tl_shim_running(shim);
-  (void)site;
   while (thread->copies_count) {
     const tl_copy *copy = &thread->copies[thread->copies_begin];
     if ((int64_t)copy->group >= (int64_t)thread->groups - left) return;

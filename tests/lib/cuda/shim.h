@@ -35,6 +35,7 @@
 #define TL_TESTS_CUDA_SHIM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tests/lib/cuda/types.h"
