@@ -49,8 +49,16 @@ static unsigned char *stack_of(const tl_fibers *fibers, const tl_fiber *fiber) {
 
 static void enter(void) {
   tl_fibers *fibers = entering;
+  tl_fiber *fiber = fibers->running;
   __sanitizer_finish_switch_fiber(NULL, &fibers->stack, &fibers->stack_bytes);
-  fibers->body(fibers->context);
+  while (!fibers->ending) {
+    fibers->body(fibers->context);
+    fiber->state = TL_FIBER_IDLE;
+    tl_fiber_pause(fibers);
+  }
+  __sanitizer_start_switch_fiber(NULL, fibers->stack, fibers->stack_bytes);
+  tl_fiber_switch(&fiber->place, fibers->place);
+  __builtin_unreachable();
 }
 
 bool tl_fibers_init(tl_fibers *fibers, void (*body)(void *context), void *context) {
@@ -69,22 +77,30 @@ bool tl_fibers_init(tl_fibers *fibers, void (*body)(void *context), void *contex
 }
 
 void tl_fibers_finish(tl_fibers *fibers) {
-  for (int i = 0; i < TL_FIBERS_MAX; i++)
-    if (fibers->fibers[i].abandoned)
-      __asan_unpoison_memory_region(stack_of(fibers, &fibers->fibers[i]), STACK_BYTES);
+  fibers->ending = true;
+  for (int i = 0; i < TL_FIBERS_MAX; i++) {
+    tl_fiber *fiber = &fibers->fibers[i];
+    if (fiber->state == TL_FIBER_IDLE) tl_fiber_resume(fibers, i);
+    if (fiber->state != TL_FIBER_NEW)
+      __asan_unpoison_memory_region(stack_of(fibers, fiber), STACK_BYTES);
+  }
   if (fibers->stacks) munmap(fibers->stacks, (size_t)TL_FIBERS_MAX * SLOT_BYTES);
   fibers->stacks = NULL;
 }
 
 void tl_fiber_start(tl_fibers *fibers, int index) {
   tl_fiber *fiber = &fibers->fibers[index];
-  if (fiber->abandoned) __asan_unpoison_memory_region(stack_of(fibers, fiber), STACK_BYTES);
-  void **top = (void **)(void *)(stack_of(fibers, fiber) + STACK_BYTES);
-  top[-1] = NULL; // whom `enter` would return to
-  void (*entry)(void) = enter;
-  memcpy(&top[-2], &entry, sizeof entry);
-  memset(&top[-2 - SAVED_REGISTERS], 0, SAVED_REGISTERS * sizeof *top);
-  *fiber = (tl_fiber){.place = &top[-2 - SAVED_REGISTERS], .abandoned = true};
+  if (fiber->state == TL_FIBER_STARTED) // it was left in the middle
+    __asan_unpoison_memory_region(stack_of(fibers, fiber), STACK_BYTES);
+  if (fiber->state != TL_FIBER_IDLE) {
+    void **top = (void **)(void *)(stack_of(fibers, fiber) + STACK_BYTES);
+    top[-1] = NULL; // whom `enter` would return to
+    void (*entry)(void) = enter;
+    memcpy(&top[-2], &entry, sizeof entry);
+    memset(&top[-2 - SAVED_REGISTERS], 0, SAVED_REGISTERS * sizeof *top);
+    fiber->place = &top[-2 - SAVED_REGISTERS];
+  }
+  fiber->state = TL_FIBER_STARTED;
 }
 
 void tl_fiber_resume(tl_fibers *fibers, int index) {
@@ -101,12 +117,4 @@ void tl_fiber_pause(tl_fibers *fibers) {
   __sanitizer_start_switch_fiber(&fiber->fake_stack, fibers->stack, fibers->stack_bytes);
   tl_fiber_switch(&fiber->place, fibers->place);
   __sanitizer_finish_switch_fiber(fiber->fake_stack, &fibers->stack, &fibers->stack_bytes);
-}
-
-_Noreturn void tl_fiber_leave(tl_fibers *fibers) {
-  tl_fiber *fiber = fibers->running;
-  fiber->abandoned = false;
-  __sanitizer_start_switch_fiber(NULL, fibers->stack, fibers->stack_bytes);
-  tl_fiber_switch(&fiber->place, fibers->place);
-  __builtin_unreachable();
 }

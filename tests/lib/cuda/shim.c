@@ -18,7 +18,6 @@ static void run_thread(void *context) {
   tl_copies_check(shim);
   tl_shim_running(shim)->state = TL_ENDED;
   shim->live--;
-  tl_fiber_leave(&shim->fibers);
 }
 
 static void *need(void *memory) {

@@ -63,9 +63,9 @@ typedef struct tl_shim_grid {
 tl_shim *tl_shim_create(uint64_t seed);
 void tl_shim_destroy(tl_shim *shim); // null is fine
 
-// Kernels may use [pointer, pointer + bytes) as `flags` say; `name` is copied for messages. Registered
-// again (same pointer) a range takes the new size, flags and name. An access must lie in one range.
-// Ranges must not overlap and number 256 at most: false otherwise, nothing is changed.
+// Kernels may use [pointer, pointer + bytes) as `flags` say, through pointers into it alone; `name`
+// is copied for messages. Registered again (same pointer) a range takes the new size, flags and
+// name. Ranges must not overlap and number 256 at most: false otherwise, nothing is changed.
 bool tl_shim_memory(tl_shim *shim, const void *pointer, size_t bytes, int flags, const char *name);
 
 // Forgets all ranges.
