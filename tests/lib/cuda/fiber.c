@@ -18,12 +18,15 @@
 #ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#define SWITCH_BEGINS __sanitizer_start_switch_fiber
+#define SWITCH_ENDS __sanitizer_finish_switch_fiber
+#define UNPOISON __asan_unpoison_memory_region
 enum { STACK_BYTES = 256 << 10 }; // its frames are larger
 #else
+#define SWITCH_BEGINS(save, stack, bytes) ((void)(stack), (void)(bytes))
+#define SWITCH_ENDS(fake, stack, bytes) ((void)(stack), (void)(bytes))
+#define UNPOISON(stack, bytes) ((void)(stack))
 enum { STACK_BYTES = 64 << 10 };
-#define __sanitizer_start_switch_fiber(save, stack, bytes) ((void)(stack), (void)(bytes))
-#define __sanitizer_finish_switch_fiber(fake, stack, bytes) ((void)(stack), (void)(bytes))
-#define __asan_unpoison_memory_region(stack, bytes) ((void)(stack))
 #endif
 
 enum { GUARD_BYTES = 4096, SLOT_BYTES = GUARD_BYTES + STACK_BYTES, SAVED_REGISTERS = 6 };
@@ -50,13 +53,13 @@ static unsigned char *stack_of(const tl_fibers *fibers, const tl_fiber *fiber) {
 static void enter(void) {
   tl_fibers *fibers = entering;
   tl_fiber *fiber = fibers->running;
-  __sanitizer_finish_switch_fiber(NULL, &fibers->stack, &fibers->stack_bytes);
+  SWITCH_ENDS(NULL, &fibers->stack, &fibers->stack_bytes);
   while (!fibers->ending) {
     fibers->body(fibers->context);
     fiber->state = TL_FIBER_IDLE;
     tl_fiber_pause(fibers);
   }
-  __sanitizer_start_switch_fiber(NULL, fibers->stack, fibers->stack_bytes);
+  SWITCH_BEGINS(NULL, fibers->stack, fibers->stack_bytes);
   tl_fiber_switch(&fiber->place, fibers->place);
   __builtin_unreachable();
 }
@@ -81,8 +84,7 @@ void tl_fibers_finish(tl_fibers *fibers) {
   for (int i = 0; i < TL_FIBERS_MAX; i++) {
     tl_fiber *fiber = &fibers->fibers[i];
     if (fiber->state == TL_FIBER_IDLE) tl_fiber_resume(fibers, i);
-    if (fiber->state != TL_FIBER_NEW)
-      __asan_unpoison_memory_region(stack_of(fibers, fiber), STACK_BYTES);
+    if (fiber->state != TL_FIBER_NEW) UNPOISON(stack_of(fibers, fiber), STACK_BYTES);
   }
   if (fibers->stacks) munmap(fibers->stacks, (size_t)TL_FIBERS_MAX * SLOT_BYTES);
   fibers->stacks = NULL;
@@ -91,7 +93,7 @@ void tl_fibers_finish(tl_fibers *fibers) {
 void tl_fiber_start(tl_fibers *fibers, int index) {
   tl_fiber *fiber = &fibers->fibers[index];
   if (fiber->state == TL_FIBER_STARTED) // it was left in the middle
-    __asan_unpoison_memory_region(stack_of(fibers, fiber), STACK_BYTES);
+    UNPOISON(stack_of(fibers, fiber), STACK_BYTES);
   if (fiber->state != TL_FIBER_IDLE) {
     void **top = (void **)(void *)(stack_of(fibers, fiber) + STACK_BYTES);
     top[-1] = NULL; // whom `enter` would return to
@@ -107,14 +109,14 @@ void tl_fiber_resume(tl_fibers *fibers, int index) {
   tl_fiber *fiber = &fibers->fibers[index];
   fibers->running = fiber;
   entering = fibers;
-  __sanitizer_start_switch_fiber(&fibers->fake_stack, stack_of(fibers, fiber), STACK_BYTES);
+  SWITCH_BEGINS(&fibers->fake_stack, stack_of(fibers, fiber), STACK_BYTES);
   tl_fiber_switch(&fibers->place, fiber->place);
-  __sanitizer_finish_switch_fiber(fibers->fake_stack, NULL, NULL);
+  SWITCH_ENDS(fibers->fake_stack, NULL, NULL);
 }
 
 void tl_fiber_pause(tl_fibers *fibers) {
   tl_fiber *fiber = fibers->running;
-  __sanitizer_start_switch_fiber(&fiber->fake_stack, fibers->stack, fibers->stack_bytes);
+  SWITCH_BEGINS(&fiber->fake_stack, fibers->stack, fibers->stack_bytes);
   tl_fiber_switch(&fiber->place, fibers->place);
-  __sanitizer_finish_switch_fiber(fiber->fake_stack, &fibers->stack, &fibers->stack_bytes);
+  SWITCH_ENDS(fiber->fake_stack, &fibers->stack, &fibers->stack_bytes);
 }

@@ -119,10 +119,13 @@ static uint32_t draw(tl_shim *shim, uint32_t below) {
   return (uint32_t)((shim->random >> 32) * below >> 32);
 }
 
-// Runs every lane that can run, until it waits. False if there was none, or at a fault.
+// Runs every lane that can run, until it waits; upwards or downwards. False if there was none, or at
+// a fault.
 static bool run_lanes(tl_shim *shim, int warp) {
   bool any = false;
-  for (int i = warp * TL_LANES; i < (warp + 1) * TL_LANES; i++) {
+  int turn = draw(shim, 2) ? TL_LANES - 1 : 0;
+  for (int lane = 0; lane < TL_LANES; lane++) {
+    int i = warp * TL_LANES + (lane ^ turn);
     if (shim->threads[i].state != TL_READY) continue;
     shim->thread = i;
     shim->resumes++;

@@ -24,11 +24,12 @@
 //
 // What is hostile: a block's shared memory starts as 0xFF (NaN); a copy makes its 16 bytes 0xFF at
 // once and copies in the wait that covers it; warps run in an order drawn from the seed, as far as
-// they can or not; blocks too. The matrix unit adds in f32, ascending in K.
+// they can or not, their lanes upwards or downwards; blocks too. The matrix unit adds in f32,
+// ascending in K.
 //
-// Not shown: weak memory order, what lanes of one warp owe each other, bank conflicts, registers,
-// time. A global access that does not go through the dialect is not seen. x86-64 only; a stack
-// overflow of a kernel (64 KiB a thread) hits a guard page.
+// Not shown: weak memory order, bank conflicts, registers, time. A global access that does not go
+// through the dialect is not seen. x86-64 only; a kernel that overflows its stack (64 KiB a thread)
+// hits a guard page.
 //
 // One launch at a time in each thread of the process. Memory that fails to be had ends the program.
 #ifndef TL_TESTS_CUDA_SHIM_H
