@@ -119,8 +119,8 @@ static uint32_t draw(tl_shim *shim, uint32_t below) {
   return (uint32_t)((shim->random >> 32) * below >> 32);
 }
 
-// Runs every lane that can run, until it waits; upwards or downwards. False if there was none, or at
-// a fault.
+// Runs every lane that can run, until it waits; upwards or downwards. False if there was none, or
+// at a fault.
 static bool run_lanes(tl_shim *shim, int warp) {
   bool any = false;
   int turn = draw(shim, 2) ? TL_LANES - 1 : 0;
