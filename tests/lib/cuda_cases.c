@@ -1,7 +1,7 @@
 // Specs as compiler/codegen would draft them for each kernel.
 #include "tests/lib/cuda_cases.h"
 
-enum { WARPS_PER_64 = 4 };
+enum { WARPS_PER_64 = 4, WARPS = 16 };
 
 typedef struct draft {
   const tl_cuda_sizes *sizes;
@@ -46,8 +46,9 @@ static void set_weights(draft *d) {
 
 static void set_matmul(draft *d, int columns, int weights, int segments, int rows, bool is_wanted) {
   const tl_cuda_sizes *s = d->sizes;
-  int unit = segments > 1 ? (s->head + 63) / 64 : 1, splits = weights > 1 ? 2 : 4;
-  set_rows(d, unit * weights * WARPS_PER_64 * splits * 32, is_wanted);
+  int unit = segments > 1 ? (s->head + 63) / 64 : 1;
+  int warps = unit * weights * WARPS_PER_64, splits = WARPS / warps;
+  set_rows(d, warps * splits * 32, is_wanted);
   set_weights(d);
   constant(d, "T_COLUMNS", columns);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
