@@ -49,16 +49,6 @@ typedef struct tl_arguments {
 
 // ---- places
 
-// What a kernel is given, by value.
-typedef union tl_argument {
-  void *p;
-  tl_i64 i;
-} tl_argument;
-
-typedef struct tl_arguments {
-  tl_argument at[32];
-} tl_arguments;
-
 TL_INLINE tl_i32 tl_thread(void) {
   return (tl_i32)threadIdx.x;
 }
