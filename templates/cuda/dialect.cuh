@@ -29,14 +29,7 @@ typedef struct tl_quad {
   tl_u32 x, y, z, w;
 } tl_quad;
 
-// A kernel of `threads` threads a block; `blocks` of them must fit a multiprocessor.
-#define TL_KERNEL(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
-#define TL_INLINE static __device__ __forceinline__
-#define TL_UNROLL _Pragma("unroll")
-
-// ---- places
-
-// What a kernel is given, by value.
+// What a launch is given: addresses and numbers that stay as they are from step to step.
 typedef union tl_argument {
   void *p;
   tl_i64 i;
@@ -45,6 +38,16 @@ typedef union tl_argument {
 typedef struct tl_arguments {
   tl_argument at[32];
 } tl_arguments;
+
+// The first parameter of a kernel; it may be indexed and pointed to without being copied.
+#define TL_ARGUMENTS const __grid_constant__ tl_arguments
+
+// A kernel of `threads` threads a block; `blocks` of them must fit a multiprocessor.
+#define TL_KERNEL(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
+#define TL_INLINE static __device__ __forceinline__
+#define TL_UNROLL _Pragma("unroll")
+
+// ---- places
 
 TL_INLINE tl_i32 tl_thread(void) {
   return (tl_i32)threadIdx.x;
@@ -193,6 +196,12 @@ TL_INLINE tl_u32 tl_f32_bits(float value) {
 TL_INLINE tl_u32 tl_pack_bf16(float low, float high) {
   tl_u32 out;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+  return out;
+}
+
+TL_INLINE float tl_from_f16(tl_u16 bits) {
+  float out;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(out) : "h"(bits));
   return out;
 }
 

@@ -16,6 +16,7 @@
 #define TL_KERNEL(threads, blocks)                                                                 \
   _Static_assert((threads) % 32 == 0 && (threads) <= 1024 && (blocks) >= 1, "whole warps");        \
   __attribute__((visibility("default"))) void
+#define TL_ARGUMENTS const tl_arguments
 #define TL_INLINE static inline __attribute__((unused))
 #define TL_UNROLL
 
@@ -139,6 +140,12 @@ TL_INLINE tl_u32 tl_shim_round_bf16(float value) {
 
 TL_INLINE tl_u32 tl_pack_bf16(float low, float high) {
   return tl_shim_round_bf16(low) | tl_shim_round_bf16(high) << 16;
+}
+
+TL_INLINE float tl_from_f16(tl_u16 bits) {
+  _Float16 value;
+  memcpy(&value, &bits, sizeof value);
+  return (float)value;
 }
 
 TL_INLINE float tl_exp(float x) {
