@@ -15,7 +15,7 @@
 enum { CALL_PARAMETERS = 11 };
 
 typedef struct unit {
-  const tl_cpu_spec *spec;
+  const tl_spec *spec;
   LLVMContextRef context;
   LLVMModuleRef module;
   LLVMBuilderRef builder;
@@ -57,7 +57,7 @@ static tl_status parse(unit *u, const tl_cpu_template *template) {
 
 static tl_status set_constants(unit *u) {
   for (int i = 0; i < u->spec->constants_count; i++) {
-    const tl_cpu_constant *constant = &u->spec->constants[i];
+    const tl_spec_constant *constant = &u->spec->constants[i];
     LLVMValueRef global = LLVMGetNamedGlobal(u->module, constant->name);
     if (!global) continue; // the template does not use it
     LLVMValueRef value =
@@ -92,7 +92,7 @@ static LLVMValueRef integer(unit *u, int64_t value) {
   return LLVMConstInt(LLVMInt64TypeInContext(u->context), (uint64_t)value, 1);
 }
 
-static tl_status emit_call(unit *u, LLVMValueRef epilogue, const tl_cpu_call *call) {
+static tl_status emit_call(unit *u, LLVMValueRef epilogue, const tl_spec_call *call) {
   char name[64];
   snprintf(name, sizeof name, "tl_statement_%s", tl_statement_of(call->kind)->text);
   LLVMValueRef function = LLVMGetNamedFunction(u->module, name);
@@ -186,7 +186,7 @@ static tl_status emit(unit *u, tl_arena *arena, tl_str *out_object) {
   return out_object->data ? TL_OK : TL_MEMORY;
 }
 
-tl_status tl_cpu_module_compile(const tl_cpu_spec *spec, int target, tl_arena *arena,
+tl_status tl_cpu_module_compile(const tl_spec *spec, int target, tl_arena *arena,
                                 tl_str *out_object, tl_diag *diag) {
   const tl_cpu_template *template = tl_cpu_template_of(tl_anchor_text(spec->anchor), target);
   if (!template) {
@@ -208,33 +208,4 @@ tl_status tl_cpu_module_compile(const tl_cpu_spec *spec, int target, tl_arena *a
   LLVMDisposeBuilder(u.builder);
   LLVMContextDispose(u.context);
   return status;
-}
-
-static tl_str print_calls(const tl_cpu_spec *spec, int segment, tl_str text, tl_arena *arena) {
-  for (int c = 0; c < spec->calls_count[segment]; c++) {
-    const tl_cpu_call *call = &spec->calls[segment][c];
-    text = tl_arena_format(arena, "%.*s %s(%d %lld,%lld,%lld %.17g %lld:%lld %lld,%lld)",
-                           TL_STR_ARG(text), tl_statement_of(call->kind)->text, call->first_arg,
-                           (long long)call->ints[0], (long long)call->ints[1],
-                           (long long)call->ints[2], call->real, (long long)call->row_bytes,
-                           (long long)call->format, (long long)call->key, (long long)call->value);
-  }
-  return text;
-}
-
-tl_str tl_cpu_spec_print(const tl_cpu_spec *spec, tl_arena *arena) {
-  tl_str text = tl_str_from(tl_anchor_text(spec->anchor));
-  for (int i = 0; i < spec->constants_count; i++) {
-    const tl_cpu_constant *constant = &spec->constants[i];
-    text = constant->is_real ? tl_arena_format(arena, "%.*s %s=%.17g", TL_STR_ARG(text),
-                                               constant->name + 2, constant->f)
-                             : tl_arena_format(arena, "%.*s %s=%lld", TL_STR_ARG(text),
-                                               constant->name + 2, (long long)constant->i);
-  }
-  for (int s = 0; s < spec->segments_count; s++) {
-    text = tl_arena_format(arena, "%.*s {", TL_STR_ARG(text));
-    text = print_calls(spec, s, text, arena);
-    text = tl_arena_format(arena, "%.*s }", TL_STR_ARG(text));
-  }
-  return text;
 }

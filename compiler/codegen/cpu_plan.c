@@ -167,7 +167,7 @@ typedef struct draft {
   builder *b;
   const tl_kernel *kernel;
   tl_plan_kv_type kv;
-  tl_cpu_spec *spec;
+  tl_spec *spec;
   tl_plan_launch launch;
   uint32_t scratch_bytes;
   int args_count;
@@ -194,12 +194,12 @@ static void arg_state(draft *d, const tl_value *state) {
 }
 
 static void constant(draft *d, const char *name, int64_t value) {
-  d->spec->constants[d->spec->constants_count++] = (tl_cpu_constant){.name = name, .i = value};
+  d->spec->constants[d->spec->constants_count++] = (tl_spec_constant){.name = name, .i = value};
 }
 
 static void constant_real(draft *d, const char *name, double value) {
   d->spec->constants[d->spec->constants_count++] =
-      (tl_cpu_constant){.name = name, .is_real = true, .f = value};
+      (tl_spec_constant){.name = name, .is_real = true, .f = value};
 }
 
 static int64_t format_code(const draft *d, const tl_buffer *buffer) {
@@ -208,7 +208,7 @@ static int64_t format_code(const draft *d, const tl_buffer *buffer) {
 
 static void add_call(draft *d, int segment, const tl_statement *statement) {
   const tl_statement_info *info = tl_statement_of(statement->kind);
-  tl_cpu_call call = {
+  tl_spec_call call = {
       .kind = statement->kind, .first_arg = d->args_count, .real = statement->reals[0]};
   memcpy(call.ints, statement->ints, sizeof call.ints);
   for (int i = 0; info->operands[i]; i++) {
@@ -392,20 +392,19 @@ static bool depends_on_kv(const tl_kernel *kernel) {
 static tl_status spec_index(builder *b, const draft *d, uint32_t *out_index) {
   tl_arena *arena = b->program->arena;
   tl_cpu_plan *plan = b->plan;
-  tl_str text = tl_cpu_spec_print(d->spec, arena);
+  tl_str text = tl_spec_print(d->spec, arena);
   for (*out_index = 0; *out_index < plan->specs_count; ++*out_index) {
     if (tl_str_equal(plan->texts[*out_index], text)) return TL_OK;
   }
   size_t count = plan->specs_count + 1;
-  tl_cpu_spec **specs =
-      tl_arena_grow(arena, plan->specs, &plan->specs_capacity, count, sizeof *specs);
+  tl_spec **specs = tl_arena_grow(arena, plan->specs, &plan->specs_capacity, count, sizeof *specs);
   if (specs) plan->specs = specs;
   tl_str *texts = tl_arena_grow(arena, plan->texts, &plan->texts_capacity, count, sizeof *texts);
   if (texts) plan->texts = texts;
   uint32_t *bytes =
       tl_arena_grow(arena, plan->scratch_bytes, &plan->scratch_capacity, count, sizeof *bytes);
   if (bytes) plan->scratch_bytes = bytes;
-  tl_cpu_spec *copy = tl_arena_alloc(arena, sizeof *copy);
+  tl_spec *copy = tl_arena_alloc(arena, sizeof *copy);
   if (!specs || !texts || !bytes || !copy || !text.data) return TL_MEMORY;
   *copy = *d->spec;
   specs[plan->specs_count] = copy;
@@ -415,7 +414,7 @@ static tl_status spec_index(builder *b, const draft *d, uint32_t *out_index) {
 }
 
 static tl_status add_launch(builder *b, const tl_kernel *kernel, uint32_t kv_types) {
-  tl_cpu_spec spec = {.anchor = kernel->anchor};
+  tl_spec spec = {.anchor = kernel->anchor};
   draft d = {.b = b, .kernel = kernel, .spec = &spec};
   d.kv = kv_types & 1u << TL_PLAN_KV_F32 ? TL_PLAN_KV_F32 : TL_PLAN_KV_BF16;
   d.launch = (tl_plan_launch){.name = tl_plan_text(b->tables, kernel->name),

@@ -11,7 +11,7 @@
 
 // What every target's program is made of: launches whose `kernel` is an index into `specs`.
 typedef struct tl_cpu_plan {
-  tl_cpu_spec **specs;
+  tl_spec **specs;
   tl_str *texts; // of the specs
   uint32_t *scratch_bytes;
   size_t specs_count, specs_capacity, texts_capacity, scratch_capacity;

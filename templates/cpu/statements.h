@@ -2,8 +2,8 @@
 // the generated epilogue of a kernel with their constants known.
 //
 // All have one signature. `args[first]`, `args[first + 1]` are the operands; a buffer's bytes per
-// row and its format come as constants after the statement's own numbers, as tl_cpu_call of
-// compiler/codegen/cpu_module.h has them. Rows are independent, columns are walked in ascending
+// row and its format come as constants after the statement's own numbers, as tl_spec_call of
+// compiler/codegen/spec.h has them. Rows are independent, columns are walked in ascending
 // order.
 #ifndef TL_TEMPLATES_CPU_STATEMENTS_H
 #define TL_TEMPLATES_CPU_STATEMENTS_H

@@ -20,7 +20,7 @@ typedef struct code {
   tl_cpu_kernel *entry;
 } code;
 
-static code compile(const tl_cpu_spec *spec, int target, tl_arena *arena) {
+static code compile(const tl_spec *spec, int target, tl_arena *arena) {
   static tl_diag diag;
   tl_str object;
   tl_image image;
@@ -60,8 +60,8 @@ static float from_bf16(uint16_t half) {
   return x;
 }
 
-static void constant(tl_cpu_spec *spec, const char *name, int64_t value) {
-  spec->constants[spec->constants_count++] = (tl_cpu_constant){.name = name, .i = value};
+static void constant(tl_spec *spec, const char *name, int64_t value) {
+  spec->constants[spec->constants_count++] = (tl_spec_constant){.name = name, .i = value};
 }
 
 static float input[ROWS][X_STRIDE], weight[N][K], output[ROWS][PADDED_N];
@@ -95,9 +95,9 @@ static void pack(int64_t format) {
   }
 }
 
-static tl_cpu_spec matmul_spec(int64_t format) {
-  static tl_cpu_spec spec;
-  spec = (tl_cpu_spec){.anchor = TL_ANCHOR_MATMUL, .segments_count = 1};
+static tl_spec matmul_spec(int64_t format) {
+  static tl_spec spec;
+  spec = (tl_spec){.anchor = TL_ANCHOR_MATMUL, .segments_count = 1};
   constant(&spec, "T_WEIGHT", format);
   constant(&spec, "T_COLUMNS", K);
   constant(&spec, "T_INPUT", format == TL_CPU_BF16 ? TL_CPU_BF16 : TL_CPU_F32);
@@ -110,13 +110,13 @@ static tl_cpu_spec matmul_spec(int64_t format) {
   constant(&spec, "T_BLOCK", 8);
   spec.calls_count[0] = 1;
   spec.calls[0][0] =
-      (tl_cpu_call){.kind = TL_STATEMENT_STORE, .first_arg = 4, .row_bytes = PADDED_N * 4};
+      (tl_spec_call){.kind = TL_STATEMENT_STORE, .first_arg = 4, .row_bytes = PADDED_N * 4};
   return spec;
 }
 
 static void test_matmul(int64_t format, int target, tl_arena *arena) {
   static _Alignas(64) char scratch[24 * 128 * 4];
-  tl_cpu_spec spec = matmul_spec(format);
+  tl_spec spec = matmul_spec(format);
   for (int n = 0; n < N; n++)
     for (int k = 0; k < K; k++)
       weight[n][k] = noise();

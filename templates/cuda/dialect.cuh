@@ -1,0 +1,240 @@
+// The hardware as CUDA templates know it: the only place with inline assembly. Templates are C with
+// a few words of CUDA, include no header of a toolkit and reach memory, barriers and the matrix
+// unit through these functions alone, so that the same text also runs on a CPU behind a stand-in
+// for this file (tests/lib/cuda/dialect.cuh), which checks every access.
+//
+//   global memory   through pointers; `TL_GLOBAL_..` functions, aligned to what they move
+//   shared memory   one arena per block, addressed by byte offsets
+//   warps           32 threads; a collective is called by all of them with equal constants
+//   fragments       of the matrix unit, m16n8k16, lane = 4 * g + t:
+//
+//     a[0] row g     k 2t,2t+1     a[1] row g+8  k 2t,2t+1      b[0] column g  k 2t,2t+1
+//     a[2] row g     k 2t+8,2t+9   a[3] row g+8  k 2t+8,2t+9    b[1] column g  k 2t+8,2t+9
+//     d[0] row g     column 2t     d[1] the next column         d[2], d[3] row g+8
+//
+// The dot product does not mind the order of K: a lane may take any 4 neighbours of K for its two
+// pairs if both operands do.
+#ifndef TL_TEMPLATES_CUDA_DIALECT_CUH
+#define TL_TEMPLATES_CUDA_DIALECT_CUH
+
+typedef unsigned char tl_u8;
+typedef unsigned short tl_u16;
+typedef unsigned int tl_u32;
+typedef unsigned long long tl_u64;
+typedef int tl_i32;
+typedef long long tl_i64;
+
+// 16 bytes, moved at once.
+typedef struct tl_quad {
+  tl_u32 x, y, z, w;
+} tl_quad;
+
+// What a launch is given: addresses and numbers that stay as they are from step to step.
+typedef union tl_argument {
+  void *p;
+  tl_i64 i;
+} tl_argument;
+
+typedef struct tl_arguments {
+  tl_argument at[32];
+} tl_arguments;
+
+// The first parameter of a kernel; it may be indexed and pointed to without being copied.
+#define TL_ARGUMENTS const __grid_constant__ tl_arguments
+
+// A kernel of `threads` threads a block; `blocks` of them must fit a multiprocessor.
+#define TL_KERNEL(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
+#define TL_INLINE static __device__ __forceinline__
+#define TL_UNROLL _Pragma("unroll")
+
+// ---- places
+
+TL_INLINE tl_i32 tl_thread(void) {
+  return (tl_i32)threadIdx.x;
+}
+
+TL_INLINE tl_i32 tl_block(void) {
+  return (tl_i32)blockIdx.x;
+}
+
+// ---- global memory
+
+#define TL_GLOBAL(type, name)                                                                      \
+  TL_INLINE type tl_load_##name(const void *base, tl_i64 index) {                                  \
+    return ((const type *)base)[index];                                                            \
+  }                                                                                                \
+  TL_INLINE void tl_store_##name(void *base, tl_i64 index, type value) {                           \
+    ((type *)base)[index] = value;                                                                 \
+  }
+TL_GLOBAL(float, f32)
+TL_GLOBAL(tl_u16, u16)
+TL_GLOBAL(tl_u32, u32)
+TL_GLOBAL(tl_i32, i32)
+TL_GLOBAL(tl_quad, quad)
+#undef TL_GLOBAL
+
+// What is read once by the whole grid, weights: does not displace other lines.
+TL_INLINE tl_quad tl_load_stream(const void *base, tl_i64 index) {
+  tl_quad v;
+  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"((const tl_quad *)base + index));
+  return v;
+}
+
+// ---- shared memory
+
+#define TL_SHARED(type, name, move, constraint)                                                    \
+  TL_INLINE type tl_shared_##name(tl_u32 at) {                                                     \
+    type v;                                                                                        \
+    asm volatile("ld.shared." move " %0, [%1];" : "=" constraint(v) : "r"(at) : "memory");         \
+    return v;                                                                                      \
+  }                                                                                                \
+  TL_INLINE void tl_shared_put_##name(tl_u32 at, type value) {                                     \
+    asm volatile("st.shared." move " [%0], %1;" : : "r"(at), constraint(value) : "memory");        \
+  }
+TL_SHARED(float, f32, "f32", "f")
+TL_SHARED(tl_u32, u32, "u32", "r")
+TL_SHARED(tl_u16, u16, "u16", "h")
+#undef TL_SHARED
+
+TL_INLINE tl_quad tl_shared_quad(tl_u32 at) {
+  tl_quad v;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(at)
+               : "memory");
+  return v;
+}
+
+TL_INLINE void tl_shared_put_quad(tl_u32 at, tl_quad v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};"
+               :
+               : "r"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
+}
+
+// 16 bytes from global to shared memory without waiting; the rest after `bytes` is zero.
+TL_INLINE void tl_copy_async(tl_u32 at, const void *from, tl_u32 bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(at), "l"(from), "r"(bytes)
+               : "memory");
+}
+
+// Ends a group of copies, as a thread sees them.
+TL_INLINE void tl_copy_commit(void) {
+  asm volatile("cp.async.commit_group;" : : : "memory");
+}
+
+// Waits until at most `left` (a constant) of the thread's groups are under way.
+#define tl_copy_wait(left) asm volatile("cp.async.wait_group %0;" : : "n"(left) : "memory")
+
+// Four 8x8 matrices of 16-bit values; lane i gives the address of row i % 8 of matrix i / 8.
+TL_INLINE void tl_matrices(tl_u32 out[4], tl_u32 at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(at)
+               : "memory");
+}
+
+// The same, each matrix transposed.
+TL_INLINE void tl_matrices_turned(tl_u32 out[4], tl_u32 at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(at)
+               : "memory");
+}
+
+// ---- warps and blocks
+
+TL_INLINE void tl_barrier(void) {
+  __syncthreads();
+}
+
+TL_INLINE float tl_from_lane_xor(float value, tl_i32 mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+
+TL_INLINE float tl_from_lane(float value, tl_i32 lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
+}
+
+// d += a b, bf16 x bf16 in f32.
+TL_INLINE void tl_multiply_bf16(float d[4], const tl_u32 a[4], const tl_u32 b[2]) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, "
+               "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// ---- launches that overlap: the wait comes before the first read of what an earlier launch wrote
+
+TL_INLINE void tl_wait_for_launch(void) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" : : : "memory");
+#endif
+}
+
+TL_INLINE void tl_allow_next_launch(void) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" : : : "memory");
+#endif
+}
+
+// ---- numbers
+
+TL_INLINE float tl_bits_f32(tl_u32 bits) {
+  return __uint_as_float(bits);
+}
+
+TL_INLINE tl_u32 tl_f32_bits(float value) {
+  return __float_as_uint(value);
+}
+
+// Two bf16, rounded to nearest even; `low` in the low half.
+TL_INLINE tl_u32 tl_pack_bf16(float low, float high) {
+  tl_u32 out;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+  return out;
+}
+
+TL_INLINE float tl_from_f16(tl_u16 bits) {
+  float out;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(out) : "h"(bits));
+  return out;
+}
+
+TL_INLINE float tl_exp(float x) {
+  return expf(x);
+}
+
+TL_INLINE float tl_tanh(float x) {
+  return tanhf(x);
+}
+
+TL_INLINE float tl_erf(float x) {
+  return erff(x);
+}
+
+TL_INLINE float tl_sqrt(float x) {
+  return sqrtf(x);
+}
+
+TL_INLINE float tl_sin(float x) {
+  return sinf(x);
+}
+
+TL_INLINE float tl_cos(float x) {
+  return cosf(x);
+}
+
+TL_INLINE float tl_fma(float a, float b, float c) {
+  return fmaf(a, b, c);
+}
+
+TL_INLINE float tl_max(float a, float b) {
+  return fmaxf(a, b);
+}
+
+#endif

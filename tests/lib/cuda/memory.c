@@ -1,0 +1,210 @@
+// Memory of kernels under test: registered ranges of global memory, the block's arena with its
+// record of who used each word, and copies that take place as late as they may.
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/lib/cuda/state.h"
+
+// ---- ranges
+
+// The last range that begins at or before `at`, or -1.
+static int range_before(const tl_shim *shim, uintptr_t at) {
+  int low = 0, high = shim->ranges_count;
+  while (low < high) {
+    int middle = (low + high) / 2;
+    if (shim->ranges[middle].begin <= at) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low - 1;
+}
+
+bool tl_shim_memory(tl_shim *shim, const void *pointer, size_t bytes, int flags, const char *name) {
+  uintptr_t begin = (uintptr_t)pointer;
+  int before = range_before(shim, begin), next = before + 1;
+  if (bytes > UINTPTR_MAX - begin) return false;
+  bool again = before >= 0 && shim->ranges[before].begin == begin;
+  if (before >= 0 && !again && begin - shim->ranges[before].begin < shim->ranges[before].bytes)
+    return false;
+  if (next < shim->ranges_count && shim->ranges[next].begin - begin < bytes) return false;
+  if (!again) {
+    if (shim->ranges_count == TL_RANGES_MAX) return false;
+    before = next;
+    memmove(&shim->ranges[next + 1], &shim->ranges[next],
+            (size_t)(shim->ranges_count - next) * sizeof *shim->ranges);
+    shim->ranges_count++;
+  }
+  tl_range *range = &shim->ranges[before];
+  *range = (tl_range){.begin = begin, .bytes = bytes, .flags = flags};
+  snprintf(range->name, sizeof range->name, "%s", name);
+  return true;
+}
+
+void tl_shim_memory_clear(tl_shim *shim) {
+  shim->ranges_count = 0;
+  shim->range_last = 0;
+}
+
+// Whether both the pointer that a kernel was given and what it accesses are in the range.
+static bool holds(const tl_range *range, uintptr_t base, uintptr_t at, size_t bytes) {
+  return base >= range->begin && base - range->begin <= range->bytes && at >= range->begin &&
+         at - range->begin <= range->bytes && bytes <= range->bytes - (at - range->begin);
+}
+
+// Says which range was meant: that of the base, or else the one before.
+static _Noreturn void fail_bounds(tl_shim *shim, const tl_site *site, uintptr_t base, uintptr_t at,
+                                  tl_u32 bytes) {
+  int meant = range_before(shim, base);
+  if (meant < 0)
+    tl_shim_fail(shim, site, "bounds: %u bytes at %#zx, below all ranges", bytes, (size_t)at);
+  const tl_range *range = &shim->ranges[meant];
+  tl_shim_fail(shim, site, "bounds: %u bytes at offset %lld of %s, which has %zu", bytes,
+               (long long)(at - range->begin), range->name, range->bytes);
+}
+
+// The range of an access to [at, at + bytes) that is in order.
+static const tl_range *check_global(tl_shim *shim, const tl_site *site, const void *base,
+                                    uintptr_t at, tl_u32 bytes, int need) {
+  uintptr_t begin = (uintptr_t)base;
+  const tl_range *range = &shim->ranges[shim->range_last];
+  if (shim->range_last >= shim->ranges_count || !holds(range, begin, at, bytes)) {
+    int found = range_before(shim, begin);
+    if (found < 0 || !holds(&shim->ranges[found], begin, at, bytes))
+      fail_bounds(shim, site, begin, at, bytes);
+    shim->range_last = found;
+    range = &shim->ranges[found];
+  }
+  if ((range->flags & need) != need)
+    tl_shim_fail(shim, site, "bounds: %s may not be %s", range->name,
+                 need & TL_SHIM_WRITE ? "written" : "read");
+  if (range->flags & TL_SHIM_EARLIER && !tl_shim_running(shim)->waited)
+    tl_shim_fail(shim, site, "early: %s comes from an earlier launch that was not waited for",
+                 range->name);
+  return range;
+}
+
+// The address of an element that may be accessed.
+static void *element(tl_shim *shim, const tl_site *site, const void *base, tl_i64 index,
+                     tl_u32 bytes, int need) {
+  uintptr_t at = (uintptr_t)base + (uintptr_t)index * bytes;
+  const tl_range *range = check_global(shim, site, base, at, bytes, need);
+  if (at % bytes)
+    tl_shim_fail(shim, site, "alignment: %u bytes at offset %zu of %s", bytes,
+                 (size_t)(at - range->begin), range->name);
+  return (void *)at;
+}
+
+void tl_shim_load(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes) {
+  memcpy(out, element(tl_shim_current, site, base, index, bytes, TL_SHIM_READ), bytes);
+}
+
+void tl_shim_store(const tl_site *site, void *base, tl_i64 index, const void *in, tl_u32 bytes) {
+  memcpy(element(tl_shim_current, site, base, index, bytes, TL_SHIM_WRITE), in, bytes);
+}
+
+void tl_shim_stream(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes) {
+  tl_shim *shim = tl_shim_current;
+  const void *at = element(shim, site, base, index, bytes, TL_SHIM_READ);
+  const tl_range *range = &shim->ranges[shim->range_last];
+  if (range->flags & TL_SHIM_WRITE)
+    tl_shim_fail(shim, site, "bounds: %s may be written, its lines are not kept true", range->name);
+  memcpy(out, at, bytes);
+}
+
+// ---- the arena
+
+static void check_shared(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes) {
+  int64_t end = (int64_t)at + bytes;
+  if (end > shim->grid.shared_bytes)
+    tl_shim_fail(shim, site, "bounds: %u bytes at offset %u of shared memory, which has %lld",
+                 bytes, at, (long long)shim->grid.shared_bytes);
+  if (at % bytes)
+    tl_shim_fail(shim, site, "alignment: %u bytes at offset %u of shared memory", bytes, at);
+}
+
+static _Noreturn void fail_race(tl_shim *shim, const tl_site *site, const tl_word *word,
+                                bool write) {
+  int warp = shim->thread / TL_LANES;
+  bool other_wrote = word->writer && word->writer != (uint32_t)warp + 1;
+  int other = other_wrote ? (int)word->writer - 1 : __builtin_ctz(word->readers & ~(1u << warp));
+  const tl_site *place = other_wrote ? word->written : word->read;
+  tl_shim_fail(shim, site,
+               "race: warp %d %s shared memory at offset %d, warp %d %s it, no barrier between; "
+               "%s:%d: %s",
+               warp, write ? "writes" : "reads", (int)(word - shim->words) * 4, other,
+               other_wrote ? "wrote" : "read", place->file, place->line, place->operation);
+}
+
+void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write) {
+  check_shared(shim, site, at, bytes);
+  uint32_t warp = (uint32_t)shim->thread / TL_LANES, bit = 1u << warp;
+  tl_word *end = &shim->words[(at + bytes + 3) / 4];
+  for (tl_word *word = &shim->words[at / 4]; word < end; word++) {
+    if (word->epoch != shim->epoch) *word = (tl_word){.epoch = shim->epoch};
+    if (word->writer && word->writer != warp + 1) fail_race(shim, site, word, write);
+    if (!write) {
+      word->readers |= bit;
+      word->read = site;
+      continue;
+    }
+    if (word->readers & ~bit) fail_race(shim, site, word, write);
+    word->writer = warp + 1;
+    word->written = site;
+  }
+}
+
+void tl_shim_get(const tl_site *site, tl_u32 at, void *out, tl_u32 bytes) {
+  tl_shim *shim = tl_shim_current;
+  tl_shared_touch(shim, site, at, bytes, false);
+  memcpy(out, shim->shared + at, bytes);
+}
+
+void tl_shim_put(const tl_site *site, tl_u32 at, const void *in, tl_u32 bytes) {
+  tl_shim *shim = tl_shim_current;
+  tl_shared_touch(shim, site, at, bytes, true);
+  memcpy(shim->shared + at, in, bytes);
+}
+
+// ---- copies
+
+void tl_shim_copy(const tl_site *site, tl_u32 at, const void *from, tl_u32 bytes) {
+  tl_shim *shim = tl_shim_current;
+  tl_thread_data *thread = tl_shim_running(shim);
+  if (bytes > TL_COPY_BYTES) tl_shim_fail(shim, site, "copy: of %u bytes", bytes);
+  if ((uintptr_t)from % TL_COPY_BYTES)
+    tl_shim_fail(shim, site, "alignment: a copy's source at %p", from);
+  if (bytes) check_global(shim, site, from, (uintptr_t)from, bytes, TL_SHIM_READ);
+  if (thread->copies_count == TL_COPIES_MAX)
+    tl_shim_fail(shim, site, "copy: more than %d under way", TL_COPIES_MAX);
+  tl_shared_touch(shim, site, at, TL_COPY_BYTES, true);
+  memset(shim->shared + at, TL_POISON, TL_COPY_BYTES);
+  int slot = (thread->copies_begin + thread->copies_count++) % TL_COPIES_MAX;
+  thread->copies[slot] = (tl_copy){site, from, at, bytes, thread->groups};
+}
+
+void tl_shim_copy_commit(void) {
+  tl_shim_running(tl_shim_current)->groups++;
+}
+
+void tl_shim_copy_wait(tl_i32 left) {
+  tl_shim *shim = tl_shim_current;
+  tl_thread_data *thread = tl_shim_running(shim);
+  while (thread->copies_count) {
+    const tl_copy *copy = &thread->copies[thread->copies_begin];
+    if ((int64_t)copy->group >= (int64_t)thread->groups - left) return;
+    tl_shared_touch(shim, copy->site, copy->at, TL_COPY_BYTES, true);
+    memset(shim->shared + copy->at, 0, TL_COPY_BYTES);
+    memcpy(shim->shared + copy->at, copy->from, copy->bytes);
+    thread->copies_begin = (thread->copies_begin + 1) % TL_COPIES_MAX;
+    thread->copies_count--;
+  }
+}
+
+void tl_copies_check(tl_shim *shim) {
+  const tl_thread_data *thread = tl_shim_running(shim);
+  if (thread->copies_count)
+    tl_shim_fail(shim, thread->copies[thread->copies_begin].site,
+                 "copy: %d under way when the thread ended", thread->copies_count);
+}

@@ -1,0 +1,103 @@
+// The state of a launch: what shim.c, memory.c and warp.c of this folder share. Calls of kernels
+// find it by tl_shim_current.
+#ifndef TL_TESTS_CUDA_STATE_H
+#define TL_TESTS_CUDA_STATE_H
+
+#include "tests/lib/cuda/calls.h"
+#include "tests/lib/cuda/fiber.h"
+#include "tests/lib/cuda/shim.h"
+
+enum { TL_LANES = 32, TL_WARPS_MAX = TL_SHIM_THREADS_MAX / TL_LANES };
+enum { TL_RANGES_MAX = 256, TL_COPIES_MAX = 64 }; // copies: under way, of one thread
+enum { TL_COPY_BYTES = 16 };
+enum { TL_POISON = 0xFF };
+
+typedef struct tl_range {
+  uintptr_t begin;
+  size_t bytes;
+  int flags;
+  char name[40];
+} tl_range;
+
+// A word of shared memory: who used it since the last barrier, if its epoch is the block's.
+typedef struct tl_word {
+  uint32_t epoch;
+  uint32_t readers; // bit w: warp w
+  uint32_t writer;  // warp + 1, or 0
+  const tl_site *read, *written;
+} tl_word;
+
+typedef struct tl_copy {
+  const tl_site *site;
+  const void *from;
+  tl_u32 at, bytes;
+  uint32_t group;
+} tl_copy;
+
+typedef enum tl_thread_state { TL_READY, TL_AT_WARP, TL_AT_BARRIER, TL_ENDED } tl_thread_state;
+
+// What a lane gives to a collective and wants of it.
+typedef struct tl_parcel {
+  float *d;
+  tl_u32 *out;
+  const tl_u32 *a, *b;
+  tl_u32 at;
+  float value;
+  tl_i32 lane;
+} tl_parcel;
+
+typedef struct tl_thread_data {
+  tl_thread_state state;
+  bool waited; // for the earlier launch
+  uint32_t groups;
+  int copies_begin, copies_count; // a ring
+  tl_copy copies[TL_COPIES_MAX];
+} tl_thread_data;
+
+typedef struct tl_warp {
+  const tl_site *site;
+  int arrived;
+  tl_parcel parcels[TL_LANES];
+} tl_warp;
+
+struct tl_shim {
+  uint64_t random;
+  int64_t resumes;
+  int ranges_count, range_last;
+  tl_range ranges[TL_RANGES_MAX]; // ascending
+  tl_shim_grid grid;
+  int block, thread; // who runs
+  int live, at_barrier;
+  const tl_site *barrier;
+  uint32_t epoch;
+  bool faulted;
+  char fault[512];
+  tl_fibers fibers;
+  tl_warp warps[TL_WARPS_MAX];
+  tl_thread_data threads[TL_SHIM_THREADS_MAX];
+  unsigned char *shared; // a block's arena: (shared_bytes)
+  tl_word *words;        // one for each 4 bytes that an arena may have
+};
+
+extern _Thread_local tl_shim *tl_shim_current;
+
+static inline tl_thread_data *tl_shim_running(tl_shim *shim) {
+  return &shim->threads[shim->thread];
+}
+
+// Writes the fault's text, of the running thread, and ends the launch.
+_Noreturn void tl_shim_fail(tl_shim *shim, const tl_site *site, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Collects the lanes of the running thread's warp; true for the last one, which then acts for all
+// and calls tl_warp_release. The others return once that is done.
+bool tl_warp_meet(tl_shim *shim, const tl_site *site, tl_parcel parcel);
+void tl_warp_release(tl_shim *shim);
+
+// Notes an access of `warp` to shared memory, checked.
+void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write);
+
+// What an ended thread leaves behind is a fault.
+void tl_copies_check(tl_shim *shim);
+
+#endif

@@ -1,0 +1,220 @@
+// Specs as compiler/codegen would draft them for each kernel.
+#include "tests/lib/cuda_cases.h"
+
+enum { WARPS_PER_64 = 4, WARPS = 16 };
+
+typedef struct draft {
+  const tl_cuda_sizes *sizes;
+  tl_spec *spec;
+} draft;
+
+int64_t tl_cuda_row_bytes(int columns, bool is_bf16) {
+  return (columns + 63) / 64 * 64 * (is_bf16 ? 2 : 4);
+}
+
+static void constant(draft *d, const char *name, int64_t value) {
+  d->spec->constants[d->spec->constants_count++] = (tl_spec_constant){.name = name, .i = value};
+}
+
+static void real(draft *d, const char *name, double value) {
+  d->spec->constants[d->spec->constants_count++] =
+      (tl_spec_constant){.name = name, .is_real = true, .f = value};
+}
+
+static void call(draft *d, int segment, const tl_spec_call *c) {
+  d->spec->calls[segment][d->spec->calls_count[segment]++] = *c;
+  if (segment >= d->spec->segments_count) d->spec->segments_count = segment + 1;
+}
+
+int tl_cuda_threads(const tl_spec *spec) {
+  for (int i = 0; i < spec->constants_count; i++) {
+    if (strcmp(spec->constants[i].name, "T_THREADS") == 0) return (int)spec->constants[i].i;
+  }
+  return 0;
+}
+
+static void set_rows(draft *d, int threads, bool is_wanted) {
+  constant(d, "T_THREADS", threads);
+  constant(d, "T_SYMBOL_R", is_wanted);
+  constant(d, "T_WANTED", is_wanted);
+}
+
+static void set_weights(draft *d) {
+  constant(d, "T_WEIGHT_BF16", d->sizes->is_bf16);
+  constant(d, "T_WEIGHT_BYTES", d->sizes->is_bf16 ? 2 : 4);
+}
+
+static void set_matmul(draft *d, int columns, int weights, int segments, int rows, bool is_wanted) {
+  const tl_cuda_sizes *s = d->sizes;
+  int unit = segments > 1 ? (s->head + 63) / 64 : 1;
+  int warps = unit * weights * WARPS_PER_64, splits = WARPS / warps;
+  set_rows(d, warps * splits * 32, is_wanted);
+  set_weights(d);
+  constant(d, "T_COLUMNS", columns);
+  constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
+  constant(d, "T_UNIT", unit);
+  constant(d, "T_WEIGHTS", weights);
+  constant(d, "T_SEGMENTS", segments);
+  constant(d, "T_SPLITS", splits);
+  constant(d, "T_ROWS", rows);
+}
+
+static void call_rms(draft *d, int segment, int first_arg, int columns, bool is_wanted) {
+  int sums = (columns + 63) / 64;
+  call(d, segment,
+       &(tl_spec_call){TL_STATEMENT_ROW_RMS,
+                       first_arg,
+                       {columns, sums, is_wanted},
+                       1e-5,
+                       tl_cuda_row_bytes(sums, false),
+                       0,
+                       0,
+                       0});
+}
+
+static void call_rope(draft *d, int segment, int first_arg) {
+  int head = d->sizes->head;
+  call(d, segment,
+       &(tl_spec_call){TL_STATEMENT_ROPE,
+                       first_arg,
+                       {head, head / 2, 0},
+                       0,
+                       tl_cuda_row_bytes(head, false),
+                       0,
+                       0,
+                       0});
+}
+
+static void call_store(draft *d, int segment, int first_arg, int columns, bool is_bf16) {
+  call(d, segment,
+       &(tl_spec_call){TL_STATEMENT_STORE,
+                       first_arg,
+                       {0},
+                       0,
+                       tl_cuda_row_bytes(columns, is_bf16),
+                       is_bf16,
+                       0,
+                       0});
+}
+
+static void call_sums(draft *d, int first_arg, int columns) {
+  call(d, 0,
+       &(tl_spec_call){TL_STATEMENT_SUMS,
+                       first_arg,
+                       {0},
+                       0,
+                       tl_cuda_row_bytes((columns + 63) / 64, false),
+                       0,
+                       0,
+                       0});
+}
+
+static void call_page(draft *d, int segment, tl_statement_kind kind, int first_arg) {
+  const tl_cuda_sizes *s = d->sizes;
+  call(d, segment, &(tl_spec_call){kind, first_arg, {s->head}, 0, 0, s->is_bf16, s->head, s->head});
+}
+
+static const char *qkv(draft *d, int rows) {
+  const tl_cuda_sizes *s = d->sizes;
+  set_matmul(d, s->hidden, 1, 3, rows, false);
+  for (int segment = 0; segment < 3; segment++)
+    call_rms(d, segment, 10, s->hidden, false);
+  call_rope(d, 0, 11);
+  call_store(d, 0, 12, s->heads * s->head, s->is_bf16);
+  call_rope(d, 1, 11);
+  call_page(d, 1, TL_STATEMENT_STORE_KEY, 13);
+  call_page(d, 2, TL_STATEMENT_STORE_VALUE, 16);
+  return "matmul_few";
+}
+
+static const char *glu(draft *d, int rows) {
+  const tl_cuda_sizes *s = d->sizes;
+  set_matmul(d, s->hidden, 2, 1, rows, false);
+  call_rms(d, 0, 5, s->hidden, false);
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_GLU});
+  call_store(d, 0, 6, s->inner, s->is_bf16);
+  return "matmul_few";
+}
+
+static const char *down(draft *d, int rows) {
+  const tl_cuda_sizes *s = d->sizes;
+  set_matmul(d, s->inner, 1, 1, rows, false);
+  call(d, 0,
+       &(tl_spec_call){TL_STATEMENT_ADD, 4, {0}, 0, tl_cuda_row_bytes(s->hidden, false), 0, 0, 0});
+  call_store(d, 0, 4, s->hidden, false);
+  call_sums(d, 5, s->hidden);
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_VECTOR, .first_arg = 6});
+  call_store(d, 0, 7, s->hidden, s->is_bf16);
+  return "matmul_few";
+}
+
+static const char *logits(draft *d, int rows) {
+  const tl_cuda_sizes *s = d->sizes;
+  set_matmul(d, s->hidden, 1, 1, rows, true);
+  call_rms(d, 0, 4, s->hidden, true);
+  if (s->softcap != 0)
+    call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_SOFTCAP, .real = s->softcap});
+  call_store(d, 0, 5, s->vocabulary, false);
+  return "matmul_few";
+}
+
+static const char *gather(draft *d) {
+  set_rows(d, 256, false);
+  set_weights(d);
+  constant(d, "T_COLUMNS", d->sizes->hidden);
+  call_sums(d, 2, d->sizes->hidden);
+  call_store(d, 0, 3, d->sizes->hidden, false);
+  return "gather";
+}
+
+static const char *rows_norm(draft *d) {
+  int hidden = d->sizes->hidden;
+  set_rows(d, 256, false);
+  constant(d, "T_COLUMNS", hidden);
+  constant(d, "T_INPUT_BF16", 0);
+  constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(hidden, false));
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_NORM, .ints = {hidden}, .real = 1e-6});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_UNIT, .first_arg = 1, .ints = {hidden}});
+  call_store(d, 0, 2, hidden, false);
+  return "rows";
+}
+
+static const char *table(draft *d) {
+  set_rows(d, 64, false);
+  constant(d, "T_PAIRS", d->sizes->head / 2);
+  constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(d->sizes->head, false));
+  real(d, "T_FACTOR", 1.25);
+  return "rope_table";
+}
+
+static const char *attention(draft *d) {
+  const tl_cuda_sizes *s = d->sizes;
+  set_rows(d, 256, false);
+  constant(d, "T_CACHE_BF16", s->is_bf16);
+  constant(d, "T_INPUT_BF16", s->is_bf16);
+  constant(d, "T_KEY", s->head);
+  constant(d, "T_VALUE", s->head);
+  constant(d, "T_HEADS", s->kv_heads);
+  constant(d, "T_QUERIES", s->heads / s->kv_heads);
+  constant(d, "T_WINDOW", s->window);
+  constant(d, "T_CHUNK", 0);
+  real(d, "T_SCALE", 0.125);
+  real(d, "T_SOFTCAP", s->softcap);
+  return "attention";
+}
+
+const char *tl_cuda_case_spec(const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
+                              tl_spec *out_spec) {
+  *out_spec = (tl_spec){0};
+  draft d = {sizes, out_spec};
+  switch (which) {
+  case TL_CUDA_QKV: return qkv(&d, rows);
+  case TL_CUDA_GLU: return glu(&d, rows);
+  case TL_CUDA_DOWN: return down(&d, rows);
+  case TL_CUDA_LOGITS: return logits(&d, rows);
+  case TL_CUDA_GATHER: return gather(&d);
+  case TL_CUDA_ROWS: return rows_norm(&d);
+  case TL_CUDA_TABLE: return table(&d);
+  default: return attention(&d);
+  }
+}

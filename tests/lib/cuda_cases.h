@@ -1,0 +1,38 @@
+// Kernels of the CUDA target as the code generator would ask for them: one of every template with
+// the statements of dense models, for tests of the generator and of the kernels.
+#ifndef TL_TESTS_LIB_CUDA_CASES_H
+#define TL_TESTS_LIB_CUDA_CASES_H
+
+#include "compiler/codegen/spec.h"
+
+// Sizes of a model's layer.
+typedef struct tl_cuda_sizes {
+  int hidden, inner, heads, kv_heads, head, vocabulary;
+  bool is_bf16; // weights, inputs of matmuls and pages; else f32
+  int window;
+  double softcap;
+} tl_cuda_sizes;
+
+typedef enum tl_cuda_case {
+  TL_CUDA_QKV,       // args: x, ends [3], {N, w} [3], sums, table, q, k state [3], v state [3]
+  TL_CUDA_GLU,       // args: x, end, N, gate, up, sums, out
+  TL_CUDA_DOWN,      // args: x, end, N, w, residual, sums, gamma, input of the next matmul
+  TL_CUDA_LOGITS,    // args: x, end, N, w, sums, out
+  TL_CUDA_GATHER,    // args: N, w, sums, out
+  TL_CUDA_ROWS,      // args: x, gamma, out
+  TL_CUDA_TABLE,     // args: frequencies, out
+  TL_CUDA_ATTENTION, // args: q, out, state [3], bytes of a row of q, of out
+  TL_CUDA_CASES
+} tl_cuda_case;
+
+// Bytes of a buffer's row of `columns`.
+int64_t tl_cuda_row_bytes(int columns, bool is_bf16);
+
+// Threads of a block.
+int tl_cuda_threads(const tl_spec *spec);
+
+// `rows`: of one block of a matmul, 8 or 16. Returns the template's name.
+const char *tl_cuda_case_spec(const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
+                              tl_spec *out_spec);
+
+#endif

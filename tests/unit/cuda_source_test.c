@@ -1,0 +1,107 @@
+// The CUDA templates through NVRTC, no GPU needed: every kernel of a small and of a real model's
+// sizes, for every generation of GPUs, with what the assembler says of registers. Without NVRTC it
+// is skipped.
+#include <stdio.h>
+
+#include "compiler/codegen/cuda_source.h"
+#include "compiler/codegen/nvrtc.h"
+#include "tests/lib/check.h"
+#include "tests/lib/cuda_cases.h"
+
+enum { REGISTERS_MAX = 65536, ARENA_BYTES = 1 << 28, SKIPPED = 77 };
+
+static const char *const architectures[] = {"sm_80", "sm_90a", "sm_120", "compute_80"};
+
+static const tl_cuda_sizes models[] = {
+    {.hidden = 2048,
+     .inner = 8192,
+     .heads = 32,
+     .kv_heads = 8,
+     .head = 64,
+     .vocabulary = 128256,
+     .is_bf16 = true},
+    {.hidden = 640,
+     .inner = 2048,
+     .heads = 4,
+     .kv_heads = 1,
+     .head = 256,
+     .vocabulary = 1000,
+     .is_bf16 = true,
+     .window = 512,
+     .softcap = 30},
+    {.hidden = 576, .inner = 1536, .heads = 9, .kv_heads = 3, .head = 64, .vocabulary = 1000},
+};
+
+static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
+                    const char *architecture) {
+  static tl_diag diag;
+  tl_arena arena;
+  tl_arena_init(&arena, ARENA_BYTES);
+  tl_spec spec;
+  const char *template = tl_cuda_case_spec(sizes, which, rows, &spec);
+  tl_nvrtc_source source = {template, tl_cuda_source_print(&spec, template, &arena), architecture};
+  tl_nvrtc_code code;
+  CHECK(source.text.data != NULL);
+  tl_status status = tl_nvrtc_compile(nvrtc, &source, &arena, &code, &diag);
+  tl_diag_print(&diag, stderr);
+  CHECK(status == TL_OK && code.bytes.length > 0);
+  if (strcmp(architecture, "compute_80") == 0) {
+    CHECK(strstr(code.bytes.data, ".target sm_80") != NULL);
+  } else {
+    CHECK(memcmp(code.bytes.data, "\177ELF", 4) == 0);
+    CHECK(code.registers > 0 && code.registers * tl_cuda_threads(&spec) <= REGISTERS_MAX);
+    CHECK(code.spill_bytes == 0);
+    // A large angle's sine reduces it in memory.
+    CHECK(code.stack_bytes == 0 || which == TL_CUDA_TABLE);
+  }
+  tl_arena_finish(&arena);
+}
+
+static const char *complaint(const tl_nvrtc *nvrtc, const char *text, const char *architecture) {
+  static tl_diag diag;
+  tl_arena arena;
+  tl_arena_init(&arena, ARENA_BYTES);
+  tl_nvrtc_source source = {"k", tl_str_from(text), architecture};
+  tl_nvrtc_code code;
+  diag = (tl_diag){0};
+  CHECK(tl_nvrtc_compile(nvrtc, &source, &arena, &code, &diag) == TL_INTERNAL);
+  tl_arena_finish(&arena);
+  return diag.entries[0].text;
+}
+
+// Faults are told in the compiler's words, and a kernel that spills is one.
+static void test_faults(const tl_nvrtc *nvrtc) {
+  const char *text = complaint(nvrtc, "__global__ void f(int *x) { *y = 1; }\n", "sm_80");
+  CHECK(strncmp(text, "kernel k for sm_80: ", 20) == 0);
+  CHECK(strstr(text, "\"y\" is undefined") != NULL);
+  static const char spills[] =
+      "extern \"C\" __global__ void __launch_bounds__(1024, 2) f(float *x) { float v[64];\n"
+      "_Pragma(\"unroll\") for (int i = 0; i < 64; i++) v[i] = x[i * 1024 + threadIdx.x];\n"
+      "__syncthreads();\n"
+      "_Pragma(\"unroll\") for (int i = 0; i < 64; i++) x[i * 1024 + threadIdx.x] = v[63 - i]; }\n";
+  text = complaint(nvrtc, spills, "sm_80");
+  CHECK(strstr(text, "registers are spilled") != NULL);
+  CHECK(strstr(complaint(nvrtc, "\n", "sm_1"), "sm_1") != NULL);
+}
+
+int main(void) {
+  static tl_diag diag;
+  tl_arena arena;
+  tl_nvrtc *nvrtc;
+  tl_arena_init(&arena, ARENA_BYTES);
+  if (!tl_ok(tl_nvrtc_open(&arena, &nvrtc, &diag))) {
+    puts("skipped: no NVRTC on this machine");
+    return SKIPPED;
+  }
+  test_faults(nvrtc);
+  for (size_t a = 0; a < sizeof architectures / sizeof *architectures; a++) {
+    size_t count = sizeof models / sizeof *models - (a < 3 ? a : 2); // the first for all
+    for (size_t m = 0; m < count; m++) {
+      for (int which = 0; which < TL_CUDA_CASES; which++)
+        compile(nvrtc, &models[m], (tl_cuda_case)which, a % 2 ? 16 : 8, architectures[a]);
+    }
+  }
+  tl_nvrtc_close(nvrtc);
+  tl_arena_finish(&arena);
+  return 0;
+}
