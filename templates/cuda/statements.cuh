@@ -95,7 +95,7 @@ TL_STATEMENT(act) {
   TL_EACH_ELEMENT(r, c, x) tl_shared_put_f32(x, tl_activate(i0, tl_shared_f32(x)));
 }
 
-// A thread's left elements are read by itself alone, but which they are changes with the width.
+// Which elements are a thread's own changes with the width.
 TL_STATEMENT(glu) {
   tl_i32 half = tile->width / 2;
   tl_barrier();
@@ -104,7 +104,6 @@ TL_STATEMENT(glu) {
     float up = tl_shared_f32(x + (tl_u32)half * 4);
     tl_shared_put_f32(x, tl_activate(i0, tl_shared_f32(x)) * up);
   }
-  tl_barrier();
 }
 
 TL_STATEMENT(add) {
@@ -155,8 +154,7 @@ TL_STATEMENT(center) {
 
 TL_STATEMENT(mul_unit) {
   TL_EACH_ELEMENT(r, c, x) {
-    if (c < tl_tile_real(tile))
-      tl_shared_put_f32(x, tl_shared_f32(x) * tl_load_f32(a->at[first].p, c % i0));
+    tl_shared_put_f32(x, tl_shared_f32(x) * tl_load_f32(a->at[first].p, c % i0));
   }
 }
 

@@ -131,8 +131,12 @@ static const char *glu(draft *d, int rows) {
   const tl_cuda_sizes *s = d->sizes;
   set_matmul(d, s->hidden, 2, 1, rows, false);
   call_rms(d, 0, 5, s->hidden, false);
+  for (int half = 0; half < 2; half++) {
+    call(d, 0,
+         &(tl_spec_call){.kind = TL_STATEMENT_ADD_HALF, .first_arg = 6 + half, .ints = {half}});
+  }
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_GLU});
-  call_store(d, 0, 6, s->inner, s->is_bf16);
+  call_store(d, 0, 8, s->inner, s->is_bf16);
   return "matmul_few";
 }
 
@@ -173,9 +177,15 @@ static const char *rows_norm(draft *d) {
   constant(d, "T_COLUMNS", hidden);
   constant(d, "T_INPUT_BF16", 0);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(hidden, false));
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_CENTER, .ints = {hidden}});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_NORM, .ints = {hidden}, .real = 1e-6});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_UNIT, .first_arg = 1, .ints = {hidden}});
-  call_store(d, 0, 2, hidden, false);
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ADD_VECTOR, .first_arg = 2});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_SCALE, .real = 0.5});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ACT, .ints = {1}}); // x Phi(x)
+  call(d, 0,
+       &(tl_spec_call){TL_STATEMENT_MUL, 3, {0}, 0, tl_cuda_row_bytes(hidden, false), 0, 0, 0});
+  call_store(d, 0, 4, hidden, false);
   return "rows";
 }
 

@@ -15,11 +15,11 @@ typedef struct tl_cuda_sizes {
 
 typedef enum tl_cuda_case {
   TL_CUDA_QKV,       // args: x, ends [3], {N, w} [3], sums, table, q, k state [3], v state [3]
-  TL_CUDA_GLU,       // args: x, end, N, gate, up, sums, out
+  TL_CUDA_GLU,       // args: x, end, N, gate, up, sums, biases of gate and up, out
   TL_CUDA_DOWN,      // args: x, end, N, w, residual, sums, gamma, input of the next matmul
   TL_CUDA_LOGITS,    // args: x, end, N, w, sums, out
   TL_CUDA_GATHER,    // args: N, w, sums, out
-  TL_CUDA_ROWS,      // args: x, gamma, out
+  TL_CUDA_ROWS,      // args: x, gamma, beta, factors, out
   TL_CUDA_TABLE,     // args: frequencies, out
   TL_CUDA_ATTENTION, // args: q, out, state [3], bytes of a row of q, of out
   TL_CUDA_CASES

@@ -99,7 +99,12 @@ static void pass(fixture *f, matrix *m, int flags, const char *name) {
   CHECK(tl_shim_memory(f->shim, m->bytes, bytes, flags, name));
 }
 
-enum { INPUT = TL_SHIM_READ | TL_SHIM_EARLIER, OUTPUT = TL_SHIM_WRITE, BOTH = INPUT | OUTPUT };
+// An earlier launch may still read what this one writes.
+enum {
+  INPUT = TL_SHIM_READ | TL_SHIM_EARLIER,
+  OUTPUT = TL_SHIM_WRITE | TL_SHIM_EARLIER,
+  BOTH = INPUT | OUTPUT
+};
 
 // ---- the step
 
@@ -313,6 +318,8 @@ static void test_glu(fixture *f, int rows) {
   make_weights(f, &w, s->inner, s->hidden);
   make_weights(f, &w2, s->inner, s->hidden);
   make(f, &sums, T, (s->hidden + 63) / 64, false, true);
+  make(f, &table, 1, s->inner, false, false);
+  make(f, &residual, 1, s->inner, false, false);
   make(f, &out, T, s->inner, s->is_bf16, false);
   pass(f, &x, INPUT, "x");
   pass_number(f, (s->inner + 63) / 64);
@@ -320,12 +327,15 @@ static void test_glu(fixture *f, int rows) {
   pass(f, &w, TL_SHIM_READ, "gate");
   pass(f, &w2, TL_SHIM_READ, "up");
   pass(f, &sums, INPUT, "sums");
+  pass(f, &table, TL_SHIM_READ, "gate bias");
+  pass(f, &residual, TL_SHIM_READ, "up bias");
   pass(f, &out, OUTPUT, "out");
   run(f, TL_CUDA_GLU, rows, blocks_of(s->inner, T, rows));
   for (int r = 0; r < T; r++) {
     double by = row_scale(&sums, r, s->hidden);
     for (int c = 0; c < s->inner; c++) {
-      double gate = by * product(&x, r, &w, c), up = by * product(&x, r, &w2, c);
+      double gate = by * product(&x, r, &w, c) + at(&table, 0, c);
+      double up = by * product(&x, r, &w2, c) + at(&residual, 0, c);
       expect(&out, r, c, gate / (1 + exp(-gate)) * up, s->hidden);
     }
   }
@@ -397,20 +407,27 @@ static void test_rows(fixture *f) {
   run(f, TL_CUDA_GATHER, 8, T + 2); // more blocks than rows
   make(f, &x, T, s->hidden, false, false);
   make(f, &table, 1, s->hidden, false, false);
+  make(f, &w2, 1, s->hidden, false, false);
+  make(f, &residual, T, s->hidden, false, false);
   make(f, &out2, T, s->hidden, false, false);
   pass(f, &x, INPUT, "x");
   pass(f, &table, TL_SHIM_READ, "gamma");
+  pass(f, &w2, TL_SHIM_READ, "beta");
+  pass(f, &residual, INPUT, "factors");
   pass(f, &out2, OUTPUT, "out");
   run(f, TL_CUDA_ROWS, 8, T);
   for (int r = 0; r < T; r++) {
-    double squares = 0;
+    double mean = 0, squares = 0;
     for (int c = 0; c < s->hidden; c++) {
       expect(&out, r, c, at(&w, (r * 37 + 5) % s->vocabulary, c), 0);
-      squares += at(&x, r, c) * at(&x, r, c);
+      mean += at(&x, r, c) / s->hidden;
     }
+    for (int c = 0; c < s->hidden; c++)
+      squares += (at(&x, r, c) - mean) * (at(&x, r, c) - mean);
     for (int c = 0; c < s->hidden; c++) {
-      double y = at(&x, r, c) / sqrt(squares / s->hidden + 1e-6) * at(&table, 0, c);
-      expect(&out2, r, c, y, 4);
+      double y = (at(&x, r, c) - mean) / sqrt(squares / s->hidden + 1e-6) * at(&table, 0, c);
+      y = (y + at(&w2, 0, c)) / 2;
+      expect(&out2, r, c, y * (1 + erf(y / sqrt(2))) / 2 * at(&residual, r, c), 4);
     }
   }
 }

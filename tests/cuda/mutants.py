@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Shows what the tests of the CUDA kernels see: makes wrong kernels by rule and runs the tests on each.
+
+    tests/cuda/mutants.py [--build build] [--jobs 2] [--only PART]
+
+Every place that a rule fits is one mutant: a copy of templates/cuda with that one change, on which unit/cuda_kernels runs.
+A mutant that fails the test is killed. Prints the rules' counts and every survivor with its line; survivors that are known
+to compute the same are listed in EQUAL with the reason. Status 1 if fewer than 95 % of the others are killed. A mutant
+costs some seconds, so this is not part of ctest.
+"""
+import argparse
+import collections
+import concurrent.futures
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED_MIN = 0.95
+TIMEOUT_S = 300
+
+# name, pattern, replacement: each match is a mutant.
+RULES = [
+    ("drop a barrier", r"tl_barrier\(\);", ";"),
+    ("drop a wait for the launch before", r"tl_wait_for_launch\(\);", ";"),
+    ("drop a guard", r"\bif \((?![^\n]*\breturn\b)", "if (1 || "),
+    ("do not return early", r"\bif \((?=[^\n]*\breturn\b)", "if (0 && "),
+    ("take a choice always", r"(?<=[^=!<>]= )([\w\[\] .%<&|+*-]+?) \? ", r"(1 || (\1)) ? "),
+    ("swap fragments", r"w\[0\]\.([xz]), w\[1\]\.\1", r"w[1].\1, w[0].\1"),
+    ("swap pairs of x", r"\{x\.(\w), x\.(\w)\}", r"{x.\2, x.\1}"),
+    ("end a loop one early", r"(for \([^;\n]*; [^;\n]*?) < ", r"\1 + 1 < "),
+    ("end a loop one late", r"(for \([^;\n]*; \w+) < ", r"\1 <= "),
+    ("start a loop one late", r"(for \(tl_i32 \w+ = )(\w+);", r"\1\2 + 1;"),
+    ("shift an index of shared memory", r"tl_shared_put_f32\((?!at, value)", "tl_shared_put_f32(4 + "),
+    ("turn a sign", r" \+ (?=xa|c\b|t\b|column\b|keep)", " - "),
+]
+
+# (file, part of the line, rule): why the change computes the same.
+EQUAL = [
+    ("attention.cu", "zero_tail(&a", "drop a guard", "every head's block writes the same zeros"),
+    ("matmul_few.cu", "if (lane == 0)", "drop a guard", "all lanes have the sum"),
+    ("statements.cuh", "if (tl_thread() % 32 == 0)", "drop a guard", "all lanes have the sum"),
+]
+
+
+def mutants(part):
+    for path in sorted((ROOT / "templates" / "cuda").glob("*.cu*")):
+        if path.name == "dialect.cuh":  # the stand-in replaces it
+            continue
+        text = path.read_text()
+        code = re.sub(r"//[^\n]*|#[^\n]*(\\\n[^\n]*)*", lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+        for rule, pattern, replacement in RULES:
+            for match in re.finditer(pattern, code):
+                changed = text[:match.start()] + match.expand(replacement) + text[match.end():]
+                line = text.count("\n", 0, match.start()) + 1
+                if part in f"{path.name} {rule}":
+                    yield path, rule, line, changed
+
+
+def is_killed(test, compiler, path, changed):
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for part in ("templates/cuda", "runtime/base", "tests/lib/cuda"):
+            shutil.copytree(ROOT / part, root / part)
+        (root / path.relative_to(ROOT)).write_text(changed)
+        try:
+            run = subprocess.run([test, root, compiler], cwd=root, capture_output=True, timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return True
+        return run.returncode != 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=ROOT / "build", type=Path)
+    parser.add_argument("--jobs", default=2, type=int)
+    parser.add_argument("--only", default="", help="part of a file's name and a rule")
+    options = parser.parse_args()
+    test = (options.build / "tests" / "cuda_kernels_test").resolve()
+    if subprocess.run([test, ROOT, "cc"], capture_output=True, cwd=test.parent).returncode != 0:
+        sys.exit(f"{test}: fails without a mutant; build it first")
+    work = list(mutants(options.only))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        killed = list(pool.map(lambda m: is_killed(test, "cc", m[0], m[3]), work))
+    counts, survivors, equal = collections.Counter(), [], 0
+    for (path, rule, line, _), dead in zip(work, killed):
+        counts[rule, dead] += 1
+        if dead:
+            continue
+        source = path.read_text().splitlines()[line - 1].strip()
+        reason = next((why for name, part, of, why in EQUAL if name == path.name and part in source and of == rule), None)
+        equal += reason is not None
+        survivors.append(f"{path.name}:{line}: {rule}: {source}" + (f"   ({reason})" if reason else ""))
+    for rule, _, _ in RULES:
+        print(f"{counts[rule, True]:4} of {counts[rule, True] + counts[rule, False]:4} killed: {rule}")
+    print(*survivors, sep="\n")
+    share = sum(killed) / max(1, len(work) - equal)
+    print(f"{sum(killed)} of {len(work)} killed, {equal} compute the same: {100 * share:.1f} %")
+    return share < KILLED_MIN
+
+
+if __name__ == "__main__":
+    sys.exit(main())
