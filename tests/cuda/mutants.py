@@ -42,6 +42,11 @@ RULES = [
 EQUAL = [
     ("attention.cu", "zero_tail(&a", "drop a guard", "every head's block writes the same zeros"),
     ("matmul_few.cu", "if (lane == 0)", "drop a guard", "all lanes have the sum"),
+    ("attention.cu", "t->count * T_VALUE; i += T_THREADS)", "end a loop one late", "written again by the same thread"),
+    ("attention.cu", "mask > 0", "start a loop one late", "lanes 17, 8, 4, 2, 1 apart reach all"),
+    ("tile.cuh", "mask > 0", "start a loop one late", "lanes 17, 8, 4, 2, 1 apart reach all"),
+    ("matmul_few.cu", "first < STEPS", "end a loop one late", "past the end nothing is loaded"),
+    ("statements.cuh", "half < 64", "end a loop one early", "32 + 1 is below 64 as well"),
     ("statements.cuh", "if (tl_thread() % 32 == 0)", "drop a guard", "all lanes have the sum"),
 ]
 

@@ -177,9 +177,9 @@ static const char *rows_norm(draft *d) {
   constant(d, "T_COLUMNS", hidden);
   constant(d, "T_INPUT_BF16", 0);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(hidden, false));
-  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_CENTER, .ints = {hidden}});
-  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_NORM, .ints = {hidden}, .real = 1e-6});
-  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_UNIT, .first_arg = 1, .ints = {hidden}});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_CENTER, .ints = {hidden / 2}});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_UNIT, .first_arg = 1, .ints = {hidden / 2}});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_NORM, .ints = {hidden / 2}, .real = 1e-6});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ADD_VECTOR, .first_arg = 2});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_SCALE, .real = 0.5});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ACT, .ints = {1}}); // x Phi(x)

@@ -37,6 +37,7 @@ typedef struct fixture {
   const char *root, *compiler;
   const tl_cuda_sizes *sizes;
   tl_shim *shim;
+  int wanted_count;
   tl_arguments arguments;
   int arguments_count;
   uint32_t state;
@@ -73,6 +74,8 @@ static void make(fixture *f, matrix *m, int rows, int columns, bool is_bf16, boo
   for (int r = 0; r < rows; r++) {
     for (int c = 0; c < columns; c++)
       put(m, r, c, positive ? noise(f) + 2 : noise(f));
+    for (int c = columns; positive && c < m->stride; c++)
+      put(m, r, c, 1000); // not to be read
   }
 }
 
@@ -117,7 +120,7 @@ typedef struct step_block {
 static void make_step(fixture *f, step_block *b) {
   *b = (step_block){.step = {.rows_count = T,
                              .sequences_count = 1,
-                             .wanted_count = R,
+                             .wanted_count = f->wanted_count,
                              .work_count = 1,
                              .pages_max = 2,
                              .ids = offsetof(step_block, ids),
@@ -157,6 +160,7 @@ static tl_shim_kernel load(const fixture *f, const char *path, void **out_module
   return kernel;
 }
 
+// A few blocks more are launched than there is work for.
 static void run(fixture *f, tl_cuda_case which, int rows, int blocks) {
   char path[64], file[72];
   tl_arena arena;
@@ -175,7 +179,7 @@ static void run(fixture *f, tl_cuda_case which, int rows, int blocks) {
   tl_shim_grid grid = {.kernel = load(f, path, &module),
                        .arguments = &f->arguments,
                        .step = &step,
-                       .blocks = blocks,
+                       .blocks = blocks + 3,
                        .threads = tl_cuda_threads(&spec),
                        .shared_bytes = SHARED_BYTES};
   if (!tl_shim_launch(f->shim, &grid)) {
@@ -272,7 +276,7 @@ static void expect_kept(const fixture *f) {
 static void test_qkv(fixture *f, int rows) {
   const tl_cuda_sizes *s = f->sizes;
   int q = s->heads * s->head, kv = s->kv_heads * s->head, unit = (s->head + 63) / 64;
-  int units[3] = {(q / 64 + unit - 1) / unit, ((kv + 63) / 64 + unit - 1) / unit, 0};
+  int units[3] = {((q + 63) / 64 + unit - 1) / unit, ((kv + 63) / 64 + unit - 1) / unit, 0};
   units[2] = units[1];
   make(f, &x, T, s->hidden, s->is_bf16, false);
   make_weights(f, &w, q, s->hidden);
@@ -395,6 +399,28 @@ static void test_logits(fixture *f, int rows) {
   }
 }
 
+// Of x in units: less its mean, times gamma, by its root mean square.
+static double normalised(int row, int c, int unit) {
+  int first = c / unit * unit;
+  double mean = 0, squares = 0;
+  for (int i = 0; i < unit; i++)
+    mean += at(&x, row, first + i) / unit;
+  for (int i = 0; i < unit; i++)
+    squares += pow((at(&x, row, first + i) - mean) * at(&table, 0, i), 2);
+  return (at(&x, row, c) - mean) * at(&table, 0, c - first) / sqrt(squares / unit + 1e-6);
+}
+
+static void test_nothing_wanted(fixture *f) {
+  f->wanted_count = 0;
+  make(f, &out, R, f->sizes->vocabulary, false, false);
+  before = out;
+  pass(f, &x, INPUT, "x");
+  pass_number(f, 1);
+  run(f, TL_CUDA_LOGITS, 8, 1);
+  CHECK(memcmp(out.bytes, before.bytes, sizeof out.bytes) == 0);
+  f->wanted_count = R;
+}
+
 static void test_rows(fixture *f) {
   const tl_cuda_sizes *s = f->sizes;
   make_weights(f, &w, s->vocabulary, s->hidden);
@@ -404,9 +430,9 @@ static void test_rows(fixture *f) {
   pass(f, &w, TL_SHIM_READ, "w");
   pass(f, &sums, OUTPUT, "sums");
   pass(f, &out, OUTPUT, "out");
-  run(f, TL_CUDA_GATHER, 8, T + 2); // more blocks than rows
+  run(f, TL_CUDA_GATHER, 8, T);
   make(f, &x, T, s->hidden, false, false);
-  make(f, &table, 1, s->hidden, false, false);
+  make(f, &table, 1, s->hidden / 2, false, false);
   make(f, &w2, 1, s->hidden, false, false);
   make(f, &residual, T, s->hidden, false, false);
   make(f, &out2, T, s->hidden, false, false);
@@ -417,17 +443,10 @@ static void test_rows(fixture *f) {
   pass(f, &out2, OUTPUT, "out");
   run(f, TL_CUDA_ROWS, 8, T);
   for (int r = 0; r < T; r++) {
-    double mean = 0, squares = 0;
     for (int c = 0; c < s->hidden; c++) {
       expect(&out, r, c, at(&w, (r * 37 + 5) % s->vocabulary, c), 0);
-      mean += at(&x, r, c) / s->hidden;
-    }
-    for (int c = 0; c < s->hidden; c++)
-      squares += (at(&x, r, c) - mean) * (at(&x, r, c) - mean);
-    for (int c = 0; c < s->hidden; c++) {
-      double y = (at(&x, r, c) - mean) / sqrt(squares / s->hidden + 1e-6) * at(&table, 0, c);
-      y = (y + at(&w2, 0, c)) / 2;
-      expect(&out2, r, c, y * (1 + erf(y / sqrt(2))) / 2 * at(&residual, r, c), 4);
+      double y = normalised(r, c, s->hidden / 2) + at(&w2, 0, c);
+      expect(&out2, r, c, y / 2 * (1 + erf(y / 2 / sqrt(2))) / 2 * at(&residual, r, c), 4);
     }
   }
 }
@@ -467,7 +486,7 @@ static double attended(const tl_cuda_sizes *s, int row, int head, int d) {
 static void test_attention(fixture *f) {
   const tl_cuda_sizes *s = f->sizes;
   make(f, &x, T, s->heads * s->head, s->is_bf16, false);
-  make(f, &out, T, s->heads * s->head, s->is_bf16, false);
+  make(f, &out, T, x.stride, s->is_bf16, false);
   make(f, &out2, PAGES, page_values(s), s->is_bf16, false);
   pass(f, &x, INPUT, "q");
   pass(f, &out, OUTPUT, "out");
@@ -481,12 +500,14 @@ static void test_attention(fixture *f) {
       double bar = s->is_bf16 ? 1 / 256.0 / 2e-6 : 4;
       expect(&out, r, c, attended(s, r, c / s->head, c % s->head), bar);
     }
+    for (int c = s->heads * s->head; c < out.stride; c++)
+      expect(&out, r, c, 0, 0);
   }
 }
 
 int main(int argc, char **argv) {
   static const tl_cuda_sizes models[] = {
-      {.hidden = 96,
+      {.hidden = 544,
        .inner = 160,
        .heads = 4,
        .kv_heads = 2,
@@ -502,16 +523,17 @@ int main(int argc, char **argv) {
        .is_bf16 = true,
        .window = 20,
        .softcap = 5},
-      {.hidden = 72, .inner = 96, .heads = 2, .kv_heads = 1, .head = 32, .vocabulary = 100},
+      {.hidden = 72, .inner = 96, .heads = 3, .kv_heads = 1, .head = 32, .vocabulary = 100},
   };
   CHECK(argc == 3);
   for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
-    fixture f = {argv[1], argv[2], &models[m], tl_shim_create(m + 1), {{{0}}}, 0, 7};
+    fixture f = {argv[1], argv[2], &models[m], tl_shim_create(m + 1), R, {{{0}}}, 0, 7};
     int rows = m == 0 ? 8 : 16;
     test_qkv(&f, rows);
     test_glu(&f, rows);
     test_down(&f, rows);
     test_logits(&f, rows);
+    test_nothing_wanted(&f);
     test_rows(&f);
     test_table(&f);
     test_attention(&f);
