@@ -3,10 +3,10 @@
 
     tests/cuda/mutants.py [--build build] [--jobs 2] [--only PART]
 
-Every place that a rule fits is one mutant: a copy of templates/cuda with that one change, on which unit/cuda_kernels runs.
-A mutant that fails the test is killed. Prints the rules' counts and every survivor with its line; survivors that are known
-to compute the same are listed in EQUAL with the reason. Status 1 if fewer than 95 % of the others are killed. A mutant
-costs some seconds, so this is not part of ctest.
+Every place that a rule fits is one mutant: a copy of templates/cuda with that one change, on which
+unit/cuda_kernels runs. A mutant that fails the test is killed. Prints the rules' counts and every
+survivor with its line; survivors that are known to compute the same are listed in EQUAL with the
+reason. Status 1 if fewer than 95 % of the others are killed. Takes a minute or two; not in ctest.
 """
 import argparse
 import collections
@@ -96,7 +96,8 @@ def main():
         if dead:
             continue
         source = path.read_text().splitlines()[line - 1].strip()
-        reason = next((why for name, part, of, why in EQUAL if name == path.name and part in source and of == rule), None)
+        reasons = [why for name, part, of, why in EQUAL if (name, of) == (path.name, rule) and part in source]
+        reason = reasons[0] if reasons else None
         equal += reason is not None
         survivors.append(f"{path.name}:{line}: {rule}: {source}" + (f"   ({reason})" if reason else ""))
     for rule, _, _ in RULES:
