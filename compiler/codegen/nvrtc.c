@@ -11,7 +11,6 @@ typedef struct nvrtc_program *program;
 
 // X(result-is-status function, parameters)
 #define FUNCTIONS(X)                                                                               \
-  X(nvrtcVersion, (int *, int *))                                                                  \
   X(nvrtcCreateProgram,                                                                            \
     (program *, const char *, const char *, int, const char *const *, const char *const *))        \
   X(nvrtcDestroyProgram, (program *))                                                              \
@@ -28,7 +27,6 @@ struct tl_nvrtc {
 #define X(name, parameters) int(*name) parameters;
   FUNCTIONS(X)
 #undef X
-  int version;
 };
 
 enum { HEADERS_MAX = 32, OPTION_BYTES = 64 };
@@ -75,23 +73,17 @@ tl_status tl_nvrtc_open(tl_arena *arena, tl_nvrtc **out_nvrtc, tl_diag *diag) {
     tl_diag_note(diag, "pip install nvidia-cuda-nvrtc, and name its lib folder in LD_LIBRARY_PATH");
     return TL_UNSUPPORTED;
   }
-  int major = 0, minor = 0;
-  if (!find_functions(n) || n->nvrtcVersion(&major, &minor) != 0) {
+  if (!find_functions(n)) {
     tl_nvrtc_close(n);
     return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
                          "the libnvrtc found is not complete, expected version 12 or 13");
   }
-  n->version = major * 100 + minor;
   *out_nvrtc = n;
   return TL_OK;
 }
 
 void tl_nvrtc_close(tl_nvrtc *nvrtc) {
   if (nvrtc && nvrtc->library) dlclose(nvrtc->library);
-}
-
-int tl_nvrtc_version(const tl_nvrtc *nvrtc) {
-  return nvrtc->version;
 }
 
 // The number before `unit` in a line of the assembler's log; 0 if the line has none.

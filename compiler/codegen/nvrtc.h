@@ -29,9 +29,6 @@ tl_status tl_nvrtc_open(tl_arena *arena, tl_nvrtc **out_nvrtc, tl_diag *diag) TL
 // Accepts NULL.
 void tl_nvrtc_close(tl_nvrtc *nvrtc);
 
-// Major * 100 + minor; part of what makes two builds equal.
-int tl_nvrtc_version(const tl_nvrtc *nvrtc);
-
 // Compiles `source`; the code is on `arena`. TL_INTERNAL with the compiler's first words if it
 // complains, and if registers were spilled or a limit was ignored: such a kernel would be slow. One
 // thread.

@@ -17,27 +17,7 @@
 #ifndef TL_TEMPLATES_CUDA_DIALECT_CUH
 #define TL_TEMPLATES_CUDA_DIALECT_CUH
 
-typedef unsigned char tl_u8;
-typedef unsigned short tl_u16;
-typedef unsigned int tl_u32;
-typedef unsigned long long tl_u64;
-typedef int tl_i32;
-typedef long long tl_i64;
-
-// 16 bytes, moved at once.
-typedef struct tl_quad {
-  tl_u32 x, y, z, w;
-} tl_quad;
-
-// What a launch is given: addresses and numbers that stay as they are from step to step.
-typedef union tl_argument {
-  void *p;
-  tl_i64 i;
-} tl_argument;
-
-typedef struct tl_arguments {
-  tl_argument at[32];
-} tl_arguments;
+#include "templates/cuda/types.cuh"
 
 // The first parameter of a kernel; it may be indexed and pointed to without being copied.
 #define TL_ARGUMENTS const __grid_constant__ tl_arguments
@@ -205,36 +185,6 @@ TL_INLINE float tl_from_f16(tl_u16 bits) {
   return out;
 }
 
-TL_INLINE float tl_exp(float x) {
-  return expf(x);
-}
-
-TL_INLINE float tl_tanh(float x) {
-  return tanhf(x);
-}
-
-TL_INLINE float tl_erf(float x) {
-  return erff(x);
-}
-
-TL_INLINE float tl_sqrt(float x) {
-  return sqrtf(x);
-}
-
-TL_INLINE float tl_sin(float x) {
-  return sinf(x);
-}
-
-TL_INLINE float tl_cos(float x) {
-  return cosf(x);
-}
-
-TL_INLINE float tl_fma(float a, float b, float c) {
-  return fmaf(a, b, c);
-}
-
-TL_INLINE float tl_max(float a, float b) {
-  return fmaxf(a, b);
-}
+#include "templates/cuda/numbers.cuh"
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "tests/lib/cuda/types.h"
+#include "templates/cuda/types.cuh"
 
 // A place in a kernel's text: one object for each call that is written, so that addresses tell
 // whether lanes are at the same call.

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "tests/lib/cuda/calls.h"
-#include "tests/lib/cuda/types.h"
+#include "templates/cuda/types.cuh"
 
 // A kernel is declared nowhere, and takes what all kernels take.
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -148,36 +148,6 @@ TL_INLINE float tl_from_f16(tl_u16 bits) {
   return (float)value;
 }
 
-TL_INLINE float tl_exp(float x) {
-  return expf(x);
-}
-
-TL_INLINE float tl_tanh(float x) {
-  return tanhf(x);
-}
-
-TL_INLINE float tl_erf(float x) {
-  return erff(x);
-}
-
-TL_INLINE float tl_sqrt(float x) {
-  return sqrtf(x);
-}
-
-TL_INLINE float tl_sin(float x) {
-  return sinf(x);
-}
-
-TL_INLINE float tl_cos(float x) {
-  return cosf(x);
-}
-
-TL_INLINE float tl_fma(float a, float b, float c) {
-  return fmaf(a, b, c);
-}
-
-TL_INLINE float tl_max(float a, float b) {
-  return fmaxf(a, b);
-}
+#include "templates/cuda/numbers.cuh"
 
 #endif

@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tests/lib/cuda/types.h"
+#include "templates/cuda/types.cuh"
 
 enum {
   TL_SHIM_READ = 1,

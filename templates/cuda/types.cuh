@@ -1,7 +1,6 @@
-// Types of the kernels' dialect, as C has them: shared by kernels under test and by their tests.
-// The twin of templates/cuda/dialect.cuh's first lines.
-#ifndef TL_TESTS_CUDA_TYPES_H
-#define TL_TESTS_CUDA_TYPES_H
+// Types of the kernels' dialect, also as C: shared with the stand-in of tests/lib/cuda and its tests.
+#ifndef TL_TEMPLATES_CUDA_TYPES_CUH
+#define TL_TEMPLATES_CUDA_TYPES_CUH
 
 typedef unsigned char tl_u8;
 typedef unsigned short tl_u16;
@@ -15,7 +14,7 @@ typedef struct tl_quad {
   tl_u32 x, y, z, w;
 } tl_quad;
 
-// What a kernel is given, by value.
+// What a launch is given: addresses and numbers that stay as they are from step to step.
 typedef union tl_argument {
   void *p;
   tl_i64 i;
