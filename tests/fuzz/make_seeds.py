@@ -184,7 +184,7 @@ def plan_files():
         return struct.pack("<BBHII", part, how, 0, word, number)
 
     places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 5), "tokenizer": (3, 8), "template": (4, 2),
-              "programs": (5, 51), "checksums": (6, 0)}
+              "programs": (5, 55), "checksums": (6, 0)}
     return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13),
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
 
