@@ -5,6 +5,8 @@
 
 #include "compiler/build/meta.h"
 #include "compiler/build/output.h"
+#include "compiler/codegen/cpu_module.h"
+#include "compiler/codegen/cpu_plan.h"
 #include "compiler/codegen/cpu_target.h"
 #include "compiler/codegen/pack.h"
 #include "compiler/load/tokenizer.h"
@@ -135,11 +137,12 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
                          .context = (uint32_t)build->model.context,
                          .types = (uint32_t)build->model.types,
                          .has_weights = !options->skeleton};
-  tl_cpu_plan plan;
+  tl_drafts plan;
   choose_kv(build, options, &model);
   tl_plan_builder_init(builder, &build->arena);
   tl_plan_add_model(builder, &model);
-  TL_TRY(tl_cpu_plan_build(build->module.program, model.kv_types, builder, &plan, diag));
+  TL_TRY(
+      tl_drafts_build(build->module.program, model.kv_types, &tl_cpu_rules, builder, &plan, diag));
   tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
     if (!options->targets[target]) continue;

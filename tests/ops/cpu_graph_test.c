@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "compiler/codegen/cpu_module.h"
+#include "compiler/codegen/cpu_plan.h"
 #include "compiler/codegen/cpu_target.h"
 #include "compiler/passes/fuse.h"
 #include "ir/interp.h"
@@ -29,7 +31,7 @@ typedef struct world {
   tl_op_table ops;
   tl_graph *graph;
   tl_plan_builder builder;
-  tl_cpu_plan plan;
+  tl_drafts plan;
   tl_plan_tables tables;
   tl_image image;
   char *weights;
@@ -275,7 +277,7 @@ static void run_target(world *w, const char *name, const tl_program *program, in
   }
   tl_plan_builder_init(&w->builder, &w->arena);
   add_model(w, program);
-  must(w, tl_cpu_plan_build(program, 3, &w->builder, &w->plan, &w->diag));
+  must(w, tl_drafts_build(program, 3, &tl_cpu_rules, &w->builder, &w->plan, &w->diag));
   must(w, tl_cpu_target_emit(&w->plan, target, 2, &w->builder, &w->image, &w->diag));
   must(w, tl_plan_builder_tables(&w->builder, &w->tables));
   pack(w);
