@@ -72,33 +72,18 @@ static tl_status compile(crew *c, int jobs, tl_arena *arena, tl_image *out_image
   return status;
 }
 
-static void add_rows(const tl_drafts *plan, int target, const tl_image *image,
-                     tl_plan_builder *builder) {
+static tl_status add_rows(const tl_drafts *plan, int target, const tl_image *image,
+                          tl_plan_builder *builder) {
   tl_plan_target row = {.name = tl_plan_text(builder, tl_str_from(tl_target_of(target)->text)),
                         .code_bytes = (uint32_t)image->bytes_count,
                         .text_bytes = (uint32_t)image->text_bytes};
-  uint32_t first = (uint32_t)builder->kernels_count, index = (uint32_t)builder->targets_count;
-  for (size_t i = 0; i < plan->kernels_count; i++) {
-    tl_plan_kernel kernel = {.name = tl_plan_text(builder, plan->kernels[i].text),
-                             .target = index,
-                             .offset = image->entries[i],
-                             .scratch_bytes = plan->kernels[i].scratch_bytes};
-    if (kernel.scratch_bytes > row.scratch_bytes) row.scratch_bytes = kernel.scratch_bytes;
-    tl_plan_add_kernel(builder, &kernel);
-  }
-  tl_plan_add_target(builder, &row);
-  tl_plan_program program = {.name = tl_plan_text(builder, TL_STR("step")),
-                             .target = index,
-                             .first_launch = (uint32_t)builder->launchs_count,
-                             .launches_count = (uint32_t)plan->launches_count,
-                             .output = plan->output};
-  memcpy(program.arena_bytes, plan->arena_bytes, sizeof plan->arena_bytes);
-  for (size_t i = 0; i < plan->launches_count; i++) {
-    tl_plan_launch launch = plan->launches[i];
-    launch.kernel += first;
-    tl_plan_add_launch(builder, &launch);
-  }
-  tl_plan_add_program(builder, &program);
+  tl_plan_kernel *kernels =
+      tl_arena_array(builder->arena, plan->kernels_count + 1, sizeof *kernels);
+  if (!kernels) return TL_MEMORY;
+  for (size_t i = 0; i < plan->kernels_count; i++)
+    kernels[i].offset = image->entries[i];
+  tl_drafts_add_target(plan, &row, kernels, builder);
+  return TL_OK;
 }
 
 tl_status tl_cpu_target_emit(const tl_drafts *plan, int target, int jobs, tl_plan_builder *builder,
@@ -109,6 +94,5 @@ tl_status tl_cpu_target_emit(const tl_drafts *plan, int target, int jobs, tl_pla
   if (jobs < 1) jobs = 1;
   if (jobs > TL_CPU_JOBS_MAX) jobs = TL_CPU_JOBS_MAX;
   TL_TRY(compile(&c, jobs, builder->arena, out_image, diag));
-  add_rows(plan, target, out_image, builder);
-  return TL_OK;
+  return add_rows(plan, target, out_image, builder);
 }

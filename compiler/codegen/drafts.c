@@ -334,3 +334,32 @@ tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl
   return tl_memory_place(tables->buffers, b.lives, (uint32_t)tables->buffers_count,
                          out_drafts->arena_bytes, program->arena);
 }
+
+void tl_drafts_add_target(const tl_drafts *drafts, const tl_plan_target *target,
+                          tl_plan_kernel *kernels, tl_plan_builder *tables) {
+  tl_plan_target row = *target;
+  uint32_t first = (uint32_t)tables->kernels_count, index = (uint32_t)tables->targets_count;
+  for (size_t i = 0; i < drafts->kernels_count; i++) {
+    const tl_drafted *drafted = &drafts->kernels[i];
+    kernels[i].name = tl_plan_text(tables, drafted->text);
+    kernels[i].target = index;
+    kernels[i].scratch_bytes = drafted->scratch_bytes;
+    kernels[i].threads = drafted->block.threads;
+    kernels[i].shared_bytes = drafted->block.shared_bytes;
+    if (drafted->scratch_bytes > row.scratch_bytes) row.scratch_bytes = drafted->scratch_bytes;
+    tl_plan_add_kernel(tables, &kernels[i]);
+  }
+  tl_plan_add_target(tables, &row);
+  tl_plan_program program = {.name = tl_plan_text(tables, TL_STR("step")),
+                             .target = index,
+                             .first_launch = (uint32_t)tables->launchs_count,
+                             .launches_count = (uint32_t)drafts->launches_count,
+                             .output = drafts->output};
+  memcpy(program.arena_bytes, drafts->arena_bytes, sizeof drafts->arena_bytes);
+  for (size_t i = 0; i < drafts->launches_count; i++) {
+    tl_plan_launch launch = drafts->launches[i];
+    launch.kernel += first;
+    tl_plan_add_launch(tables, &launch);
+  }
+  tl_plan_add_program(tables, &program);
+}

@@ -63,6 +63,11 @@ typedef struct tl_draft_rules {
 tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl_draft_rules *rules,
                           tl_plan_builder *tables, tl_drafts *out_drafts, tl_diag *diag) TL_CHECKED;
 
+// Adds the target's row, its kernels (one row for each of `drafts`, of which name, target, scratch
+// and block are filled in here), its launches and its program.
+void tl_drafts_add_target(const tl_drafts *drafts, const tl_plan_target *target,
+                          tl_plan_kernel *kernels, tl_plan_builder *tables);
+
 // ---- for the rules
 
 static inline int64_t tl_round_up(int64_t value, int64_t to) {
