@@ -271,7 +271,7 @@ static void add_model(world *w, const tl_program *program) {
 
 static void run_target(world *w, const char *name, const tl_program *program, int target) {
   const char *text = tl_target_of(target)->text;
-  if (!tl_device_cpu.supports(text)) {
+  if (!tl_device_cpu.supports(text, 0)) {
     printf("skipped: %s on this machine\n", text);
     return;
   }
