@@ -128,6 +128,13 @@ TL_INLINE void run_columns(const unit *u, const tl_arguments *a, const tl_step *
 
 #endif
 
+// Columns of the unit's tile that are in a row of the outputs, its filler included. A tile of two
+// weights is one panel of each.
+TL_INLINE tl_i32 width_of(const unit *u) {
+  tl_i32 left = (u->columns + 63) / 64 * 64 - u->index * (T_UNIT * 64);
+  return T_WEIGHTS > 1 || left > WIDTH ? WIDTH : left;
+}
+
 // Adds the sums along K of all splits, in their order.
 TL_INLINE void add_splits(tl_tile *tile) {
   TL_EACH_ELEMENT(r, c, x) {
@@ -145,7 +152,7 @@ TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   run_columns(&u, &a, step, warp % (WIDTH / 16) * 16, warp / (WIDTH / 16));
   tl_allow_next_launch();
   tl_barrier();
-  tl_tile tile = {0, STRIDE, u.rows, WIDTH, u.row, u.index * (T_UNIT * 64), u.columns};
+  tl_tile tile = {0, STRIDE, u.rows, width_of(&u), u.row, u.index * (T_UNIT * 64), u.columns};
   add_splits(&tile);
   tl_epilogue(&tile, &a, step, u.segment);
 }
