@@ -32,14 +32,15 @@ static const tl_cuda_sizes models[] = {
     {.hidden = 576, .inner = 1536, .heads = 9, .kv_heads = 3, .head = 64, .vocabulary = 1000},
 };
 
-static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
-                    const char *architecture) {
+static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which,
+                    const tl_cuda_variant *variant, const char *architecture) {
   static tl_diag diag;
   tl_arena arena;
   tl_arena_init(&arena, ARENA_BYTES);
-  tl_spec spec;
-  const char *template = tl_cuda_case_spec(sizes, which, rows, &spec);
-  tl_nvrtc_source source = {template, tl_cuda_source_print(&spec, template, &arena), architecture};
+  static tl_cuda_kernel kernel;
+  tl_cuda_case_make(sizes, which, variant, &kernel);
+  tl_nvrtc_source source = {
+      kernel.template, tl_cuda_source_print(&kernel.spec, kernel.template, &arena), architecture};
   tl_nvrtc_code code;
   CHECK(source.text.data != NULL);
   tl_status status = tl_nvrtc_compile(nvrtc, &source, &arena, &code, &diag);
@@ -49,7 +50,7 @@ static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_c
     CHECK(strstr(code.bytes.data, ".target sm_80") != NULL);
   } else {
     CHECK(memcmp(code.bytes.data, "\177ELF", 4) == 0);
-    CHECK(code.registers > 0 && code.registers * tl_cuda_threads(&spec) <= REGISTERS_MAX);
+    CHECK(code.registers > 0 && code.registers * kernel.threads <= REGISTERS_MAX);
     CHECK(code.spill_bytes == 0);
     // A large angle's sine reduces it in memory.
     CHECK(code.stack_bytes == 0 || which == TL_CUDA_TABLE);
