@@ -73,7 +73,7 @@ TL_INLINE void copy_input(const unit *u, const tl_arguments *a, const tl_step *s
   for (tl_i32 i = tl_thread(); i < T_ROWS * quads; i += T_THREADS) {
     tl_i32 row = i / quads, at = chunk * quads + i % quads;
     tl_i32 is_there = row < rows && exists(at / 4);
-    const char *from = is_there ? input_row(a, step, u->row + row) + at * 16 : a->at[0].p;
+    const char *from = is_there ? input_row(a, step, u->row + row) + at * 16 : (const char *)a->at[0].p;
     tl_copy_async((tl_u32)(stage * STAGE_BYTES + row * X_STRIDE + i % quads * 16), from,
                   is_there ? 16 : 0);
   }

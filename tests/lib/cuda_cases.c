@@ -40,16 +40,16 @@ static void set_weights(draft *d) {
   constant(d, "T_WEIGHT_BYTES", d->sizes->is_bf16 ? 2 : 4);
 }
 
-static void set_few(draft *d, int width) {
+static void set_few(draft *d, int width, int splits) {
   const tl_cuda_variant *v = d->variant;
-  int chunk = v->splits * v->ahead;
+  int chunk = splits * v->ahead;
   int64_t stage = v->rows * (chunk * 64 + (chunk % 2 ? 0 : 64));
-  constant(d, "T_SPLITS", v->splits);
+  constant(d, "T_SPLITS", splits);
   constant(d, "T_AHEAD", v->ahead);
   constant(d, "T_CLUSTER", v->cluster);
   d->kernel->cluster = v->cluster;
   d->kernel->shared_bytes =
-      (d->sizes->is_bf16 ? v->stages * stage : 0) + (int64_t)v->splits * v->rows * (width + 4) * 4;
+      (d->sizes->is_bf16 ? v->stages * stage : 0) + (int64_t)splits * v->rows * (width + 4) * 4;
 }
 
 static void set_many(draft *d, int width) {
@@ -66,7 +66,10 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   if (v->width / 64 / weights > unit) unit = v->width / 64 / weights;
   int width = unit * weights * 64;
   bool is_few = strcmp(v->template, "matmul_few") == 0;
-  set_rows(d, 32 * (is_few ? width / 16 * v->splits : v->warps), is_wanted);
+  int splits = v->warps / (width / 16) > 0 ? v->warps / (width / 16) : 1;
+  int warps = is_few ? splits * (width / 16) : v->warps;
+  int blocks = v->blocks * v->warps / warps;
+  set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
   constant(d, "T_COLUMNS", columns);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
@@ -75,11 +78,11 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   constant(d, "T_SEGMENTS", segments);
   constant(d, "T_ROWS", v->rows);
   constant(d, "T_STAGES", v->stages);
-  constant(d, "T_BLOCKS", v->blocks);
+  constant(d, "T_BLOCKS", blocks > 0 ? blocks : 1);
   d->kernel->template = v->template;
   d->kernel->unit = unit;
   if (is_few) {
-    set_few(d, width);
+    set_few(d, width, splits);
   } else {
     set_many(d, width);
   }

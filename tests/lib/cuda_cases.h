@@ -26,10 +26,11 @@ typedef enum tl_cuda_case {
 } tl_cuda_case;
 
 // A way to compute the matmuls. The templates say what the numbers mean; `width`: columns of a
-// tile, more where a head is wider.
+// tile, more where a head is wider; `warps`: of a block, more where they make less than its columns,
+// in fewer `blocks`.
 typedef struct tl_cuda_variant {
   const char *template;
-  int width, rows, splits, ahead, stages, cluster, warps, blocks;
+  int width, rows, warps, blocks, stages, cluster, ahead;
 } tl_cuda_variant;
 
 // What is compiled, and how it is launched.

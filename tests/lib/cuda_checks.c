@@ -532,12 +532,12 @@ static const tl_cuda_sizes plain = {
 #define MANY(...) {.template = "matmul_many", .blocks = 1, __VA_ARGS__}
 
 const tl_cuda_check tl_cuda_checks[] = {
-    {"small", &small, 11, FEW(.rows = 8, .splits = 2, .ahead = 4, .stages = 3, .cluster = 1)},
-    {"small", &small, 40, FEW(.rows = 32, .splits = 1, .ahead = 2, .stages = 2, .cluster = 4)},
-    {"wide", &wide, 11, FEW(.rows = 16, .splits = 2, .ahead = 1, .stages = 3, .cluster = 2)},
-    {"odd", &odd, 1, FEW(.rows = 8, .splits = 1, .ahead = 1, .stages = 2, .cluster = 8)},
-    {"odd", &odd, 11, FEW(.rows = 8, .splits = 3, .ahead = 1, .stages = 3, .cluster = 1)},
-    {"plain", &plain, 11, FEW(.rows = 8, .splits = 2, .ahead = 1, .stages = 2, .cluster = 2)},
+    {"small", &small, 11, FEW(.rows = 8, .warps = 8, .ahead = 4, .stages = 3, .cluster = 1)},
+    {"small", &small, 40, FEW(.rows = 32, .warps = 4, .ahead = 2, .stages = 2, .cluster = 4)},
+    {"wide", &wide, 11, FEW(.rows = 16, .warps = 8, .ahead = 1, .stages = 3, .cluster = 2)},
+    {"odd", &odd, 1, FEW(.rows = 8, .warps = 4, .ahead = 1, .stages = 2, .cluster = 8)},
+    {"odd", &odd, 11, FEW(.rows = 8, .warps = 12, .ahead = 1, .stages = 3, .cluster = 1)},
+    {"plain", &plain, 11, FEW(.rows = 8, .warps = 8, .ahead = 1, .stages = 2, .cluster = 2)},
     {"small", &small, 40, MANY(.rows = 64, .warps = 4, .stages = 3)},
     {"wide", &wide, 11, MANY(.rows = 128, .warps = 8, .stages = 2)},
     {"odd", &odd, 40, MANY(.rows = 64, .warps = 2, .stages = 4)},
