@@ -29,7 +29,7 @@ typedef struct matrix {
 } matrix;
 
 typedef struct fixture {
-  const tl_cuda_check *check;
+  const tl_cuda_trial *trial;
   const tl_cuda_sizes *sizes;
   const tl_cuda_launcher *launcher;
   int rows, wanted_count;
@@ -160,9 +160,9 @@ static void make_step(fixture *f, step_block *b) {
 // ---- a kernel
 
 static void begin(fixture *f, tl_cuda_case which) {
-  f->run = (tl_cuda_run){.check = f->check, .which = which, .kernel = &f->kernel};
+  f->run = (tl_cuda_run){.trial = f->trial, .which = which, .kernel = &f->kernel};
   f->arguments_count = 0;
-  tl_cuda_case_make(f->sizes, which, &f->check->variant, &f->kernel);
+  tl_cuda_case_make(f->sizes, which, &f->trial->variant, &f->kernel);
 }
 
 // A few blocks more are launched than there is work for.
@@ -179,7 +179,7 @@ static int units_of(const fixture *f, int columns) {
 }
 
 static int blocks_of(const fixture *f, int units, int rows) {
-  int block = f->check->variant.rows;
+  int block = f->trial->variant.rows;
   return units * ((rows + block - 1) / block);
 }
 
@@ -287,6 +287,7 @@ static void test_qkv(fixture *f) {
   f->run.arguments.at[f->arguments_count] = f->run.arguments.at[f->arguments_count - 3];
   f->run.arguments.at[f->arguments_count + 1] = f->run.arguments.at[f->arguments_count - 2];
   f->run.arguments.at[f->arguments_count + 2] = f->run.arguments.at[f->arguments_count - 1];
+  f->run.pointers |= 1u << f->arguments_count;
   run(f, blocks_of(f, units[0] + 2 * units[1], f->rows));
   for (int r = 0; r < f->rows; r++) {
     double by = row_scale(&sums, r, s->hidden);
@@ -531,7 +532,7 @@ static const tl_cuda_sizes plain = {
 #define FEW(...) {.template = "matmul_few", .blocks = 1, __VA_ARGS__}
 #define MANY(...) {.template = "matmul_many", .blocks = 1, __VA_ARGS__}
 
-const tl_cuda_check tl_cuda_checks[] = {
+const tl_cuda_trial tl_cuda_trials[] = {
     {"small", &small, 11, FEW(.rows = 8, .warps = 8, .ahead = 4, .stages = 3, .cluster = 1)},
     {"small", &small, 40, FEW(.rows = 32, .warps = 4, .ahead = 2, .stages = 2, .cluster = 4)},
     {"wide", &wide, 11, FEW(.rows = 16, .warps = 8, .ahead = 1, .stages = 3, .cluster = 2)},
@@ -543,20 +544,20 @@ const tl_cuda_check tl_cuda_checks[] = {
     {"odd", &odd, 40, MANY(.rows = 64, .warps = 2, .stages = 4)},
     {"plain", &plain, 11, MANY(.rows = 64, .warps = 4, .stages = 2)},
 };
-const int tl_cuda_checks_count = sizeof tl_cuda_checks / sizeof *tl_cuda_checks;
+const int tl_cuda_trials_count = sizeof tl_cuda_trials / sizeof *tl_cuda_trials;
 
-bool tl_cuda_check_has(const tl_cuda_check *check, tl_cuda_case which) {
-  bool is_first = check == tl_cuda_checks || check[-1].sizes != check->sizes;
+bool tl_cuda_trial_has(const tl_cuda_trial *trial, tl_cuda_case which) {
+  bool is_first = trial == tl_cuda_trials || trial[-1].sizes != trial->sizes;
   return is_first || which <= TL_CUDA_LOGITS;
 }
 
-int tl_cuda_check_run(const tl_cuda_check *check, const tl_cuda_launcher *launcher) {
+int tl_cuda_trial_run(const tl_cuda_trial *trial, const tl_cuda_launcher *launcher) {
   static fixture f;
-  bool is_one = check->rows <= wanted[R_MAX - 1];
-  f = (fixture){.check = check,
-                .sizes = check->sizes,
+  bool is_one = trial->rows <= wanted[R_MAX - 1];
+  f = (fixture){.trial = trial,
+                .sizes = trial->sizes,
                 .launcher = launcher,
-                .rows = check->rows,
+                .rows = trial->rows,
                 .wanted_count = is_one ? 1 : R_MAX,
                 .wanted = is_one ? wanted_first : wanted,
                 .state = 7};
@@ -565,7 +566,7 @@ int tl_cuda_check_run(const tl_cuda_check *check, const tl_cuda_launcher *launch
   test_down(&f);
   test_logits(&f);
   test_nothing_wanted(&f);
-  if (!tl_cuda_check_has(check, TL_CUDA_ATTENTION)) return f.wrong;
+  if (!tl_cuda_trial_has(trial, TL_CUDA_ATTENTION)) return f.wrong;
   test_rows(&f);
   test_table(&f);
   test_attention(&f);

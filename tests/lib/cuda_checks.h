@@ -20,15 +20,15 @@ typedef struct tl_cuda_range {
   const char *name;
 } tl_cuda_range;
 
-typedef struct tl_cuda_check {
+typedef struct tl_cuda_trial {
   const char *name; // of the sizes
   const tl_cuda_sizes *sizes;
   int rows; // of the step
   tl_cuda_variant variant;
-} tl_cuda_check;
+} tl_cuda_trial;
 
 typedef struct tl_cuda_run {
-  const tl_cuda_check *check;
+  const tl_cuda_trial *trial;
   tl_cuda_case which;
   const tl_cuda_kernel *kernel;
   tl_arguments arguments;
@@ -44,13 +44,13 @@ typedef struct tl_cuda_launcher {
   void *context;
 } tl_cuda_launcher;
 
-extern const tl_cuda_check tl_cuda_checks[];
-extern const int tl_cuda_checks_count;
+extern const tl_cuda_trial tl_cuda_trials[];
+extern const int tl_cuda_trials_count;
 
 // Whether the check runs this case: what has no variants is run once for its sizes.
-bool tl_cuda_check_has(const tl_cuda_check *check, tl_cuda_case which);
+bool tl_cuda_trial_has(const tl_cuda_trial *trial, tl_cuda_case which);
 
 // Returns how many values are wrong; the first of them are printed. Not reentrant.
-int tl_cuda_check_run(const tl_cuda_check *check, const tl_cuda_launcher *launcher);
+int tl_cuda_trial_run(const tl_cuda_trial *trial, const tl_cuda_launcher *launcher);
 
 #endif

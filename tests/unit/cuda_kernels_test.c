@@ -78,10 +78,10 @@ static bool launch(void *context, const tl_cuda_run *run) {
 
 int main(int argc, char **argv) {
   CHECK(argc == 3);
-  for (int i = 0; i < tl_cuda_checks_count; i++) {
+  for (int i = 0; i < tl_cuda_trials_count; i++) {
     place p = {argv[1], argv[2], tl_shim_create((uint64_t)i + 1)};
     tl_cuda_launcher launcher = {launch, &p};
-    CHECK(tl_cuda_check_run(&tl_cuda_checks[i], &launcher) == 0);
+    CHECK(tl_cuda_trial_run(&tl_cuda_trials[i], &launcher) == 0);
     tl_shim_destroy(p.shim);
   }
   return 0;
