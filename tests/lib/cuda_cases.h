@@ -26,8 +26,8 @@ typedef enum tl_cuda_case {
 } tl_cuda_case;
 
 // A way to compute the matmuls. The templates say what the numbers mean; `width`: columns of a
-// tile, more where a head is wider; `warps`: of a block, more where they make less than its columns,
-// in fewer `blocks`.
+// tile, more where a head is wider; `warps`: of a block, more where they make less than its
+// columns, then of fewer `blocks`.
 typedef struct tl_cuda_variant {
   const char *template;
   int width, rows, warps, blocks, stages, cluster, ahead;

@@ -1,5 +1,5 @@
-// Runs CUDA kernels of templates/cuda/dialect.cuh on the CPU, one cluster of blocks at a time, with semantics
-// that are as hostile as the hardware allows. A test compiles a kernel's text with
+// Runs CUDA kernels of templates/cuda/dialect.cuh on the CPU, one cluster of blocks at a time, with
+// semantics that are as hostile as the hardware allows. A test compiles a kernel's text with
 // tests/lib/cuda/dialect.cuh in front (as C; kernels are `TL_KERNEL(threads, blocks) name(const
 // tl_arguments arguments, const void *step)`) and launches it:
 //
