@@ -167,8 +167,13 @@ TL_INLINE float tl_from_lane(float value, tl_i32 lane) {
   return __shfl_sync(0xffffffffu, value, lane);
 }
 
+// An arrival that says no more than that its block runs.
+TL_INLINE void tl_cluster_begin(void) {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" : : : "memory");
+}
+
 // A thread's words are seen by the other blocks of the cluster that wait after its arrival. Every
-// arrival is followed by a wait, and the first pair comes before the first write.
+// arrival is followed by a wait; a block is written to when it is known to run.
 TL_INLINE void tl_cluster_arrive(void) {
   asm volatile("barrier.cluster.arrive.release.aligned;" : : : "memory");
 }

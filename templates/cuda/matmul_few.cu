@@ -70,8 +70,9 @@ TL_INLINE void multiply(float d[4], const tl_quad w[2], tl_quad x) {
 TL_INLINE void copy_input(const unit *u, const tl_arguments *a, const tl_step *step, tl_i32 rows,
                           tl_i32 chunk, tl_i32 stage) {
   const tl_i32 quads = CHUNK * 4;
-  for (tl_i32 i = tl_thread(); i < T_ROWS * quads; i += T_THREADS) {
-    tl_i32 row = i / quads, at = chunk * quads + i % quads;
+  TL_UNROLL for (tl_i32 done = 0; done < T_ROWS * quads; done += T_THREADS) {
+    tl_i32 i = done + tl_thread(), row = i / quads, at = chunk * quads + i % quads;
+    if (T_ROWS * quads % T_THREADS != 0 && i >= T_ROWS * quads) return;
     tl_i32 is_there = row < rows && exists(at / 4);
     const char *from = is_there ? input_row(a, step, u->row + row) + at * 16 : (const char *)a->at[0].p;
     tl_copy_async((tl_u32)(stage * STAGE_BYTES + row * X_STRIDE + i % quads * 16), from,
@@ -167,7 +168,7 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_i32 units = units_count(&a), row = place / units * T_ROWS;
   tl_allow_next_launch();
   if (row > 0 && row >= tl_rows_count(step)) return;
-  if (T_CLUSTER > 1) tl_cluster_arrive();
+  if (T_CLUSTER > 1) tl_cluster_begin();
   unit u = unit_at(&a, place % units, row);
   strip s = {rank, warp / (WIDTH / 16), warp % (WIDTH / 16) * 16, CHUNKS * rank / T_CLUSTER,
              CHUNKS * (rank + 1) / T_CLUSTER};
