@@ -338,6 +338,8 @@ WRONG(cluster_race_of_writers) {
   tl_cluster_begin();
   tl_cluster_wait();
   tl_cluster_put_f32(0, (tl_u32)tl_thread() * 4, 1);
+  tl_cluster_arrive();
+  tl_cluster_wait();
 }
 
 WRONG(cluster_no_block) {
