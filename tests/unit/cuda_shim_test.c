@@ -332,6 +332,8 @@ WRONG(cluster_race) {
   tl_cluster_wait();
   tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
   tl_shared_f32((tl_u32)tl_thread() * 4);
+  tl_cluster_arrive();
+  tl_cluster_wait();
 }
 
 WRONG(cluster_race_of_writers) {
@@ -340,6 +342,17 @@ WRONG(cluster_race_of_writers) {
   tl_cluster_put_f32(0, (tl_u32)tl_thread() * 4, 1);
   tl_cluster_arrive();
   tl_cluster_wait();
+}
+
+WRONG(cluster_ended) {
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_barrier();
+  if (tl_block() % 2) return;
+  tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
+  tl_cluster_arrive();
+  tl_cluster_wait();
+  tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
 }
 
 WRONG(cluster_no_block) {
@@ -374,6 +387,7 @@ static const wrong cluster_wrongs[] = {
     {cluster_early, "tl_cluster_put_f32: early: block "},
     {cluster_race, "race: shared memory at offset "},
     {cluster_race_of_writers, "tl_cluster_put_f32: race: shared memory at offset "},
+    {cluster_ended, "tl_cluster_put_f32: bounds: block "},
     {cluster_no_block, "tl_cluster_put_f32: bounds: there is no block 2 in the cluster"},
     {cluster_end, "tl_cluster_put_f32: bounds: 4 bytes at offset 256"},
     {cluster_twice, "tl_cluster_arrive: pairing: arrived already"},
