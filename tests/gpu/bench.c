@@ -190,6 +190,7 @@ static void set_rows(work *w, int variant, int rows) {
   int block = bench_variants[variant].kernel.rows;
   int outputs = w->op->which == TL_CUDA_GLU ? w->op->outputs / 2 : w->op->outputs;
   w->rows = rows;
+  if (rows == 0) rows = 1; // blocks that find nothing to do
   w->blocks = outputs / 64 / w->made.unit * ((rows + block - 1) / block) * w->made.cluster;
 }
 
@@ -433,6 +434,7 @@ int gpu_bench_layers(gpu *g, int first) {
   static bench b;
   if (!open_bench(&b, g)) return 1;
   measure_read(&b);
+  if (first == 0) bench_layers_rows(&b, 0, 0); // what launches cost
   for (int v = first; v < bench_variants_count; v++) {
     g->current = v;
     for (int i = 0; i < BENCH_COUNTS_MAX && bench_variants[v].counts[i]; i++) {
