@@ -50,7 +50,7 @@ static bool launch(void *context, const tl_cuda_run *run) {
   tl_arguments arguments = run->arguments;
   gpu_kernel kernel;
   char file[64];
-  bench_check_file((int)(run->trial - tl_cuda_trials), run->which, file, sizeof file);
+  bench_check_file((int)(run->trial - tl_cuda_trials), (int)run->which, file, sizeof file);
   if (!gpu_load(g, file, run->kernel->threads, run->kernel->shared_bytes, &kernel)) {
     printf("  no %s\n", file);
     c->missing++;
