@@ -10,7 +10,7 @@
 #include "runtime/base/step.h"
 
 // A kernel of a GPU gets its arguments by value, so many at most.
-enum { TL_CUDA_ARGUMENTS_MAX = 32 };
+enum { TL_CUDA_ARGUMENTS_MAX = 48 };
 
 typedef union tl_arg {
   const void *in; // a weight or a buffer

@@ -38,6 +38,9 @@ void tl_shim_multiply(const tl_site *site, float *d, const tl_u32 *a, const tl_u
 float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane);
 float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask);
 void tl_shim_barrier(const tl_site *site);
+void tl_shim_cluster_arrive(const tl_site *site);
+void tl_shim_cluster_wait(const tl_site *site);
+void tl_shim_cluster_put_f32(const tl_site *site, tl_i32 rank, tl_u32 at, float value);
 void tl_shim_wait_for_launch(void);
 
 #pragma GCC visibility pop

@@ -40,10 +40,16 @@ typedef struct recorded {
   tl_shim_kernel kernel;
   tl_arguments arguments;
   const void *step;
-  int blocks, threads;
+  int blocks, threads, cluster;
   int64_t shared_bytes;
-  bool overlaps;
 } recorded;
+
+// A kernel of a plan; it is its module's only function.
+typedef struct module {
+  void *library;
+  tl_shim_kernel kernel;
+  int cluster; // blocks that its source wants beside each other
+} module;
 
 typedef struct graph {
   recorded *launches;
@@ -318,18 +324,30 @@ tl_cuda_result cuModuleLoadData(void **out, const void *image) {
   snprintf(path, sizeof path, "%s/kernels/%016" PRIx64 ".so", folder,
            tl_hash64(source, strlen(source), 0));
   if (!compile(source, folder, path)) return INVALID_IMAGE;
-  *out = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!*out) fprintf(stderr, "%s\n", dlerror());
-  return *out ? 0 : INVALID_IMAGE;
+  module *m = calloc(1, sizeof *m);
+  if (!m) return TL_CUDA_OUT_OF_MEMORY;
+  static const char cluster[] = "#define T_CLUSTER ";
+  const char *defined = strstr(source, cluster);
+  m->cluster = defined ? (int)strtol(defined + sizeof cluster - 1, NULL, 10) : 1;
+  m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!m->library) fprintf(stderr, "%s\n", dlerror());
+  *out = m;
+  return m->library ? 0 : INVALID_IMAGE;
 }
 
-tl_cuda_result cuModuleUnload(void *module) {
-  return dlclose(module) == 0 ? 0 : INVALID;
+tl_cuda_result cuModuleUnload(void *from) {
+  module *m = from;
+  bool closed = m->library && dlclose(m->library) == 0;
+  free(m);
+  return closed ? 0 : INVALID;
 }
 
-tl_cuda_result cuModuleGetFunction(void **out, void *module, const char *name) {
-  *out = dlsym(module, name);
-  return *out ? 0 : INVALID;
+tl_cuda_result cuModuleGetFunction(void **out, void *from, const char *name) {
+  module *m = from;
+  void *address = dlsym(m->library, name);
+  memcpy(&m->kernel, &address, sizeof address);
+  *out = m;
+  return address ? 0 : INVALID;
 }
 
 // ---- graphs
@@ -372,6 +390,7 @@ tl_cuda_result cuGraphDestroy(void *from) {
 tl_cuda_result cuLaunchKernelEx(const tl_cuda_launch *launch, void *function, void **parameters,
                                 void **extra) {
   graph *g = state.capturing;
+  const module *m = function;
   if (!g || extra) return INVALID; // the runtime captures every launch
   if (g->count == g->capacity) {
     g->capacity = g->capacity ? 2 * g->capacity : 64;
@@ -382,10 +401,10 @@ tl_cuda_result cuLaunchKernelEx(const tl_cuda_launch *launch, void *function, vo
   recorded *r = &g->launches[g->count++];
   *r = (recorded){.blocks = (int)launch->grid[0],
                   .threads = (int)launch->block[0],
+                  .cluster = m->cluster,
                   .shared_bytes = launch->shared_bytes,
-                  .overlaps = launch->attributes_count > 0};
+                  .kernel = m->kernel};
   tl_cuda_address step;
-  memcpy(&r->kernel, &function, sizeof function);
   memcpy(&r->arguments, parameters[0], sizeof r->arguments);
   memcpy(&step, parameters[1], sizeof step);
   r->step = pointer(step);
@@ -412,7 +431,13 @@ tl_cuda_result cuGraphLaunch(void *from, void *stream) {
   if (!register_memory()) return INVALID;
   for (size_t i = 0; i < g->count; i++) {
     const recorded *r = &g->launches[i];
-    tl_shim_grid grid = {r->kernel, &r->arguments, r->step, r->blocks, r->threads, r->shared_bytes};
+    tl_shim_grid grid = {.kernel = r->kernel,
+                         .arguments = &r->arguments,
+                         .step = r->step,
+                         .blocks = r->blocks,
+                         .threads = r->threads,
+                         .cluster = r->cluster,
+                         .shared_bytes = r->shared_bytes};
     if (tl_shim_launch(state.shim, &grid)) continue;
     fprintf(stderr, "launch %zu of %zu: %s\n", i, g->count, tl_shim_fault(state.shim));
     return LAUNCH_FAILED;
