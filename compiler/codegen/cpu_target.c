@@ -82,8 +82,7 @@ static tl_status add_rows(const tl_drafts *plan, int target, const tl_image *ima
   if (!kernels) return TL_MEMORY;
   for (size_t i = 0; i < plan->kernels_count; i++)
     kernels[i].offset = image->entries[i];
-  tl_drafts_add_target(plan, &row, kernels, builder);
-  return TL_OK;
+  return tl_drafts_add_target(plan, UINT32_MAX, &row, kernels, builder);
 }
 
 tl_status tl_cpu_target_emit(const tl_drafts *plan, int target, int jobs, tl_plan_builder *builder,

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "compiler/codegen/cuda_plan.h"
 #include "compiler/codegen/cuda_source.h"
 #include "compiler/codegen/nvrtc.h"
 #include "runtime/base/target.h"
@@ -31,6 +32,10 @@ typedef struct job {
   int file;
   pid_t process;
 } job;
+
+static bool is_wanted(const tl_drafts *drafts, size_t kernel, int target) {
+  return drafts->kernels[kernel].classes & tl_cuda_class(target);
+}
 
 // ---- in a process of its own
 
@@ -85,9 +90,11 @@ static int run_job(const job *j) {
     say_why(&r, status, &diag);
     return write_all(j->file, &r, sizeof r) ? 0 : 1;
   }
-  size_t step = (size_t)j->options->jobs;
-  for (size_t i = (size_t)j->first; tl_ok(status) && i < j->drafts->kernels_count; i += step)
-    status = compile_one(j, nvrtc, i);
+  size_t step = (size_t)j->options->jobs, number = 0;
+  for (size_t i = 0; tl_ok(status) && i < j->drafts->kernels_count; i++) {
+    if (!is_wanted(j->drafts, i, j->options->target)) continue;
+    if (number++ % step == (size_t)j->first) status = compile_one(j, nvrtc, i);
+  }
   return status == TL_IO;
 }
 
@@ -179,6 +186,7 @@ static size_t lay_out(const tl_drafts *drafts, const module *modules, const tl_s
                       bool keeps_source, tl_plan_kernel *kernels, char *out_code) {
   size_t end = 0;
   for (size_t i = 0; i < drafts->kernels_count; i++) {
+    if (!modules[i].code.data) continue;
     size_t at = (end + MODULE_ALIGN - 1) / MODULE_ALIGN * MODULE_ALIGN;
     size_t source_bytes = keeps_source ? sources[i].length + 1 : 0;
     kernels[i] = (tl_plan_kernel){.offset = (uint32_t)at,
@@ -218,6 +226,5 @@ tl_status tl_cuda_target_emit(const tl_drafts *drafts, const tl_cuda_options *op
   tl_plan_target row = {.name = tl_plan_text(builder, name),
                         .code_bytes = (uint32_t)bytes,
                         .text_bytes = (uint32_t)bytes};
-  tl_drafts_add_target(drafts, &row, kernels, builder);
-  return TL_OK;
+  return tl_drafts_add_target(drafts, tl_cuda_class(own.target), &row, kernels, builder);
 }

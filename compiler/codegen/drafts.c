@@ -255,7 +255,9 @@ static tl_status kernel_index(tl_drafter *b, const tl_draft *d, uint32_t *out_in
   }
   if (!text.data) return TL_MEMORY;
   for (*out_index = 0; *out_index < drafts->kernels_count; ++*out_index) {
-    if (tl_str_equal(drafts->kernels[*out_index].text, text)) return TL_OK;
+    if (!tl_str_equal(drafts->kernels[*out_index].text, text)) continue;
+    drafts->kernels[*out_index].classes |= d->drafted.classes;
+    return TL_OK;
   }
   tl_drafted *grown = tl_arena_grow(arena, drafts->kernels, &drafts->kernels_capacity,
                                     drafts->kernels_count + 1, sizeof *grown);
@@ -281,16 +283,18 @@ static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_
                               .layer = (uint32_t)kernel->layer,
                               .first_arg = (uint32_t)b->tables->args_count};
   d.launch.text = tl_plan_text(b->tables, tl_kernel_print(kernel, b->program->arena));
+  d.drafted.classes = UINT32_MAX;
   TL_TRY(b->rules->fill(&d, variant));
+  if (d.drafted.classes == 0) return TL_OK; // there is none of this number
   d.launch.args_count = (uint32_t)d.args_count;
   TL_TRY(kernel_index(b, &d, &d.launch.kernel));
   tl_drafts *drafts = b->drafts;
-  tl_plan_launch *grown =
+  tl_drafted_launch *grown =
       tl_arena_grow(b->program->arena, drafts->launches, &drafts->launches_capacity,
                     drafts->launches_count + 1, sizeof *grown);
   if (!grown) return TL_MEMORY;
   drafts->launches = grown;
-  drafts->launches[drafts->launches_count++] = d.launch;
+  drafts->launches[drafts->launches_count++] = (tl_drafted_launch){d.launch, d.drafted.classes};
   return TL_OK;
 }
 
@@ -335,31 +339,44 @@ tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl
                          out_drafts->arena_bytes, program->arena);
 }
 
-void tl_drafts_add_target(const tl_drafts *drafts, const tl_plan_target *target,
-                          tl_plan_kernel *kernels, tl_plan_builder *tables) {
-  tl_plan_target row = *target;
-  uint32_t first = (uint32_t)tables->kernels_count, index = (uint32_t)tables->targets_count;
+// Adds the rows of the kernels that are wanted; `numbers` says which row became of each.
+static void add_kernels(const tl_drafts *drafts, uint32_t classes, tl_plan_target *target,
+                        tl_plan_kernel *kernels, uint32_t *numbers, tl_plan_builder *tables) {
   for (size_t i = 0; i < drafts->kernels_count; i++) {
     const tl_drafted *drafted = &drafts->kernels[i];
+    if (!(drafted->classes & classes)) continue;
     kernels[i].name = tl_plan_text(tables, drafted->text);
-    kernels[i].target = index;
+    kernels[i].target = (uint32_t)tables->targets_count;
     kernels[i].scratch_bytes = drafted->scratch_bytes;
     kernels[i].threads = drafted->block.threads;
     kernels[i].shared_bytes = drafted->block.shared_bytes;
-    if (drafted->scratch_bytes > row.scratch_bytes) row.scratch_bytes = drafted->scratch_bytes;
-    tl_plan_add_kernel(tables, &kernels[i]);
+    if (drafted->scratch_bytes > target->scratch_bytes) {
+      target->scratch_bytes = drafted->scratch_bytes;
+    }
+    numbers[i] = tl_plan_add_kernel(tables, &kernels[i]);
   }
-  tl_plan_add_target(tables, &row);
+}
+
+tl_status tl_drafts_add_target(const tl_drafts *drafts, uint32_t classes,
+                               const tl_plan_target *target, tl_plan_kernel *kernels,
+                               tl_plan_builder *tables) {
+  tl_plan_target row = *target;
   tl_plan_program program = {.name = tl_plan_text(tables, TL_STR("step")),
-                             .target = index,
+                             .target = (uint32_t)tables->targets_count,
                              .first_launch = (uint32_t)tables->launchs_count,
-                             .launches_count = (uint32_t)drafts->launches_count,
                              .output = drafts->output};
-  memcpy(program.arena_bytes, drafts->arena_bytes, sizeof drafts->arena_bytes);
+  uint32_t *numbers = tl_arena_array(tables->arena, drafts->kernels_count + 1, sizeof *numbers);
+  if (!numbers) return TL_MEMORY;
+  add_kernels(drafts, classes, &row, kernels, numbers, tables);
+  tl_plan_add_target(tables, &row);
   for (size_t i = 0; i < drafts->launches_count; i++) {
-    tl_plan_launch launch = drafts->launches[i];
-    launch.kernel += first;
+    tl_plan_launch launch = drafts->launches[i].row;
+    if (!(drafts->launches[i].classes & classes)) continue;
+    launch.kernel = numbers[launch.kernel];
     tl_plan_add_launch(tables, &launch);
+    program.launches_count++;
   }
+  memcpy(program.arena_bytes, drafts->arena_bytes, sizeof drafts->arena_bytes);
   tl_plan_add_program(tables, &program);
+  return TL_OK;
 }

@@ -22,13 +22,20 @@ typedef struct tl_drafted {
   const char *template; // of a device with several templates for an anchor
   uint32_t scratch_bytes;
   tl_block block;
+  uint32_t classes; // of targets that a launch of it is for
 } tl_drafted;
+
+// A launch, and the classes of targets that it is for: a bit mask whose bits the device names.
+typedef struct tl_drafted_launch {
+  tl_plan_launch row; // args are in the builder already
+  uint32_t classes;
+} tl_drafted_launch;
 
 // What every target's program is made of: launches whose `kernel` is an index into `kernels`.
 typedef struct tl_drafts {
   tl_drafted *kernels;
   size_t kernels_count, kernels_capacity;
-  tl_plan_launch *launches; // args are in the builder already
+  tl_drafted_launch *launches;
   size_t launches_count, launches_capacity;
   uint64_t arena_bytes[TL_PLAN_SYMBOL_COUNT];
   uint32_t output; // row of the buffer table
@@ -43,7 +50,7 @@ typedef struct tl_draft {
   tl_plan_kv_type kv;
   tl_spec *spec;
   tl_plan_launch launch;
-  tl_drafted drafted; // its template, scratch and block
+  tl_drafted drafted; // its template, scratch, block and classes, at first all of them
   int args_count;
   tl_diag *diag;
 } tl_draft;
@@ -52,7 +59,7 @@ typedef struct tl_draft {
 typedef struct tl_draft_rules {
   // Bytes of one head of a state in a page, keys and values.
   int64_t (*head_bytes)(int64_t key, int64_t value, int element_bytes);
-  // Launches for `kernel`, of which the step's size chooses one.
+  // Launches for `kernel`, those of no class included, of which a target's class and the step's size choose one.
   int (*variants)(const tl_kernel *kernel);
   // Constants and arguments of launch `variant`; TL_UNSUPPORTED names what the device cannot do.
   tl_status (*fill)(tl_draft *draft, int variant);
@@ -63,10 +70,12 @@ typedef struct tl_draft_rules {
 tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl_draft_rules *rules,
                           tl_plan_builder *tables, tl_drafts *out_drafts, tl_diag *diag) TL_CHECKED;
 
-// Adds the target's row, its kernels (one row for each of `drafts`, of which name, target, scratch
-// and block are filled in here), its launches and its program.
-void tl_drafts_add_target(const tl_drafts *drafts, const tl_plan_target *target,
-                          tl_plan_kernel *kernels, tl_plan_builder *tables);
+// Adds the target's row and, as far as they are for one of `classes`, its kernels (`kernels` has a
+// row for each of `drafts`, of which name, target, scratch and block are filled in here), its
+// launches and its program. TL_MEMORY if the arena is exhausted.
+tl_status tl_drafts_add_target(const tl_drafts *drafts, uint32_t classes,
+                               const tl_plan_target *target, tl_plan_kernel *kernels,
+                               tl_plan_builder *tables) TL_CHECKED;
 
 // ---- for the rules
 

@@ -8,7 +8,7 @@
 
 const tl_target_info *tl_target_of(int target) {
   static const tl_target_info infos[TL_TARGET_COUNT] = {
-#define TARGET(name, text, device, rank, machine, features, summary)                              \
+#define TARGET(name, text, device, rank, machine, features, summary)                               \
   {text, TL_TARGET_DEVICE_##device, rank, machine, features, summary},
 #include "runtime/base/targets.def"
 #undef TARGET
