@@ -156,4 +156,4 @@ static int variants(const tl_kernel *kernel) {
   return 1;
 }
 
-const tl_draft_rules tl_cpu_rules = {head_bytes, variants, fill};
+const tl_draft_rules tl_cpu_rules = {head_bytes, variants, fill, NULL};

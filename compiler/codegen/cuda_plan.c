@@ -11,6 +11,7 @@ enum {
   BLOCK_WARPS_MAX = 32,
   ROW_THREADS = 256, // of kernels that work on whole rows
   TABLE_THREADS = 64,
+  BEST_THREADS = 1024,
   ATTENTION_THREADS = 256,
   ATTENTION_VECTORS = 16
 };
@@ -258,6 +259,16 @@ static tl_status fill_table(tl_draft *d) {
   return TL_OK;
 }
 
+static tl_status fill_best(tl_draft *d, uint32_t best) {
+  d->drafted.template = "best";
+  set_rows(d, BEST_THREADS, 1);
+  set_input(d);
+  tl_draft_constant(d, "T_COLUMNS", d->kernel->input->columns);
+  tl_draft_arg(d, TL_PLAN_ARG_BUFFER, best, 0);
+  d->drafted.block.shared_bytes = BEST_THREADS / WARP * 8;
+  return TL_OK;
+}
+
 static tl_status fill(tl_draft *d, int number) {
   switch (d->kernel->anchor) {
   case TL_ANCHOR_MATMUL: return fill_matmul(d, number);
@@ -277,4 +288,4 @@ static int variants_of(const tl_kernel *kernel) {
   return kernel->anchor == TL_ANCHOR_MATMUL ? VARIANTS_COUNT : 1;
 }
 
-const tl_draft_rules tl_cuda_rules = {head_bytes, variants_of, fill};
+const tl_draft_rules tl_cuda_rules = {head_bytes, variants_of, fill, fill_best};

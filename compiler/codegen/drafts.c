@@ -3,6 +3,8 @@
 
 #include "compiler/codegen/memory.h"
 
+enum { BEST_BYTES = 64 }; // of a row that holds an index
+
 struct tl_drafter {
   const tl_program *program;
   const tl_draft_rules *rules;
@@ -53,9 +55,9 @@ static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
 static tl_status add_buffers(tl_drafter *b) {
   size_t count = b->program->buffers_count;
   b->rows = tl_arena_array(b->program->arena, count + 1, sizeof *b->rows);
-  b->lives = tl_arena_array(b->program->arena, 2 * count + 1, sizeof *b->lives);
+  b->lives = tl_arena_array(b->program->arena, 2 * count + 2, sizeof *b->lives);
   if (!b->rows || !b->lives) return TL_MEMORY;
-  for (size_t i = 0; i < 2 * count; i++)
+  for (size_t i = 0; i < 2 * count + 1; i++)
     b->lives[i].first = UINT32_MAX;
   for (uint32_t i = 0; i < count; i++) {
     add_buffer(b, i, TL_PLAN_KV_F32);
@@ -284,7 +286,8 @@ static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_
                               .first_arg = (uint32_t)b->tables->args_count};
   d.launch.text = tl_plan_text(b->tables, tl_kernel_print(kernel, b->program->arena));
   d.drafted.classes = UINT32_MAX;
-  TL_TRY(b->rules->fill(&d, variant));
+  TL_TRY(kernel->anchor == TL_ANCHOR_BEST ? b->rules->fill_best(&d, b->drafts->best - 1)
+                                          : b->rules->fill(&d, variant));
   if (d.drafted.classes == 0) return TL_OK; // there is none of this number
   d.launch.args_count = (uint32_t)d.args_count;
   TL_TRY(kernel_index(b, &d, &d.launch.kernel));
@@ -320,6 +323,27 @@ static tl_status add_launches(tl_drafter *b) {
   return TL_OK;
 }
 
+// A kernel that no program has: it reads the output when all is done.
+static tl_status add_best(tl_drafter *b) {
+  if (!b->rules->fill_best) return TL_OK;
+  tl_kernel *kernel = tl_arena_alloc(b->program->arena, sizeof *kernel);
+  if (!kernel) return TL_MEMORY;
+  *kernel = (tl_kernel){.name = TL_STR("best"),
+                        .anchor = TL_ANCHOR_BEST,
+                        .symbol = TL_PLAN_SYMBOL_R,
+                        .input = b->program->output};
+  tl_plan_buffer row = {.name = tl_plan_text(b->tables, TL_STR("best")),
+                        .format = tl_plan_text(b->tables, tl_format_of(TL_FORMAT_I32)->text),
+                        .symbol = TL_PLAN_SYMBOL_R,
+                        .columns = 1,
+                        .row_bytes = BEST_BYTES};
+  uint32_t index = tl_plan_add_buffer(b->tables, &row);
+  b->launch = (uint32_t)b->program->kernels_count;
+  b->lives[index] = (tl_memory_life){b->launch, UINT32_MAX};
+  b->drafts->best = index + 1;
+  return add_launch(b, kernel, b->kv_types, 0);
+}
+
 tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl_draft_rules *rules,
                           tl_plan_builder *tables, tl_drafts *out_drafts, tl_diag *diag) {
   *out_drafts = (tl_drafts){0};
@@ -332,6 +356,7 @@ tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl
   TL_TRY(add_buffers(&b));
   TL_TRY(add_states(&b));
   TL_TRY(add_launches(&b));
+  TL_TRY(add_best(&b));
   // The output is read after the last launch.
   out_drafts->output = buffer_row(&b, program->output, TL_PLAN_KV_F32);
   b.lives[out_drafts->output].last = UINT32_MAX;
@@ -364,7 +389,8 @@ tl_status tl_drafts_add_target(const tl_drafts *drafts, uint32_t classes,
   tl_plan_program program = {.name = tl_plan_text(tables, TL_STR("step")),
                              .target = (uint32_t)tables->targets_count,
                              .first_launch = (uint32_t)tables->launchs_count,
-                             .output = drafts->output};
+                             .output = drafts->output,
+                             .best = drafts->best};
   uint32_t *numbers = tl_arena_array(tables->arena, drafts->kernels_count + 1, sizeof *numbers);
   if (!numbers) return TL_MEMORY;
   add_kernels(drafts, classes, &row, kernels, numbers, tables);

@@ -39,6 +39,7 @@ typedef struct tl_drafts {
   size_t launches_count, launches_capacity;
   uint64_t arena_bytes[TL_PLAN_SYMBOL_COUNT];
   uint32_t output; // row of the buffer table
+  uint32_t best;   // row + 1 of the index of each row's largest output; 0 = none
 } tl_drafts;
 
 typedef struct tl_drafter tl_drafter;
@@ -63,6 +64,9 @@ typedef struct tl_draft_rules {
   int (*variants)(const tl_kernel *kernel);
   // Constants and arguments of launch `variant`; TL_UNSUPPORTED names what the device cannot do.
   tl_status (*fill)(tl_draft *draft, int variant);
+  // The launch that finds the largest of each row of the kernel's input and stores its index to
+  // row `best` of the buffer table; NULL = the host does.
+  tl_status (*fill_best)(tl_draft *draft, uint32_t best);
 } tl_draft_rules;
 
 // Adds weights, groups, states, buffers and arguments to `tables`. `kv_types` is a bit mask of

@@ -54,8 +54,12 @@ typedef struct tl_device_vtable {
   tl_status (*run)(tl_device *device, uint32_t program, tl_diag *diag);
 
   // Row `row` of the wanted rows of the last run: the model's `outputs` floats in host memory,
-  // valid until the next run.
+  // valid until the next run. A device that keeps them elsewhere copies them now; NULL if it fails.
   const float *(*output)(tl_device *device, uint32_t row);
+
+  // The index of the largest of them, the lowest of several; -1 if the device does not know, or if
+  // one of them is no number. Who needs no more spares the copy.
+  int32_t (*best)(tl_device *device, uint32_t row);
 
   // Copies whole pages inside a group (copy on write), in order, before the next run.
   tl_status (*copy_pages)(tl_device *device, uint32_t group, const int32_t (*pairs)[2],

@@ -250,12 +250,17 @@ static void add_rows(tlmc_session *session) {
 static tl_status choose(tlmc_session *session, tlmc_request *request, int32_t output,
                         tlmc_finish *out_finish) {
   const tl_device *device = session->device;
+  if (tl_sampling_is_plain(&request->sampling)) {
+    tl_sample best = {.id = device->vtable->best(session->device, (uint32_t)output)};
+    if (best.id >= 0) return tl_request_take(request, &best, out_finish);
+  }
   tl_sample_row row = {.logits = device->vtable->output(session->device, (uint32_t)output),
                        .ids = request->ids,
                        .ids_count = request->known,
                        .prompt_count = request->prompt_count,
                        .position = (uint64_t)request->known};
   tl_sample sample;
+  if (!row.logits) return TL_IO;
   TL_TRY(tl_sampler_choose(session->requests->sampler, &request->sampling, &row, &sample, NULL));
   return tl_request_take(request, &sample, out_finish);
 }

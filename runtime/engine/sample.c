@@ -426,6 +426,12 @@ static void report(tl_sampler *s, const float *logits, int32_t wanted, tl_sample
   }
 }
 
+bool tl_sampling_is_plain(const tl_sampling *s) {
+  bool penalises = (s->repetition_penalty != 0 && s->repetition_penalty != 1) ||
+                   s->presence_penalty != 0 || s->frequency_penalty != 0;
+  return s->temperature == 0 && !penalises && s->biases_count == 0 && s->logprobs == 0;
+}
+
 tl_status tl_sampler_choose(tl_sampler *sampler, const tl_sampling *sampling,
                             const tl_sample_row *row, tl_sample *out_sample, tl_diag *diag) {
   *out_sample = (tl_sample){0};

@@ -68,6 +68,9 @@ tl_sampler *tl_sampler_init(int32_t vocabulary, void *memory, size_t bytes);
 TL_CHECKED tl_status tl_sampling_check(const tl_sampling *sampling, int32_t vocabulary,
                                        tl_diag *diag);
 
+// Whether the likeliest id of the logits as they come is all that is asked for.
+bool tl_sampling_is_plain(const tl_sampling *sampling);
+
 // Chooses an id with checked options. TL_INPUT if a logit is not a number or if no id is left; then
 // `*out_sample` is zero.
 TL_CHECKED tl_status tl_sampler_choose(tl_sampler *sampler, const tl_sampling *sampling,

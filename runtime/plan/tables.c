@@ -215,6 +215,11 @@ static tl_status check_program(const checker *c, uint32_t i) {
              row->launches_count == 0 ||
              !lies_within(row->first_launch, row->launches_count, c->t->launchs_count) ||
              row->output >= c->t->buffers_count || !arenas_fit(c, row);
+  bad = bad || row->best > c->t->buffers_count || row->reserved != 0;
+  if (!bad && row->best) {
+    const tl_plan_buffer *best = &c->t->buffers[row->best - 1];
+    bad = best->symbol != TL_PLAN_SYMBOL_R || best->columns != 1;
+  }
   if (!bad) {
     const tl_plan_buffer *output = &c->t->buffers[row->output];
     bad = output->symbol != TL_PLAN_SYMBOL_R || output->columns != c->t->models->outputs ||

@@ -4,6 +4,7 @@ Everything a test needs is in `Tools`; a command that fails raises `Failed` with
 that cannot run at all prints one line that starts with "skipped:" and exits 77 (ctest: SKIP_RETURN_CODE).
 """
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,11 +45,13 @@ def find_program(build, name):
     raise Skipped(f"there is no {name} under {build}: build it, or name the build folder with --build DIR")
 
 
-def run(*command):
-    """Standard output of a command that must succeed."""
+def run(*command, libraries=None):
+    """Standard output of a command that must succeed; it finds libraries in the folder `libraries` first."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries else None
     command = [str(c) for c in command]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX,
+                              env=environment, check=False)
     except subprocess.TimeoutExpired:
         raise Failed(f"{' '.join(command)}: still running after {SECONDS_MAX} s") from None
     if done.returncode:
@@ -60,9 +63,10 @@ def run(*command):
 class Tools:
     """The two programs, and a folder for what they read and write."""
 
-    def __init__(self, build, work):
+    def __init__(self, build, work, driver=None):
         self.tlmc, self.tlmrt = find_program(build, "tlmc"), find_program(build, "tlmrt")
         self.work = Path(work)
+        self.driver = driver    # folder of a libcuda.so.1, which tlmc must not see
 
     def build(self, model, plan, *options):
         run(self.tlmc, "build", model, "-o", plan, *options)
@@ -78,7 +82,8 @@ class Tools:
         """The file with tensor `logits`, overwritten by the next call."""
         out = self.work / "logits.safetensors"
         out.unlink(missing_ok=True)
-        run(self.tlmrt, "logits", plan, "--ids", self.write_ids(ids, types), "--out", out, *options)
+        run(self.tlmrt, "logits", plan, "--ids", self.write_ids(ids, types), "--out", out, *options,
+            libraries=self.driver)
         return out
 
     def logits(self, plan, ids, *options, types=None):
@@ -90,7 +95,8 @@ class Tools:
         return entry.shape, read_tensor(out, "logits")
 
     def generate(self, plan, ids, count, *options):
-        text = run(self.tlmrt, "generate", plan, "--ids", self.write_ids(ids), "-n", count, *options)
+        text = run(self.tlmrt, "generate", plan, "--ids", self.write_ids(ids), "-n", count, *options,
+                   libraries=self.driver)
         try:
             return json.loads(text)["ids"]
         except (ValueError, KeyError, TypeError):

@@ -167,7 +167,7 @@ def plan_sections():
     def patch(word, how=1, number=9):
         return struct.pack("<HBBI", word, 0, how, number)
 
-    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(51) + patch(540),
+    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(51) + patch(541),
             "fault-two": bytes(range(16))}
 
 

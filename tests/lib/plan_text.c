@@ -403,6 +403,10 @@ static void read_end(reader *r) {
 
 static void read_output(reader *r) {
   program(r)->output = buffer_named(r);
+  if (take(r, ",")) {
+    expect(r, "best");
+    program(r)->best = buffer_named(r) + 1;
+  }
   r->has_output = true;
 }
 

@@ -56,7 +56,12 @@ static const tl_plan_buffer buffers[] = {{TEXT(h), TEXT(f32), TL_PLAN_SYMBOL_T, 
                                          {TEXT(logits), TEXT(f32), TL_PLAN_SYMBOL_R, 100, 0, 512}};
 
 #define PROGRAM(number)                                                                            \
-  {TEXT(step), number, (number) * 5, 5, 2, 0, {[TL_PLAN_SYMBOL_T] = 576, [TL_PLAN_SYMBOL_R] = 512}}
+  {.name = TEXT(step),                                                                             \
+   .target = number,                                                                               \
+   .first_launch = (number) * 5,                                                                   \
+   .launches_count = 5,                                                                            \
+   .output = 2,                                                                                    \
+   .arena_bytes = {[TL_PLAN_SYMBOL_T] = 576, [TL_PLAN_SYMBOL_R] = 512}}
 static const tl_plan_program programs[] = {PROGRAM(0), PROGRAM(1)};
 
 static const tl_plan_kernel kernels[] = {

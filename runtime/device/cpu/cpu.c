@@ -227,6 +227,11 @@ static const float *output(tl_device *device, uint32_t row) {
   return (const float *)(base + row * buffer->row_bytes);
 }
 
+static int32_t best(tl_device *device, uint32_t row) {
+  (void)device, (void)row;
+  return -1;
+}
+
 static char *page_at(const cpu_device *d, uint32_t group, int32_t page, size_t *out_bytes) {
   *out_bytes = d->config.tables->groups[group].page_bytes[d->config.kv_type];
   return d->groups[group].bytes + (size_t)page * *out_bytes;
@@ -275,6 +280,7 @@ const tl_device_vtable tl_device_cpu = {
     .step_block = step_block,
     .run = run,
     .output = output,
+    .best = best,
     .copy_pages = copy_pages,
     .read_page = read_page,
     .write_page = write_page,

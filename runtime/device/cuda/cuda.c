@@ -10,7 +10,7 @@
 #include "runtime/plan/describe.h"
 #include "runtime/plan/plan.h"
 
-enum { ALIGN = 256, NAME_BYTES = 128, SHARED_BYTES_DEFAULT = 48 << 10 };
+enum { ALIGN = 256, NAME_BYTES = 128, SHARED_BYTES_DEFAULT = 48 << 10, BEST_BYTES = 256 };
 
 static bool capability(const tl_cuda_driver *driver, int ordinal, int *out_major, int *out_minor) {
   int gpu;
@@ -45,6 +45,7 @@ static void release_memory(tl_cuda_device *d) {
     release(d, d->groups[i]);
   if (d->host_step) d->driver.host_release(d->host_step);
   if (d->host_outputs) d->driver.host_release(d->host_outputs);
+  if (d->host_best) d->driver.host_release(d->host_best);
 }
 
 static void release_code(tl_cuda_device *d) {
@@ -172,6 +173,15 @@ static tl_status take_memory(tl_cuda_device *d, tl_diag *diag) {
   return TL_OK;
 }
 
+static tl_cuda_address buffer_at(const tl_cuda_device *d, const tl_plan_buffer *buffer) {
+  return d->arenas[buffer->symbol] + buffer->offset * d->config.symbols_max[buffer->symbol];
+}
+
+static const tl_plan_buffer *best_of(const tl_cuda_device *d, const tl_plan_program *program) {
+  const tl_plan_buffer *best = &d->config.tables->buffers[program->best - 1];
+  return program->best && best->row_bytes <= BEST_BYTES ? best : NULL;
+}
+
 static const tl_plan_buffer *output_of(const tl_cuda_device *d, const tl_plan_program *program) {
   return &d->config.tables->buffers[program->output];
 }
@@ -184,9 +194,10 @@ static tl_status take_host_memory(tl_cuda_device *d, tl_diag *diag) {
     uint64_t own = output_of(d, &t->programs[p])->row_bytes;
     if (own > row_bytes) row_bytes = own;
   }
-  uint64_t outputs = row_bytes * d->config.symbols_max[TL_PLAN_SYMBOL_R];
+  uint64_t rows = d->config.symbols_max[TL_PLAN_SYMBOL_R];
   tl_cuda_result result = driver->host_take((void **)&d->host_step, d->config.step_bytes, 0);
-  if (result == 0) result = driver->host_take((void **)&d->host_outputs, outputs, 0);
+  if (result == 0) result = driver->host_take((void **)&d->host_outputs, row_bytes * rows, 0);
+  if (result == 0) result = driver->host_take((void **)&d->host_best, BEST_BYTES * rows, 0);
   TL_TRY(tl_cuda_check(driver, result, "reserve pinned memory", diag));
   memset(d->host_step, 0, d->config.step_bytes);
   return TL_OK;
@@ -311,13 +322,13 @@ static tl_status run_step(tl_cuda_device *d, uint32_t program, tl_diag *diag) {
   const tl_cuda_graph *graph = tl_cuda_graph_for(d, program, (uint32_t)step->rows_count);
   if (!graph) return TL_INTERNAL;
   d->program = &d->config.tables->programs[program];
-  const tl_plan_buffer *output = output_of(d, d->program);
-  tl_cuda_address from =
-      d->arenas[output->symbol] + output->offset * d->config.symbols_max[output->symbol];
-  size_t bytes = (size_t)step->wanted_count * output->row_bytes;
+  const tl_plan_buffer *best = best_of(d, d->program);
+  size_t bytes = best ? (size_t)step->wanted_count * best->row_bytes : 0;
   tl_cuda_result result = driver->copy_in(d->step, step, d->config.step_bytes, d->stream);
   if (result == 0) result = driver->graph_launch(graph->exec, d->stream);
-  if (result == 0 && bytes) result = driver->copy_out(d->host_outputs, from, bytes, d->stream);
+  if (result == 0 && bytes) {
+    result = driver->copy_out(d->host_best, buffer_at(d, best), bytes, d->stream);
+  }
   if (result == 0) result = driver->stream_wait(d->stream);
   return tl_cuda_check(driver, result, "run a step", diag);
 }
@@ -330,9 +341,23 @@ static tl_status run(tl_device *device, uint32_t program, tl_diag *diag) {
   return status;
 }
 
+// Rows that somebody asks for cross the bus, each once.
 static const float *output(tl_device *device, uint32_t row) {
+  tl_cuda_device *d = (tl_cuda_device *)device;
+  const tl_plan_buffer *output = output_of(d, d->program);
+  uint64_t offset = row * output->row_bytes;
+  if (!tl_ok(enter(d, NULL))) return NULL;
+  tl_cuda_result result = d->driver.copy_out(
+      d->host_outputs + offset, buffer_at(d, output) + offset, output->row_bytes, d->stream);
+  if (result == 0) result = d->driver.stream_wait(d->stream);
+  leave(d);
+  return result == 0 ? (const float *)(d->host_outputs + offset) : NULL;
+}
+
+static int32_t best(tl_device *device, uint32_t row) {
   const tl_cuda_device *d = (const tl_cuda_device *)device;
-  return (const float *)(d->host_outputs + row * output_of(d, d->program)->row_bytes);
+  const tl_plan_buffer *best = best_of(d, d->program);
+  return best ? d->host_best[row * best->row_bytes / sizeof(int32_t)] : -1;
 }
 
 static tl_cuda_address page_at(const tl_cuda_device *d, uint32_t group, int32_t page,
@@ -389,6 +414,7 @@ const tl_device_vtable tl_device_cuda = {
     .step_block = step_block,
     .run = run,
     .output = output,
+    .best = best,
     .copy_pages = copy_pages,
     .read_page = read_page,
     .write_page = write_page,

@@ -36,6 +36,7 @@ typedef struct tl_cuda_device {
   tl_cuda_address weights, step, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
   tl_step *host_step;
   char *host_outputs;
+  int32_t *host_best;           // of the last run; -1 = unknown
   uint64_t bytes;               // of device memory, without weights
   bool is_filled;               // weights are there
   tl_cuda_kernel *kernels;      // by row of the kernel table

@@ -62,6 +62,11 @@ static const float *output(tl_device *device, uint32_t row) {
   return (const float *)d->output.bytes + (size_t)row * d->config.tables->models->outputs;
 }
 
+static int32_t best(tl_device *device, uint32_t row) {
+  (void)device, (void)row;
+  return -1;
+}
+
 static char *page_at(null_device *d, uint32_t group, int32_t page, size_t *out_bytes) {
   *out_bytes = d->config.tables->groups[group].page_bytes[d->config.kv_type];
   return d->groups[group].bytes + (size_t)page * *out_bytes;
@@ -107,6 +112,7 @@ const tl_device_vtable tl_device_null = {
     .step_block = step_block,
     .run = run,
     .output = output,
+    .best = best,
     .copy_pages = copy_pages,
     .read_page = read_page,
     .write_page = write_page,
