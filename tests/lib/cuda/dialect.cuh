@@ -31,6 +31,7 @@
 
 #define tl_thread() tl_shim_thread()
 #define tl_block() tl_shim_block()
+#define tl_blocks() tl_shim_blocks()
 
 // ---- global memory
 
@@ -67,6 +68,10 @@ TL_INLINE tl_quad tl_shim_load_stream(const tl_site *site, const void *base, tl_
 #define tl_store_u32(...) tl_shim_store_u32(TL_SITE("tl_store_u32"), __VA_ARGS__)
 #define tl_store_i32(...) tl_shim_store_i32(TL_SITE("tl_store_i32"), __VA_ARGS__)
 #define tl_store_quad(...) tl_shim_store_quad(TL_SITE("tl_store_quad"), __VA_ARGS__)
+
+// ---- blocks that meet in global memory
+
+#define tl_arrive(...) tl_shim_arrive(TL_SITE("tl_arrive"), __VA_ARGS__)
 
 // ---- shared memory
 
@@ -105,6 +110,7 @@ TL_SHARED(tl_quad, quad)
 // ---- warps and blocks
 
 #define tl_barrier() tl_shim_barrier(TL_SITE("tl_barrier"))
+#define tl_warp_barrier() tl_shim_warp_barrier(TL_SITE("tl_warp_barrier"))
 #define tl_from_lane_xor(...) tl_shim_from_lane_xor(TL_SITE("tl_from_lane_xor"), __VA_ARGS__)
 #define tl_from_lane(...) tl_shim_from_lane(TL_SITE("tl_from_lane"), __VA_ARGS__)
 #define tl_multiply_bf16(...) tl_shim_multiply(TL_SITE("tl_multiply_bf16"), __VA_ARGS__)
@@ -130,6 +136,10 @@ TL_INLINE tl_u32 tl_shim_f32_bits(float value) {
 
 #define tl_bits_f32(...) tl_shim_bits_f32(__VA_ARGS__)
 #define tl_f32_bits(...) tl_shim_f32_bits(__VA_ARGS__)
+
+TL_INLINE float tl_exp2(float x) {
+  return x < -126 ? 0 : exp2f(x);
+}
 
 // Every NaN becomes the one that the hardware makes.
 TL_INLINE tl_u32 tl_shim_round_bf16(float value) {

@@ -20,23 +20,25 @@ static void run_thread(void *context) {
   shim->live--;
 }
 
-static void *need(void *memory) {
+void *tl_shim_need(void *memory) {
   if (memory) return memory;
   fputs("no memory for the CUDA stand-in\n", stderr);
   exit(1);
 }
 
 tl_shim *tl_shim_create(uint64_t seed) {
-  tl_shim *shim = need(calloc(1, sizeof *shim));
+  tl_shim *shim = tl_shim_need(calloc(1, sizeof *shim));
   shim->random = seed * 2 + 1;
-  shim->words = need(calloc((TL_SHIM_SHARED_MAX + 3) / 4, sizeof *shim->words));
-  need(tl_fibers_init(&shim->fibers, run_thread, shim) ? shim : NULL);
+  shim->words = tl_shim_need(calloc((TL_SHIM_SHARED_MAX + 3) / 4, sizeof *shim->words));
+  tl_shim_need(tl_fibers_init(&shim->fibers, run_thread, shim) ? shim : NULL);
   return shim;
 }
 
 void tl_shim_destroy(tl_shim *shim) {
   if (!shim) return;
   tl_fibers_finish(&shim->fibers);
+  tl_shim_memory_clear(shim);
+  free(shim->arrivals);
   free(shim->shared);
   free(shim->words);
   free(shim);
@@ -95,6 +97,10 @@ tl_i32 tl_shim_thread(void) {
 
 tl_i32 tl_shim_block(void) {
   return tl_shim_current->block;
+}
+
+tl_i32 tl_shim_blocks(void) {
+  return tl_shim_current->grid.blocks;
 }
 
 void tl_shim_wait_for_launch(void) {
@@ -169,7 +175,7 @@ static bool run_block(tl_shim *shim, int block) {
   shim->epoch++;
   if (shim->grid.shared_bytes) memset(shim->shared, TL_POISON, (size_t)shim->grid.shared_bytes);
   for (int i = 0; i < TL_WARPS_MAX; i++)
-    shim->warps[i].arrived = 0;
+    shim->warps[i].arrived = 0, shim->warps[i].turn++;
   for (int i = 0; i < shim->grid.threads; i++) {
     tl_thread_data *thread = &shim->threads[i];
     thread->state = TL_READY;
@@ -214,7 +220,10 @@ bool tl_shim_launch(tl_shim *shim, const tl_shim_grid *grid) {
     return false;
   }
   free(shim->shared);
-  shim->shared = need(malloc((size_t)grid->shared_bytes + 1));
+  shim->shared = tl_shim_need(malloc((size_t)grid->shared_bytes + 1));
+  free(shim->arrivals);
+  shim->arrivals = tl_shim_need(calloc((size_t)grid->blocks, sizeof *shim->arrivals));
+  shim->launch++;
   tl_shim *outer = tl_shim_current;
   tl_shim_current = shim;
   bool done = run_blocks(shim);

@@ -19,9 +19,17 @@ bool tl_warp_meet(tl_shim *shim, const tl_site *site, tl_parcel parcel) {
 
 void tl_warp_release(tl_shim *shim) {
   int first = shim->thread / TL_LANES * TL_LANES;
+  shim->warps[shim->thread / TL_LANES].meetings++;
   shim->warps[shim->thread / TL_LANES].arrived = 0;
   for (int lane = 0; lane < TL_LANES; lane++)
     shim->threads[first + lane].state = TL_READY;
+}
+
+void tl_shim_warp_barrier(const tl_site *site) {
+  tl_shim *shim = tl_shim_current;
+  if (!tl_warp_meet(shim, site, (tl_parcel){.d = NULL})) return;
+  shim->warps[shim->thread / TL_LANES].turn++;
+  tl_warp_release(shim);
 }
 
 static const tl_parcel *parcels_of_running(const tl_shim *shim) {
