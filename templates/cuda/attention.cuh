@@ -14,7 +14,7 @@
 
 typedef struct query_tile {
   const tl_arguments *a;
-  const tl_step *step;
+  const char *pages; // its sequence's page numbers
   tl_i32 sequence, first_row, rows, first_position; // of the piece of work
   tl_i32 head;
   tl_i32 first, count; // query vectors of the piece
@@ -26,7 +26,8 @@ TL_INLINE query_tile tile_of_piece(const tl_arguments *a, const tl_step *step, t
   tl_i32 work[4];
   TL_UNROLL for (tl_i32 i = 0; i < 4; i++)
     work[i] = tl_step_int(step, step->work, (tl_i64)piece * 4 + i);
-  query_tile t = {a, step, work[0], work[1], work[2], work[3], head, 0, 0};
+  tl_i64 pages = step->pages[a->at[4].i] + (tl_i64)work[0] * step->pages_max * 4;
+  query_tile t = {a, (const char *)step + pages, work[0], work[1], work[2], work[3], head, 0, 0};
   return t;
 }
 
@@ -56,8 +57,7 @@ TL_INLINE char *row_of(const query_tile *t, tl_i32 vector, tl_i32 argument) {
 
 // The tile's head in the page of positions [block * 64, ..).
 TL_INLINE const char *head_of_page(const query_tile *t, tl_i32 block) {
-  tl_u32 table = t->step->pages[t->a->at[4].i];
-  tl_i64 page = tl_step_int(t->step, table, (tl_i64)t->sequence * t->step->pages_max + block);
+  tl_i64 page = tl_load_i32(t->pages, block);
   return (const char *)t->a->at[2].p + page * t->a->at[3].i +
          t->head * TL_PAGE_HEAD_BYTES(T_KEY, T_VALUE, CELL);
 }

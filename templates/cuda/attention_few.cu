@@ -49,6 +49,7 @@ typedef struct item {
   tl_i32 first, last;  // steps of the span that the tile sees
   tl_i32 split, splits; // index and count of the tile's spans
   tl_i64 slot;          // of its part
+  tl_i32 begun;         // the sequence's first position of this step
 } item;
 
 // ---- which item
@@ -105,6 +106,7 @@ TL_INLINE tl_i32 find_item(item *out, const tl_arguments *a, const tl_step *step
       out->piece = first + passed;
       out->split = unit - before - int_from_lane(end - units, passed);
       out->tile = tile_of_piece(a, step, out->piece, head);
+      out->begun = tl_step_int(step, step->sequences, (tl_i64)out->tile.sequence * 4 + 2);
       return 1;
     }
     before += int_from_lane(end, 31);
@@ -135,9 +137,8 @@ TL_INLINE void fetch(const item *it, tl_i32 index) {
     tl_i32 lane = tl_thread() % 32, stripe = tl_thread() / 32 * WIDE;
     tl_i32 position = index * POSITIONS + stripe, in = position % 64;
     tl_i32 left = position_of(t, t->count - 1) - position + 1;
-    // What this step's rows bring is written by the launch before.
-    tl_i32 begun = tl_step_int(t->step, t->step->sequences, (tl_i64)t->sequence * 4 + 2);
-    if (index * POSITIONS + POSITIONS > begun) tl_wait_for_launch();
+    // Pages that this step's rows go to are written by the launch before.
+    if (position / 64 * 64 + 64 > it->begun) tl_wait_for_launch();
     tl_u32 stage = (tl_u32)(STAGES + index % T_STAGES * STAGE);
     tl_u32 keys = stage + (tl_u32)(stripe * KEY_ROW);
     tl_u32 values = stage + (tl_u32)(POSITIONS * KEY_ROW + stripe * VALUE_ROW);
@@ -188,8 +189,8 @@ typedef struct slice {
 } slice;
 
 TL_INLINE void add_slice(slice *to, const slice *x) {
-  float top = tl_max(to->largest, x->largest), shift = top == NONE ? 0.0f : top;
-  float keep = tl_exp2(to->largest - shift), by = tl_exp2(x->largest - shift);
+  float top = tl_max(to->largest, x->largest);
+  float keep = kept(to->largest, top), by = kept(x->largest, top);
   to->largest = top;
   to->total = tl_fma(to->total, keep, x->total * by);
   TL_UNROLL for (tl_i32 e = 0; e < 4; e++) to->sums[e] = tl_fma(to->sums[e], keep, x->sums[e] * by);

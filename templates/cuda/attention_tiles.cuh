@@ -4,9 +4,10 @@
 //   TILES   tiles of 16 query vectors of a warp
 //   WIDE    positions of a step that the warp works on, a multiple of 16
 //
-// Scores and their largest are kept in units of log2(e): weights are powers of 2. A step changes
-// (m, l, o) only by what a vector sees: hidden positions add exact zeros, so that a vector's result
-// does not depend on the others of its tile.
+// Scores and their largest are kept as the matrix unit gives them, or the tanh of that: weights are
+// 2 to the power of UNIT times what they are less. A step changes (m, l, o) only by what a vector
+// sees: hidden positions add exact zeros, so that a vector's result does not depend on the others
+// of its tile.
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_TILES_CUH
 #define TL_TEMPLATES_CUDA_ATTENTION_TILES_CUH
 
@@ -16,6 +17,7 @@
 #define KEY_ROW TL_ATTENTION_ROW(T_KEY)
 #define VALUE_ROW TL_ATTENTION_ROW(T_VALUE)
 #define LOG2E 1.4426950408889634
+#define UNIT (float)((T_SOFTCAP == 0 ? T_SCALE : T_SOFTCAP) * LOG2E)
 
 // Lane 4 * g + t has rows g and g + 8 of each tile, of every 8 columns 2t and 2t + 1.
 typedef struct part {
@@ -39,14 +41,13 @@ TL_INLINE void begin_part(part *o) {
 }
 
 // Rows of `pieces` times 16 bytes to shared memory, dealt to `threads` threads of which this is
-// `thread`; rows from `left` on become zeros, they may be another sequence's.
+// `thread`; rows from `left` on become zeros, they may be another sequence's. More unrolled it
+// would cost registers.
 TL_INLINE void copy_rows(tl_u32 to, tl_i32 to_row, const char *from, tl_i32 rows, tl_i32 pieces,
                          tl_i32 left, tl_i32 thread, tl_i32 threads) {
-  TL_UNROLL for (tl_i32 i = 0; i < (rows * pieces + threads - 1) / threads; i++) {
-    tl_i32 at = i * threads + thread, row = at / pieces, piece = at % pieces;
-    if (at < rows * pieces)
-      tl_copy_async(to + (tl_u32)(row * to_row + piece * 16), from + (row * pieces + piece) * 16,
-                    row < left ? 16 : 0);
+  TL_UNROLL_BY(4) for (tl_i32 at = thread; at < rows * pieces; at += threads) {
+    tl_i32 row = at / pieces, piece = at % pieces;
+    tl_copy_async(to + (tl_u32)(row * to_row + piece * 16), from + at * 16, row < left ? 16 : 0);
   }
 }
 
@@ -59,6 +60,18 @@ TL_INLINE void load_queries(const query_tile *t, tl_u32 to, tl_i32 vectors) {
                     ? tl_load_quad(row_of(t, vector, 0), place_of(t, vector, T_KEY) / 8 + piece)
                     : none;
     tl_shared_put_quad(to + (tl_u32)(vector * KEY_ROW + piece * 16), x);
+  }
+}
+
+// What sums with the largest score `before` are multiplied by when it becomes `top`.
+TL_INLINE float kept(float before, float top) {
+  return tl_exp2((before - (top == NONE ? 0.0f : top)) * UNIT);
+}
+
+TL_INLINE void cap(score_tile s) {
+  const float by = (float)(T_SCALE / (T_SOFTCAP + (T_SOFTCAP == 0)));
+  TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++) {
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) s[n][e] = tl_tanh(s[n][e] * by);
   }
 }
 
@@ -85,49 +98,49 @@ TL_INLINE void score(score_tile s[TILES], tl_u32 queries, tl_u32 keys) {
   }
 }
 
-TL_INLINE float scaled(float x) {
-  if (T_SOFTCAP == 0) return x * (float)(T_SCALE * LOG2E);
-  float cap = (float)(T_SOFTCAP + (T_SOFTCAP == 0));
-  return tl_tanh(x * (float)T_SCALE / cap) * (float)(T_SOFTCAP * LOG2E);
-}
-
-// Scores of one tile; the step's first position is `position`. `all` if nothing in it is hidden.
-TL_INLINE void hide(const query_tile *t, score_tile s, tl_i32 first_vector, tl_i32 position,
-                    tl_i32 all) {
+// Scores of one tile that a vector does not see; the step's first position is `position`.
+TL_INLINE void hide(const query_tile *t, score_tile s, tl_i32 first_vector, tl_i32 position) {
   tl_i32 lane = tl_thread() % 32;
   TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     tl_i32 own = position_of(t, first_vector + half * 8 + lane / 4), first = first_visible(own);
     TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++) {
       TL_UNROLL for (tl_i32 e = 0; e < 2; e++) {
         tl_i32 at = position + n * 8 + lane % 4 * 2 + e;
-        float *x = &s[n][half * 2 + e];
-        *x = all || (at <= own && at >= first) ? scaled(*x) : NONE;
+        if (at > own || at < first) s[n][half * 2 + e] = NONE;
       }
     }
   }
 }
 
+// Multiplies a tile's sums so far; mostly by 1, as the largest scores come early.
+TL_INLINE void keep_sums(float sums[T_VALUE / 8][4], const float keep[2]) {
+  if (!tl_any(keep[0] != 1 || keep[1] != 1)) return;
+  TL_UNROLL for (tl_i32 c = 0; c < T_VALUE / 8; c++) {
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) sums[c][e] *= keep[e / 2];
+  }
+}
+
 // Scores of one tile to weights, as the matrix unit takes them.
 TL_INLINE void weigh(part *o, tl_i32 tile, score_tile s, tl_u32 weights[WIDE / 16][4]) {
+  float keep[2];
   TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     float before = o->largest[tile][half], top = before, sum = 0;
     TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++)
       top = tl_max(top, tl_max(s[n][half * 2], s[n][half * 2 + 1]));
     top = tl_max(top, tl_from_lane_xor(top, 1));
     top = tl_max(top, tl_from_lane_xor(top, 2));
-    float shift = top == NONE ? 0.0f : top, keep = tl_exp2(before - shift);
+    float shift = top == NONE ? 0.0f : -top * UNIT;
+    keep[half] = kept(before, top);
     TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++) {
-      float left = tl_exp2(s[n][half * 2] - shift), right = tl_exp2(s[n][half * 2 + 1] - shift);
+      float left = tl_exp2(tl_fma(s[n][half * 2], UNIT, shift));
+      float right = tl_exp2(tl_fma(s[n][half * 2 + 1], UNIT, shift));
       sum += left + right;
       weights[n / 2][n % 2 * 2 + half] = tl_pack_bf16(left, right);
     }
     o->largest[tile][half] = top;
-    o->total[tile][half] = tl_fma(o->total[tile][half], keep, sum);
-    TL_UNROLL for (tl_i32 c = 0; c < T_VALUE / 8; c++) {
-      o->sums[tile][c][half * 2] *= keep;
-      o->sums[tile][c][half * 2 + 1] *= keep;
-    }
+    o->total[tile][half] = tl_fma(o->total[tile][half], keep[half], sum);
   }
+  keep_sums(o->sums[tile], keep);
 }
 
 TL_INLINE void mix(part *o, tl_u32 weights[TILES][WIDE / 16][4], tl_u32 values) {
@@ -153,13 +166,10 @@ TL_INLINE void add_positions(part *o, const query_tile *t, tl_i32 first_vector, 
   score(s, queries, keys);
   TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) {
     tl_i32 vector = first_vector + tile * 16;
-    tl_i32 all = position + WIDE - 1 <= position_of(t, vector) &&
-                 position >= first_visible(position_of(t, vector + 15));
-    if (all) {
-      hide(t, s[tile], vector, position, 1);
-    } else {
-      hide(t, s[tile], vector, position, 0);
-    }
+    if (T_SOFTCAP != 0) cap(s[tile]);
+    if (position + WIDE - 1 > position_of(t, vector) ||
+        position < first_visible(position_of(t, vector + 15)))
+      hide(t, s[tile], vector, position);
     weigh(o, tile, s[tile], weights[tile]);
   }
   mix(o, weights, values);

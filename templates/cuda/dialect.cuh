@@ -26,6 +26,8 @@
 #define TL_KERNEL(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
 #define TL_INLINE static __device__ __forceinline__
 #define TL_UNROLL _Pragma("unroll")
+#define TL_UNROLL_BY(count) TL_PRAGMA(unroll count)
+#define TL_PRAGMA(text) _Pragma(#text)
 
 // ---- places
 
@@ -156,6 +158,11 @@ TL_INLINE void tl_barrier(void) {
 // What the warp's lanes wrote before is there for all of them.
 TL_INLINE void tl_warp_barrier(void) {
   __syncwarp();
+}
+
+// Whether it is true in any lane.
+TL_INLINE tl_i32 tl_any(tl_i32 condition) {
+  return __any_sync(0xffffffffu, condition);
 }
 
 TL_INLINE float tl_from_lane_xor(float value, tl_i32 mask) {

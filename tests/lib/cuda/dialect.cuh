@@ -19,6 +19,7 @@
 #define TL_ARGUMENTS const tl_arguments
 #define TL_INLINE static inline __attribute__((unused))
 #define TL_UNROLL
+#define TL_UNROLL_BY(count)
 
 // The place of a call, by its address.
 #define TL_SITE(operation)                                                                         \
@@ -111,6 +112,7 @@ TL_SHARED(tl_quad, quad)
 
 #define tl_barrier() tl_shim_barrier(TL_SITE("tl_barrier"))
 #define tl_warp_barrier() tl_shim_warp_barrier(TL_SITE("tl_warp_barrier"))
+#define tl_any(...) tl_shim_any(TL_SITE("tl_any"), __VA_ARGS__)
 #define tl_from_lane_xor(...) tl_shim_from_lane_xor(TL_SITE("tl_from_lane_xor"), __VA_ARGS__)
 #define tl_from_lane(...) tl_shim_from_lane(TL_SITE("tl_from_lane"), __VA_ARGS__)
 #define tl_multiply_bf16(...) tl_shim_multiply(TL_SITE("tl_multiply_bf16"), __VA_ARGS__)

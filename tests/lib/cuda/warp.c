@@ -51,6 +51,21 @@ float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane) {
   return out;
 }
 
+tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
+  tl_shim *shim = tl_shim_current;
+  float out;
+  if (tl_warp_meet(shim, site, (tl_parcel){.d = &out, .value = condition ? 1 : 0})) {
+    const tl_parcel *parcels = parcels_of_running(shim);
+    float any = 0;
+    for (int i = 0; i < TL_LANES; i++)
+      any = parcels[i].value > any ? parcels[i].value : any;
+    for (int i = 0; i < TL_LANES; i++)
+      *parcels[i].d = any;
+    tl_warp_release(shim);
+  }
+  return out > 0;
+}
+
 float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask) {
   tl_shim *shim = tl_shim_current;
   if (mask < 0 || mask >= TL_LANES) tl_shim_fail(shim, site, "bounds: there is no lane %d", mask);

@@ -1,0 +1,171 @@
+// Attention's CUDA kernels on the CPU, behind the stand-in for their dialect: contexts over several
+// pages and spans, windows and chunks that cross them, sequences of many lengths in a step; a row's
+// bits do not depend on its company where that is promised.
+//
+//   cuda_attention_test ROOT COMPILER      sources are compiled with paths from ROOT
+#include <dlfcn.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compiler/codegen/cuda_source.h"
+#include "tests/lib/check.h"
+#include "tests/lib/cuda/shim.h"
+#include "tests/lib/cuda_attention.h"
+
+enum { ARENA_BYTES = 1 << 26, STEPS_MAX = 8 };
+
+typedef struct place {
+  const char *root, *compiler;
+  void *module;
+  tl_shim_kernel kernel;
+  int threads;
+  int64_t shared_bytes;
+} place;
+
+static void write_source(const char *path, const tl_cuda_attention_kernel *kernel) {
+  char file[72];
+  tl_arena arena;
+  tl_arena_init(&arena, ARENA_BYTES);
+  tl_str source = tl_cuda_source_print(&kernel->spec, kernel->template, &arena);
+  snprintf(file, sizeof file, "%s.cu", path);
+  FILE *out = fopen(file, "w");
+  CHECK(out && fwrite(source.data, 1, source.length, out) == source.length);
+  CHECK(fclose(out) == 0);
+  tl_arena_finish(&arena);
+}
+
+static void load(place *p, const tl_cuda_attention_kernel *kernel) {
+  char path[64], command[1024];
+  snprintf(path, sizeof path, "./cuda_attention_%ld", (long)getpid());
+  write_source(path, kernel);
+  snprintf(command, sizeof command,
+           "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -I '%s' -include "
+           "tests/lib/cuda/dialect.cuh -x c %s.cu -o %s.so",
+           p->compiler, p->root, path, path);
+  CHECK(system(command) == 0); // NOLINT(cert-env33-c)
+  snprintf(command, sizeof command, "%s.so", path);
+  p->module = dlopen(command, RTLD_NOW | RTLD_LOCAL);
+  if (!p->module) fprintf(stderr, "%s\n", dlerror());
+  CHECK(p->module != NULL && unlink(command) == 0);
+  snprintf(command, sizeof command, "%s.cu", path);
+  CHECK(unlink(command) == 0);
+  void *address = dlsym(p->module, "tl_kernel_entry");
+  memcpy(&p->kernel, &address, sizeof p->kernel);
+  CHECK(p->kernel != NULL);
+  p->threads = kernel->threads;
+  p->shared_bytes = kernel->shared_bytes;
+}
+
+static void give_memory(tl_shim *shim, const tl_cuda_attention *a) {
+  static const char *const names[] = {"q", "out", "pages", "parts", "counters", "step"};
+  static const int flags[] = {TL_SHIM_READ | TL_SHIM_EARLIER,
+                              TL_SHIM_WRITE | TL_SHIM_EARLIER,
+                              0,
+                              TL_SHIM_READ | TL_SHIM_WRITE | TL_SHIM_EARLIER | TL_SHIM_EXCHANGE,
+                              TL_SHIM_READ | TL_SHIM_WRITE | TL_SHIM_EARLIER,
+                              TL_SHIM_READ};
+  for (int i = 0; i < TL_CUDA_ATTENTION_BUFFERS; i++) {
+    const tl_cuda_attention_memory *m = &a->memory[i];
+    if (i != TL_CUDA_ATTENTION_POOL && m->bytes)
+      CHECK(tl_shim_memory(shim, m->at, m->bytes, flags[i], names[i]));
+  }
+  // What an earlier step wrote may be read before the launch before has ended.
+  const char *pool = a->memory[TL_CUDA_ATTENTION_POOL].at;
+  for (int page = 0; page < a->pages_count; page++) {
+    int early = tl_cuda_attention_page_is_new(a, page) || a->variant.way != TL_CUDA_ATTENTION_FEW;
+    CHECK(tl_shim_memory(shim, pool + page * a->page_bytes, (size_t)a->page_bytes,
+                         TL_SHIM_READ | (early ? TL_SHIM_EARLIER : 0), "page"));
+  }
+}
+
+// Twice, with what the first left in memory.
+static void run(const place *p, const tl_cuda_attention *a, uint64_t seed) {
+  tl_shim *shim = tl_shim_create(seed);
+  void *at[TL_CUDA_ATTENTION_BUFFERS];
+  for (int i = 0; i < TL_CUDA_ATTENTION_BUFFERS; i++)
+    at[i] = a->memory[i].at;
+  tl_arguments arguments = tl_cuda_attention_arguments(a, at);
+  tl_shim_grid grid = {.kernel = p->kernel,
+                       .arguments = &arguments,
+                       .step = at[TL_CUDA_ATTENTION_STEP],
+                       .blocks = a->blocks,
+                       .threads = p->threads,
+                       .shared_bytes = p->shared_bytes};
+  give_memory(shim, a);
+  for (int i = 0; i < 2; i++) {
+    memset(at[TL_CUDA_ATTENTION_OUT], 0xFF, a->memory[TL_CUDA_ATTENTION_OUT].bytes);
+    if (!tl_shim_launch(shim, &grid)) {
+      fprintf(stderr, "%s\n", tl_shim_fault(shim));
+      CHECK(!"a kernel is at fault");
+    }
+  }
+  tl_shim_destroy(shim);
+}
+
+// Rows of one sequence, of others, and these in pieces: steps whose common rows are the same.
+static const struct {
+  int count, blocks;
+  tl_cuda_attention_part parts[4];
+} steps[] = {
+    {1, 5, {{0, 130, 70}}},
+    {4, 40, {{1, 0, 1}, {0, 130, 33}, {2, 319, 2}, {3, 64, 1}}},
+    {3, 7, {{0, 163, 37}, {2, 320, 1}, {4, 5, 3}}},
+    {4, 64, {{2, 320, 1}, {0, 150, 1}, {5, 447, 1}, {1, 0, 17}}},
+};
+enum { STEPS = sizeof steps / sizeof *steps };
+
+static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
+                 const tl_cuda_attention_variant *variant, uint64_t seed) {
+  static tl_cuda_attention_kernel kernel;
+  static tl_cuda_attention a[STEPS];
+  place p = {.root = argv[1], .compiler = argv[2]};
+  tl_cuda_attention_kernel_make(shape, variant, &kernel);
+  load(&p, &kernel);
+  bool own_bits = variant->way != TL_CUDA_ATTENTION_FEW || variant->span > 0;
+  int common = 0;
+  for (int i = 0; i < STEPS; i++) {
+    tl_cuda_attention_init(&a[i], shape, variant, steps[i].blocks, steps[i].parts, steps[i].count);
+    run(&p, &a[i], seed * STEPS + (uint64_t)i);
+    CHECK(tl_cuda_attention_check(&a[i]) == 0);
+    for (int j = 0; j < i && own_bits; j++) {
+      int same = tl_cuda_attention_common(&a[i], &a[j]);
+      CHECK(same >= 0);
+      common += same;
+    }
+  }
+  CHECK(!own_bits || common > 70);
+  for (int i = 0; i < STEPS; i++)
+    tl_cuda_attention_finish(&a[i]);
+  dlclose(p.module);
+}
+
+#define PLAIN {TL_CUDA_ATTENTION_PLAIN, 256, 0, 0, 0, 0, 0, 0, 0, 0}
+#define FEW(threads, stages, span)                                                                 \
+  {TL_CUDA_ATTENTION_FEW, threads, stages, span, 70, 0, 0, 0, 64, 0}
+#define MANY(tiles, positions, wide)                                                               \
+  {TL_CUDA_ATTENTION_MANY, 128, 0, 0, 0, tiles, positions, wide, 64, 1}
+
+static const struct {
+  tl_cuda_attention_shape shape;
+  tl_cuda_attention_variant variant;
+} tests[] = {
+    {{48, 48, 1, 3, 0, 0, 0, true, true}, PLAIN},
+    {{64, 64, 2, 1, 70, 0, 0, false, false}, PLAIN},
+    {{64, 64, 2, 4, 0, 0, 0, true, true}, FEW(128, 3, 1)},
+    {{128, 128, 1, 3, 100, 0, 0, true, false}, FEW(128, 2, 2)},
+    {{96, 96, 2, 1, 0, 128, 0, true, false}, FEW(128, 2, 1)},
+    {{256, 256, 1, 7, 0, 0, 20, true, true}, FEW(64, 2, 0)},
+    {{80, 64, 1, 8, 0, 0, 0, true, false}, FEW(128, 3, 0)},
+    {{64, 64, 2, 4, 0, 0, 0, true, true}, MANY(2, 64, 64)},
+    {{128, 128, 1, 3, 100, 0, 0, true, false}, MANY(2, 64, 32)},
+    {{96, 96, 2, 1, 0, 128, 0, true, false}, MANY(2, 64, 32)},
+    {{256, 256, 1, 7, 0, 0, 20, true, true}, MANY(1, 32, 32)},
+    {{80, 64, 1, 8, 0, 0, 0, true, false}, MANY(1, 32, 16)},
+};
+
+int main(int argc, char **argv) {
+  CHECK(argc == 3);
+  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+    test((const char *const *)argv, &tests[i].shape, &tests[i].variant, i);
+  return 0;
+}
