@@ -15,7 +15,7 @@
 //   bounds       a global access outside the ranges that were registered, or against their flags;
 //                a shared access outside the block's arena
 //   alignment    an access that is not aligned to its size
-//   race         a 4-byte word of shared memory written by one thread and read or written by another
+//   race         a 4-byte word of shared memory written by one thread, read or written by another
 //                with no barrier between; one of the warp will do for lanes of one warp (global
 //                memory is not checked)
 //   exchange     memory by which blocks of one launch give to each other read before it was
