@@ -42,6 +42,45 @@ static void add_shape(tl_spec *spec, const tl_cuda_attention_shape *s) {
   real(spec, "T_SOFTCAP", s->softcap);
 }
 
+// A block's own use of shared memory.
+enum { RESERVED = 1 << 10 };
+
+static tl_cuda_attention_variant few_for(const tl_cuda_attention_shape *s, int64_t shared_bytes) {
+  int threads = 128, stages = 3, rows = 64 / s->queries;
+  if (2 * (TL_ATTENTION_FEW_BYTES(s->key, s->value, threads, stages) + RESERVED) > shared_bytes)
+    stages = 2;
+  if (TL_ATTENTION_FEW_BYTES(s->key, s->value, threads, stages) + RESERVED > shared_bytes)
+    threads = 64;
+  return (tl_cuda_attention_variant){.way = TL_CUDA_ATTENTION_FEW,
+                                     .threads = threads,
+                                     .stages = stages,
+                                     .rows_max = rows ? rows : 1,
+                                     .piece = 64};
+}
+
+static tl_cuda_attention_variant many_for(const tl_cuda_attention_shape *s, int64_t shared_bytes) {
+  int tiles = s->value <= 128 ? 2 : 1, positions = 64, rows = 64 / s->queries;
+  int64_t bytes = TL_ATTENTION_MANY_BYTES(s->key, s->value, 64 * tiles, positions) + RESERVED;
+  if (2 * bytes > shared_bytes) positions = 32;
+  return (tl_cuda_attention_variant){.way = TL_CUDA_ATTENTION_MANY,
+                                     .threads = 128,
+                                     .tiles = tiles,
+                                     .positions = positions,
+                                     .wide = s->value <= 64 ? positions : 32,
+                                     .piece = 64,
+                                     .rows_min = (rows ? rows : 1) + 1};
+}
+
+tl_cuda_attention_variant tl_cuda_attention_variant_for(const tl_cuda_attention_shape *shape,
+                                                        tl_cuda_attention_way way,
+                                                        int64_t shared_bytes) {
+  switch (way) {
+  case TL_CUDA_ATTENTION_FEW: return few_for(shape, shared_bytes);
+  case TL_CUDA_ATTENTION_MANY: return many_for(shape, shared_bytes);
+  default: return (tl_cuda_attention_variant){.way = way, .threads = 256};
+  }
+}
+
 static int vectors_of_tile(const tl_cuda_attention_variant *v) {
   return v->way == TL_CUDA_ATTENTION_MANY ? v->threads / 2 * v->tiles : TL_ATTENTION_VECTORS;
 }

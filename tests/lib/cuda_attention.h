@@ -73,6 +73,12 @@ typedef struct tl_cuda_attention {
   int blocks; // of the grid
 } tl_cuda_attention;
 
+// The variant for an architecture whose multiprocessors have `shared_bytes`: two blocks on each if
+// they fit. Pieces of up to 64 vectors go to few.
+tl_cuda_attention_variant tl_cuda_attention_variant_for(const tl_cuda_attention_shape *shape,
+                                                        tl_cuda_attention_way way,
+                                                        int64_t shared_bytes);
+
 // What is compiled for `shape`.
 void tl_cuda_attention_kernel_make(const tl_cuda_attention_shape *shape,
                                    const tl_cuda_attention_variant *variant,
