@@ -8,17 +8,19 @@
 //   shared: TL_ATTENTION_FEW_BYTES(T_KEY, T_VALUE, T_THREADS, T_STAGES)
 //
 // An item is (16 query vectors of a piece of work, span of pages, key head); blocks take items in
-// turns. Pieces of more than T_ROWS_MAX rows are left to attention_many. Spans are counted from
-// position 0. T_SPAN is their length in pages; 0: as long as makes an item or less for each block.
-// Then a row's result depends on the step's lengths and the grid, else on its position alone.
+// turns. Pieces of more than T_ROWS_MAX rows are left to attention_many. T_SPAN is the length of
+// spans in pages, counted from position 0, and a row's result depends on its position alone. 0: as
+// long as makes an item or less for each block, counted from the first page that the piece sees;
+// then it depends on the step's lengths and the grid too.
 //
 // A warp has every (T_THREADS / 32)-th stripe of 16 positions with its own copies under way,
 // T_STAGES - 1 steps of T_THREADS / 2 positions ahead, and waits for no other warp until the end of
 // the span. Pages that no launch of this step writes are copied before the launch before has ended.
 //
 // With A pieces in the step at most, each of V = T_ROWS_MAX * T_QUERIES / 16 tiles, rounded up:
-//   parts     TL_ATTENTION_PART(T_VALUE) bytes for each item: T_HEADS * A * V * (pages of a sequence
-//             / T_SPAN + 2), or grid + 2 * T_HEADS * A * V if T_SPAN = 0; need no initial value
+//   parts     TL_ATTENTION_PART(T_VALUE) bytes for each item of a tile that has several spans: 2 *
+//             grid if T_SPAN = 0, else T_HEADS * A * V * (pages of a sequence / T_SPAN + 2); need no
+//             initial value
 //   counters  u32 for each (piece, tile, head), A * V * T_HEADS: zeros, and zeros again at the end
 #include "templates/cuda/attention_bytes.cuh"
 
@@ -70,8 +72,24 @@ TL_INLINE tl_i32 tiles_of(const query_tile *t) {
   return t->rows > T_ROWS_MAX ? 0 : (t->rows * T_QUERIES + VECTORS - 1) / VECTORS;
 }
 
+// The page that a piece's spans are counted from.
+TL_INLINE tl_i32 origin_of(const query_tile *t, tl_i32 span) {
+  tl_i32 first = first_page(t);
+  return T_SPAN > 0 ? first / span * span : first;
+}
+
 TL_INLINE tl_i32 spans_of(const query_tile *t, tl_i32 span) {
-  return last_page(t) / span - first_page(t) / span + 1;
+  return (last_page(t) - origin_of(t, span)) / span + 1;
+}
+
+// The sum of the values of this lane and those below.
+TL_INLINE tl_i32 sum_of_lanes(tl_i32 value) {
+  tl_i32 lane = tl_thread() % 32;
+  TL_UNROLL for (tl_i32 by = 1; by < 32; by *= 2) {
+    tl_i32 lower = int_from_lane(value, lane < by ? lane : lane - by);
+    value += lane < by ? 0 : lower;
+  }
+  return value;
 }
 
 // Pages of a span.
@@ -89,27 +107,27 @@ TL_INLINE tl_i32 span_of_step(const tl_arguments *a, const tl_step *step) {
 // Unit `unit` of all (tile, span) pairs in order; false if there are less.
 TL_INLINE tl_i32 find_item(item *out, const tl_arguments *a, const tl_step *step, tl_i32 span,
                            tl_i32 unit, tl_i32 head) {
-  tl_i32 lane = tl_thread() % 32, before = 0;
+  tl_i32 lane = tl_thread() % 32, before = 0, parts = 0;
   for (tl_i32 first = 0; first < step->work_count; first += 32) {
-    tl_i32 units = 0;
+    tl_i32 units = 0, kept_units = 0; // those that leave a part
     if (first + lane < step->work_count) {
       query_tile t = tile_of_piece(a, step, first + lane, head);
       units = tiles_of(&t) * spans_of(&t, span);
+      kept_units = spans_of(&t, span) > 1 ? units : 0;
     }
-    tl_i32 end = units;
-    TL_UNROLL for (tl_i32 by = 1; by < 32; by *= 2) {
-      tl_i32 lower = int_from_lane(end, lane < by ? lane : lane - by);
-      end += lane < by ? 0 : lower;
-    }
+    tl_i32 end = sum_of_lanes(units), kept_end = sum_of_lanes(kept_units);
     tl_i32 passed = (tl_i32)tl_warp_sum(before + end <= unit ? 1.0f : 0.0f);
     if (passed < 32) {
       out->piece = first + passed;
       out->split = unit - before - int_from_lane(end - units, passed);
+      out->slot = parts + int_from_lane(kept_end - kept_units, passed) + out->split;
+      out->slot = out->slot * T_HEADS + head;
       out->tile = tile_of_piece(a, step, out->piece, head);
       out->begun = tl_step_int(step, step->sequences, (tl_i64)out->tile.sequence * 4 + 2);
       return 1;
     }
     before += int_from_lane(end, 31);
+    parts += int_from_lane(kept_end, 31);
   }
   return 0;
 }
@@ -122,7 +140,7 @@ TL_INLINE void cut_item(item *out, tl_i32 span) {
   t->count = t->rows * T_QUERIES - t->first;
   if (t->count > VECTORS) t->count = VECTORS;
   out->split %= out->splits;
-  tl_i32 begin = (first_page(t) / span + out->split) * span * 64, end = begin + span * 64 - 1;
+  tl_i32 begin = (origin_of(t, span) + out->split * span) * 64, end = begin + span * 64 - 1;
   tl_i32 low = first_visible(position_of(t, 0)), high = position_of(t, t->count - 1);
   out->first = (low > begin ? low : begin) / POSITIONS;
   out->last = (high < end ? high : end) / POSITIONS;
@@ -161,7 +179,6 @@ TL_INLINE void run_steps(part *o, const item *it) {
                   stage + (tl_u32)(stripe * KEY_ROW),
                   stage + (tl_u32)(POSITIONS * KEY_ROW + stripe * VALUE_ROW));
   }
-  tl_copy_wait(0);
 }
 
 // ---- parts
@@ -304,7 +321,6 @@ TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   for (tl_i32 i = tl_block();; i += tl_blocks()) {
     if (!find_item(&it, &a, step, span, i / T_HEADS, i % T_HEADS)) break;
     cut_item(&it, span);
-    it.slot = i;
     run_item(&it);
   }
   tl_wait_for_launch();

@@ -100,14 +100,13 @@ TL_INLINE void score(score_tile s[TILES], tl_u32 queries, tl_u32 keys) {
 
 // Scores of one tile that a vector does not see; the step's first position is `position`.
 TL_INLINE void hide(const query_tile *t, score_tile s, tl_i32 first_vector, tl_i32 position) {
-  tl_i32 lane = tl_thread() % 32;
+  tl_i32 lane = tl_thread() % 32, begin = position + lane % 4 * 2;
   TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
-    tl_i32 own = position_of(t, first_vector + half * 8 + lane / 4), first = first_visible(own);
+    tl_i32 own = position_of(t, first_vector + half * 8 + lane / 4);
+    tl_i32 last = own - begin, first = first_visible(own) - begin; // of the lane's columns
     TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++) {
-      TL_UNROLL for (tl_i32 e = 0; e < 2; e++) {
-        tl_i32 at = position + n * 8 + lane % 4 * 2 + e;
-        if (at > own || at < first) s[n][half * 2 + e] = NONE;
-      }
+      TL_UNROLL for (tl_i32 e = 0; e < 2; e++)
+        if (n * 8 + e > last || n * 8 + e < first) s[n][half * 2 + e] = NONE;
     }
   }
 }

@@ -12,7 +12,13 @@
 #include "templates/cuda/page.cuh"
 #include "tests/lib/check.h"
 
-enum { POSITIONS_MAX = 1 << 16, WRONG_SHOWN = 4, POISON = 0xFF, SHARED_PLAIN = 96 << 10 };
+enum {
+  POSITIONS_MAX = 1 << 16,
+  WRONG_SHOWN = 4,
+  POISON = 0xFF,
+  FILLER = 1,
+  SHARED_PLAIN = 96 << 10
+};
 
 static const double scale = 0.15;
 
@@ -231,12 +237,13 @@ static void fill_step(tl_cuda_attention *a, int pages_max) {
   int work_place = (int)sizeof *step, page = 0, row = 0;
   int sequences_place = work_place + (a->rows_count + a->parts_count) * (int)sizeof(tl_step_work);
   int pages_place = sequences_place + a->parts_count * (int)sizeof(tl_step_sequence);
-  *step = (tl_step){.rows_count = a->rows_count,
-                    .sequences_count = a->parts_count,
-                    .pages_max = pages_max,
-                    .work = (uint32_t)work_place,
-                    .sequences = (uint32_t)sequences_place,
-                    .pages = {(uint32_t)pages_place}};
+  *step = (tl_step){
+      .rows_count = a->rows_count,
+      .sequences_count = a->parts_count,
+      .pages_max = pages_max,
+      .work = (uint32_t)work_place,
+      .sequences = (uint32_t)sequences_place,
+      .pages = {(uint32_t)pages_place, FILLER, FILLER, FILLER, FILLER, FILLER, FILLER, FILLER}};
   tl_step_work *work = (tl_step_work *)((char *)step + work_place);
   tl_step_sequence *sequences = (tl_step_sequence *)((char *)step + sequences_place);
   for (int i = 0; i < a->parts_count; i++) {
@@ -270,7 +277,7 @@ static int tiles_of(const tl_cuda_attention *a, int rows) {
 static void take_scratch(tl_cuda_attention *a, int pages_max) {
   const tl_cuda_attention_variant *v = &a->variant;
   int64_t tiles = (int64_t)step_of(a)->work_count * tiles_of(a, v->rows_max) * a->shape.kv_heads;
-  int64_t items = v->span ? tiles * (pages_max / v->span + 2) : a->blocks + 2 * tiles;
+  int64_t items = v->span ? tiles * (pages_max / v->span + 2) : 2 * a->blocks;
   bool few = v->way == TL_CUDA_ATTENTION_FEW;
   take(a, TL_CUDA_ATTENTION_SCRATCH, few ? items * TL_ATTENTION_PART(a->shape.value) : 0, POISON);
   take(a, TL_CUDA_ATTENTION_COUNTERS, few ? tiles * 4 : 0, 0);
@@ -306,7 +313,7 @@ void tl_cuda_attention_init(tl_cuda_attention *a, const tl_cuda_attention_shape 
   take(a, TL_CUDA_ATTENTION_STEP,
        (int64_t)sizeof(tl_step) + 16LL * (a->rows_count + 2LL * parts_count) +
            4LL * parts_count * pages_max,
-       POISON);
+       FILLER);
   fill_step(a, pages_max);
   fill_rows(a);
   set_blocks(a, blocks);

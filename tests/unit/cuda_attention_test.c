@@ -2,7 +2,7 @@
 // pages and spans, windows and chunks that cross them, sequences of many lengths in a step; a row's
 // bits do not depend on its company where that is promised.
 //
-//   cuda_attention_test ROOT COMPILER      sources are compiled with paths from ROOT
+//   cuda_attention_test ROOT COMPILER [TEMPLATE]      sources are compiled with paths from ROOT
 #include <dlfcn.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,8 +39,9 @@ static void load(place *p, const tl_cuda_attention_kernel *kernel) {
   snprintf(path, sizeof path, "./cuda_attention_%ld", (long)getpid());
   write_source(path, kernel);
   snprintf(command, sizeof command,
-           "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -I '%s' -include "
-           "tests/lib/cuda/dialect.cuh -x c %s.cu -o %s.so",
+           "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -fsanitize=bounds "
+           "-fsanitize-undefined-trap-on-error -I '%s' -include tests/lib/cuda/dialect.cuh -x c "
+           "%s.cu -o %s.so",
            p->compiler, p->root, path, path);
   CHECK(system(command) == 0); // NOLINT(cert-env33-c)
   snprintf(command, sizeof command, "%s.so", path);
@@ -110,7 +111,8 @@ static const struct {
     {1, 5, {{0, 130, 70}}},
     {4, 40, {{1, 0, 1}, {0, 130, 33}, {2, 319, 2}, {3, 64, 1}}},
     {3, 7, {{0, 163, 37}, {2, 320, 1}, {4, 5, 3}}},
-    {4, 64, {{2, 320, 1}, {0, 150, 1}, {5, 447, 1}, {1, 0, 17}}},
+    {4, 64, {{2, 320, 1}, {0, 150, 1}, {5, 519, 1}, {1, 0, 17}}},
+    {1, 3, {{0, 199, 1}}},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
@@ -145,6 +147,72 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
 #define MANY(tiles, positions, wide)                                                               \
   {TL_CUDA_ATTENTION_MANY, 128, 0, 0, 0, tiles, positions, wide, 64, 1}
 
+// More pieces than a warp has lanes.
+static void test_many_sequences(const char *const *argv, int span) {
+  static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true};
+  static const tl_cuda_attention_variant variant = FEW(64, 2, 0);
+  tl_cuda_attention_part parts[33];
+  static tl_cuda_attention_kernel kernel;
+  static tl_cuda_attention a;
+  for (int i = 0; i < 33; i++)
+    parts[i] = (tl_cuda_attention_part){i, i * 37 % 150, 1 + i % 5};
+  place p = {.root = argv[1], .compiler = argv[2]};
+  tl_cuda_attention_variant own = variant;
+  own.span = span;
+  tl_cuda_attention_kernel_make(&shape, &own, &kernel);
+  load(&p, &kernel);
+  for (int count = 32; count <= 33; count++) {
+    tl_cuda_attention_init(&a, &shape, &own, 30, parts, count);
+    run(&p, &a, (uint64_t)span);
+    CHECK(tl_cuda_attention_check(&a) == 0);
+    tl_cuda_attention_finish(&a);
+  }
+  dlclose(p.module);
+}
+
+// ---- steps with many rows of some sequences and few of others: two launches
+
+static bool is_poison(const char *row, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++) {
+    if (row[i] != (char)0xFF) return false;
+  }
+  return true;
+}
+
+// Each row is written by one of the two; `to` gets those of `from`.
+static void join(const tl_cuda_attention *to, const tl_cuda_attention *from) {
+  size_t bytes = to->memory[TL_CUDA_ATTENTION_OUT].bytes / (size_t)to->rows_count;
+  for (int row = 0; row < to->rows_count; row++) {
+    char *own = (char *)to->memory[TL_CUDA_ATTENTION_OUT].at + (size_t)row * bytes;
+    const char *other = (char *)from->memory[TL_CUDA_ATTENTION_OUT].at + (size_t)row * bytes;
+    CHECK(is_poison(own, bytes) != is_poison(other, bytes));
+    if (is_poison(own, bytes)) memcpy(own, other, bytes);
+  }
+}
+
+static void test_shared_step(const char *const *argv) {
+  static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true};
+  static const tl_cuda_attention_part parts[] = {
+      {0, 100, 16}, {1, 70, 1}, {2, 3, 81}, {3, 200, 17}};
+  static tl_cuda_attention_kernel kernel;
+  static tl_cuda_attention a[2];
+  for (int i = 0; i < 2; i++) {
+    tl_cuda_attention_variant variant = tl_cuda_attention_variant_for(
+        &shape, i ? TL_CUDA_ATTENTION_MANY : TL_CUDA_ATTENTION_FEW, 228 << 10);
+    CHECK(i ? variant.rows_min == 17 : variant.rows_max == 16);
+    place p = {.root = argv[1], .compiler = argv[2]};
+    tl_cuda_attention_kernel_make(&shape, &variant, &kernel);
+    load(&p, &kernel);
+    tl_cuda_attention_init(&a[i], &shape, &variant, 20, parts, 4);
+    run(&p, &a[i], 1);
+    dlclose(p.module);
+  }
+  join(&a[0], &a[1]);
+  CHECK(tl_cuda_attention_check(&a[0]) == 0);
+  for (int i = 0; i < 2; i++)
+    tl_cuda_attention_finish(&a[i]);
+}
+
 static const struct {
   tl_cuda_attention_shape shape;
   tl_cuda_attention_variant variant;
@@ -164,8 +232,15 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-  CHECK(argc == 3);
-  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-    test((const char *const *)argv, &tests[i].shape, &tests[i].variant, i);
+  static tl_cuda_attention_kernel kernel;
+  CHECK(argc == 3 || argc == 4);
+  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+    tl_cuda_attention_kernel_make(&tests[i].shape, &tests[i].variant, &kernel);
+    if (argc == 3 || strcmp(argv[3], kernel.template) == 0)
+      test((const char *const *)argv, &tests[i].shape, &tests[i].variant, i);
+  }
+  for (int span = 0; span < 2; span++)
+    test_many_sequences((const char *const *)argv, span);
+  test_shared_step((const char *const *)argv);
   return 0;
 }
