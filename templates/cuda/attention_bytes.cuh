@@ -12,7 +12,7 @@
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_BYTES_CUH
 #define TL_TEMPLATES_CUDA_ATTENTION_BYTES_CUH
 
-#define TL_ATTENTION_VECTORS 16 // query vectors of an item of `few`, rows of a tile of the matrix unit
+#define TL_ATTENTION_VECTORS 16 // query vectors of an item of `few`
 
 #define TL_ATTENTION_ROW(values) ((values)*2 + 16)
 #define TL_ATTENTION_STAGE(key, value, positions)                                                  \

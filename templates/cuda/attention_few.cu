@@ -3,21 +3,26 @@
 //
 //   q (rows, T_HEADS * T_QUERIES * T_KEY) bf16, out (rows, heads * T_VALUE up to 64s) in T_INPUT
 //   bf16 pages; T_KEY, T_VALUE multiples of 16, at most 256
-//   args: q, out, state, bytes from page to page, group, q row bytes, out row bytes, parts, counters
+//   args: q, out, state, bytes from page to page, group, q row bytes, out row bytes, parts,
+//         counters
 //   grid: any number of blocks, best as many as the card holds at once
 //   shared: TL_ATTENTION_FEW_BYTES(T_KEY, T_VALUE, T_THREADS, T_STAGES)
 //
 // An item is (16 query vectors of a piece of work, span of pages, key head); blocks take items in
-// turns. Pieces of more than T_ROWS_MAX rows are left to attention_many. T_SPAN is the length of
-// spans in pages, counted from position 0, and a row's result depends on its position alone. 0: as
-// long as makes an item or less for each block, counted from the first page that the piece sees;
-// then it depends on the step's lengths and the grid too.
+// turns. T_SPAN is the length of spans in pages, counted from position 0, and a row's result depends
+// on its position alone. 0: as long as makes an item or less for each block, counted from the first
+// page that the piece sees; then it depends on the step's lengths and the grid too.
+//
+// A sequence's rows are this kernel's if they are at most T_ROWS_FEW, or at most T_ROWS_FAR and
+// begin at T_FAR or later, where they are too few blocks for attention_many, which is given the same
+// constants and takes the others. A plan with one of the two says so by T_ROWS_FEW. T_PIECE: rows of
+// a piece of work at most.
 //
 // A warp has every (T_THREADS / 32)-th stripe of 16 positions with its own copies under way,
 // T_STAGES - 1 steps of T_THREADS / 2 positions ahead, and waits for no other warp until the end of
 // the span. Pages that no launch of this step writes are copied before the launch before has ended.
 //
-// With A pieces in the step at most, each of V = T_ROWS_MAX * T_QUERIES / 16 tiles, rounded up:
+// With A pieces in the step at most, each of V = T_PIECE * T_QUERIES / 16 tiles, rounded up:
 //   parts     TL_ATTENTION_PART(T_VALUE) bytes for each item of a tile that has several spans: 2 *
 //             grid if T_SPAN = 0, else T_HEADS * A * V * (pages of a sequence / T_SPAN + 2); need no
 //             initial value
@@ -29,7 +34,7 @@
 #include "templates/cuda/attention_tiles.cuh"
 
 #define VECTORS TL_ATTENTION_VECTORS
-#define TILES_OF_PIECE ((T_ROWS_MAX * T_QUERIES + VECTORS - 1) / VECTORS)
+#define TILES_OF_PIECE ((T_PIECE * T_QUERIES + VECTORS - 1) / VECTORS)
 #define WARPS (T_THREADS / 32)
 #define POSITIONS (WARPS * WIDE) // of a step
 #define STAGE TL_ATTENTION_STAGE(T_KEY, T_VALUE, POSITIONS)
@@ -68,8 +73,8 @@ TL_INLINE tl_i32 last_page(const query_tile *t) {
   return (t->first_position + t->rows - 1) / 64;
 }
 
-TL_INLINE tl_i32 tiles_of(const query_tile *t) {
-  return t->rows > T_ROWS_MAX ? 0 : (t->rows * T_QUERIES + VECTORS - 1) / VECTORS;
+TL_INLINE tl_i32 tiles_of(const query_tile *t, const tl_step *step) {
+  return is_few(t, step) ? (t->rows * T_QUERIES + VECTORS - 1) / VECTORS : 0;
 }
 
 // The page that a piece's spans are counted from.
@@ -98,7 +103,7 @@ TL_INLINE tl_i32 span_of_step(const tl_arguments *a, const tl_step *step) {
   float pages = 0;
   for (tl_i32 piece = tl_thread() % 32; piece < step->work_count; piece += 32) {
     query_tile t = tile_of_piece(a, step, piece, 0);
-    pages += (float)(tiles_of(&t) * (last_page(&t) - first_page(&t) + 1));
+    pages += (float)(tiles_of(&t, step) * (last_page(&t) - first_page(&t) + 1));
   }
   tl_i32 span = ((tl_i32)tl_warp_sum(pages) * T_HEADS + tl_blocks() - 1) / tl_blocks();
   return span > 1 ? span : 1;
@@ -112,7 +117,7 @@ TL_INLINE tl_i32 find_item(item *out, const tl_arguments *a, const tl_step *step
     tl_i32 units = 0, kept_units = 0; // those that leave a part
     if (first + lane < step->work_count) {
       query_tile t = tile_of_piece(a, step, first + lane, head);
-      units = tiles_of(&t) * spans_of(&t, span);
+      units = tiles_of(&t, step) * spans_of(&t, span);
       kept_units = spans_of(&t, span) > 1 ? units : 0;
     }
     tl_i32 end = sum_of_lanes(units), kept_end = sum_of_lanes(kept_units);
@@ -202,7 +207,7 @@ TL_INLINE void put_part(const part *o, tl_i32 count) {
 
 // A vector's largest score, total and 4 of its sums; parts are added to it in order.
 typedef struct slice {
-  float largest, total, sums[4];
+  float sums[4], largest, total;
 } slice;
 
 TL_INLINE void add_slice(slice *to, const slice *x) {
@@ -222,13 +227,13 @@ TL_INLINE void store_slice(const query_tile *t, const slice *x, tl_i32 i) {
 
 // Slice `i` of the warps' parts.
 TL_INLINE slice slice_of_warps(tl_i32 i) {
-  slice sum = {NONE, 0, {0, 0, 0, 0}};
+  slice sum = {{0, 0, 0, 0}, NONE, 0};
   tl_u32 own = (tl_u32)(STAGES + i / (T_VALUE / 4) * 4), sums = (tl_u32)(STAGES + SUMS + i * 16);
   TL_UNROLL for (tl_u32 warp = 0; warp < WARPS; warp++) {
     tl_quad q = tl_shared_quad(sums + warp * PART);
-    slice x = {tl_shared_f32(own + warp * PART),
-               tl_shared_f32(own + warp * PART + TOTALS),
-               {tl_bits_f32(q.x), tl_bits_f32(q.y), tl_bits_f32(q.z), tl_bits_f32(q.w)}};
+    slice x = {{tl_bits_f32(q.x), tl_bits_f32(q.y), tl_bits_f32(q.z), tl_bits_f32(q.w)},
+               tl_shared_f32(own + warp * PART),
+               tl_shared_f32(own + warp * PART + TOTALS)};
     add_slice(&sum, &x);
   }
   return sum;
@@ -250,7 +255,7 @@ TL_INLINE void save_slice(const item *it, const slice *x, tl_i32 i) {
 }
 
 TL_INLINE slice load_slice(const item *it, tl_i32 split, tl_i32 i) {
-  slice x = {NONE, 0, {0, 0, 0, 0}};
+  slice x = {{0, 0, 0, 0}, NONE, 0};
   if (split >= it->splits) return x;
   const char *from = part_in_memory(it, split);
   tl_quad q = tl_load_quad(from + SUMS, i);
@@ -265,7 +270,7 @@ TL_INLINE slice load_slice(const item *it, tl_i32 split, tl_i32 i) {
 
 TL_INLINE void merge_splits(const item *it) {
   for (tl_i32 i = tl_thread(); i < it->tile.count * (T_VALUE / 4); i += T_THREADS) {
-    slice sum = {NONE, 0, {0, 0, 0, 0}};
+    slice sum = {{0, 0, 0, 0}, NONE, 0};
     for (tl_i32 split = 0; split < it->splits; split += AHEAD) {
       slice x[AHEAD];
       TL_UNROLL for (tl_i32 j = 0; j < AHEAD; j++) x[j] = load_slice(it, split + j, i);

@@ -8,10 +8,10 @@
 //         they see the most; tiles of a piece = T_PIECE * T_QUERIES / VECTORS, rounded up
 //   shared: TL_ATTENTION_MANY_BYTES(T_KEY, T_VALUE, VECTORS, T_POSITIONS)
 //
-// Pieces of less than T_ROWS_MIN rows are left to attention_few. A piece has at most T_PIECE rows:
-// 64 fill the tiles for every number of queries of a head. VECTORS = T_THREADS / 2 * T_TILES, a warp
-// has T_TILES times 16: 2 where the sums fit in registers (T_VALUE <= 128), so that a key in shared
-// memory is read once for 32 vectors. T_POSITIONS (64 or 32) of the pages are worked on, T_WIDE at
+// T_ROWS_FEW, T_ROWS_FAR, T_FAR: which rows are left to attention_few, see there. A piece of work has
+// at most T_PIECE rows: 64 fill the tiles for every number of queries of a head. VECTORS = T_THREADS / 2 * T_TILES, a
+// warp has T_TILES times 16: 2 where the sums fit in registers (T_VALUE <= 128), so that a key in
+// shared memory is read once for 32 vectors. T_POSITIONS (64 or 32) of the pages are worked on, T_WIDE at
 // once, while the next are copied.
 //
 // A row's result depends on its position and these constants only.
@@ -62,7 +62,7 @@ TL_INLINE query_tile find_tile(const tl_arguments *a, const tl_step *step) {
   if (piece < 0) return t;
   t = tile_of_piece(a, step, piece, head);
   t.first = index % TILES_OF_PIECE * VECTORS;
-  t.count = t.rows < T_ROWS_MIN ? 0 : t.rows * T_QUERIES - t.first;
+  t.count = is_few(&t, step) ? 0 : t.rows * T_QUERIES - t.first;
   if (t.count > VECTORS) t.count = VECTORS;
   return t;
 }

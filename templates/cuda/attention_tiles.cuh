@@ -28,6 +28,14 @@ typedef struct part {
 
 typedef float score_tile[WIDE / 8][4];
 
+// Whether the piece's sequence is attention_few's in this step.
+TL_INLINE tl_i32 is_few(const query_tile *t, const tl_step *step) {
+  tl_i64 sequence = (tl_i64)t->sequence * 4; // first row, rows, first position, ..
+  tl_i32 rows = tl_step_int(step, step->sequences, sequence + 1);
+  tl_i32 begun = tl_step_int(step, step->sequences, sequence + 2);
+  return rows <= T_ROWS_FEW || (rows <= T_ROWS_FAR && begun >= T_FAR);
+}
+
 TL_INLINE void begin_part(part *o) {
   TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) {
     TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
@@ -185,7 +193,8 @@ TL_INLINE void end_part(part *o) {
 }
 
 // Two neighbouring values of a vector's output.
-TL_INLINE void store_pair(const query_tile *t, tl_i32 vector, tl_i32 column, float left, float right) {
+TL_INLINE void store_pair(const query_tile *t, tl_i32 vector, tl_i32 column, float left,
+                          float right) {
   char *row = row_of(t, vector, 1);
   tl_i64 at = place_of(t, vector, T_VALUE) + column;
   if (T_INPUT_BF16) {

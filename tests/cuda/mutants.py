@@ -43,7 +43,22 @@ RULES = [
 
 # (file, part of the line, rule): why the change computes the same.
 EQUAL = [
-    ("attention.cu", "zero_tail(&a", "drop a guard", "every head's block writes the same zeros"),
+    ("attention.cu", "zero_tail(&t", "drop a guard", "every head's block writes the same zeros"),
+    ("attention_many.cu", "zero_tail(&t", "drop a guard", "every head's block writes the same zeros"),
+    ("attention_few.cu", "zero_tail(t", "drop a guard", "every item of a piece writes the same zeros"),
+    ("attention_few.cu", "it->begun", "drop a guard", "waits earlier than it must"),
+    ("attention_few.cu", "i % (T_VALUE / 4) == 0", "drop a guard", "all of a vector's threads have the same"),
+    ("attention_few.cu", "piece = tl_thread() % 32", "end a loop one early", "other spans, the same sums"),
+    ("attention_few.cu", "piece = tl_thread() % 32", "end a loop one late", "other spans, the same sums"),
+    ("attention_few.cu", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
+    ("attention_few.cu", "by < 32", "end a loop one late", "no lane is 32 above another"),
+    ("attention_few.cu", "first < step->work_count", "end a loop one late", "lanes past the end have no units"),
+    ("attention_few.cu", "split < it->splits", "end a loop one late", "parts that are not there add nothing"),
+    ("attention_few.cu", "i < T_STAGES - 1", "end a loop one late", "a step is copied twice"),
+    ("attention_many.cu", "i < T_POSITIONS", "end a loop one early", "i is a multiple of WIDE"),
+    ("attention_tiles.cuh", "k < T_KEY", "end a loop one early", "k is a multiple of 16"),
+    ("attention_tiles.cuh", "position + WIDE - 1 >", "drop a guard", "looks for hidden positions where none are"),
+    ("attention_tiles.cuh", "tl_any", "do not return early", "multiplies by 1"),
     ("matmul_few.cu", "if (lane == 0)", "drop a guard", "all lanes have the sum"),
     ("attention.cu", "t->count * T_VALUE; i += T_THREADS)", "end a loop one late", "written again by the same thread"),
     ("attention.cu", "mask > 0", "start a loop one late", "lanes 17, 8, 4, 2, 1 apart reach all"),

@@ -52,39 +52,44 @@ static void add_shape(tl_spec *spec, const tl_cuda_attention_shape *s) {
 enum { RESERVED = 1 << 10 };
 
 static tl_cuda_attention_variant few_for(const tl_cuda_attention_shape *s, int64_t shared_bytes) {
-  int threads = 128, stages = 3, rows = 64 / s->queries;
+  int threads = 128, stages = 3;
   if (2 * (TL_ATTENTION_FEW_BYTES(s->key, s->value, threads, stages) + RESERVED) > shared_bytes)
     stages = 2;
   if (TL_ATTENTION_FEW_BYTES(s->key, s->value, threads, stages) + RESERVED > shared_bytes)
     threads = 64;
-  return (tl_cuda_attention_variant){.way = TL_CUDA_ATTENTION_FEW,
-                                     .threads = threads,
-                                     .stages = stages,
-                                     .rows_max = rows ? rows : 1,
-                                     .piece = 64};
+  return (tl_cuda_attention_variant){
+      .way = TL_CUDA_ATTENTION_FEW, .threads = threads, .stages = stages};
 }
 
 static tl_cuda_attention_variant many_for(const tl_cuda_attention_shape *s, int64_t shared_bytes) {
-  int tiles = s->value <= 128 ? 2 : 1, positions = 64, rows = 64 / s->queries;
+  int tiles = s->value <= 128 ? 2 : 1, positions = 64;
   int64_t bytes = TL_ATTENTION_MANY_BYTES(s->key, s->value, 64 * tiles, positions) + RESERVED;
   if (2 * bytes > shared_bytes) positions = 32;
   return (tl_cuda_attention_variant){.way = TL_CUDA_ATTENTION_MANY,
                                      .threads = 128,
                                      .tiles = tiles,
                                      .positions = positions,
-                                     .wide = s->value <= 64 ? positions : 32,
-                                     .piece = 64,
-                                     .rows_min = (rows ? rows : 1) + 1};
+                                     .wide = s->value <= 64 ? positions : 32};
 }
 
 tl_cuda_attention_variant tl_cuda_attention_variant_for(const tl_cuda_attention_shape *shape,
                                                         tl_cuda_attention_way way,
                                                         int64_t shared_bytes) {
-  switch (way) {
-  case TL_CUDA_ATTENTION_FEW: return few_for(shape, shared_bytes);
-  case TL_CUDA_ATTENTION_MANY: return many_for(shape, shared_bytes);
-  default: return (tl_cuda_attention_variant){.way = way, .threads = 256};
-  }
+  tl_cuda_attention_variant v = {.way = way, .threads = 256};
+  if (way == TL_CUDA_ATTENTION_FEW) v = few_for(shape, shared_bytes);
+  if (way == TL_CUDA_ATTENTION_MANY) v = many_for(shape, shared_bytes);
+  v.piece = 64;
+  v.rows_few = shape->queries < 64 ? 64 / shape->queries : 1;
+  v.rows_far = 64;
+  v.far = 1024;
+  return v;
+}
+
+static void add_share(tl_spec *spec, const tl_cuda_attention_variant *v) {
+  constant(spec, "T_PIECE", v->piece);
+  constant(spec, "T_ROWS_FEW", v->rows_few);
+  constant(spec, "T_ROWS_FAR", v->rows_far);
+  constant(spec, "T_FAR", v->far);
 }
 
 static int vectors_of_tile(const tl_cuda_attention_variant *v) {
@@ -99,19 +104,17 @@ void tl_cuda_attention_kernel_make(const tl_cuda_attention_shape *shape,
   *out = (tl_cuda_attention_kernel){.template = templates[v->way], .threads = v->threads};
   constant(&out->spec, "T_THREADS", v->threads);
   add_shape(&out->spec, shape);
+  if (v->way != TL_CUDA_ATTENTION_PLAIN) add_share(&out->spec, v);
   switch (v->way) {
   case TL_CUDA_ATTENTION_FEW:
     constant(&out->spec, "T_STAGES", v->stages);
     constant(&out->spec, "T_SPAN", v->span);
-    constant(&out->spec, "T_ROWS_MAX", v->rows_max);
     out->shared_bytes = TL_ATTENTION_FEW_BYTES(shape->key, shape->value, v->threads, v->stages);
     break;
   case TL_CUDA_ATTENTION_MANY:
     constant(&out->spec, "T_TILES", v->tiles);
     constant(&out->spec, "T_POSITIONS", v->positions);
     constant(&out->spec, "T_WIDE", v->wide);
-    constant(&out->spec, "T_PIECE", v->piece);
-    constant(&out->spec, "T_ROWS_MIN", v->rows_min);
     out->shared_bytes =
         TL_ATTENTION_MANY_BYTES(shape->key, shape->value, vectors_of_tile(v), v->positions);
     break;
@@ -276,7 +279,7 @@ static int tiles_of(const tl_cuda_attention *a, int rows) {
 // Parts and counters, as attention_few says.
 static void take_scratch(tl_cuda_attention *a, int pages_max) {
   const tl_cuda_attention_variant *v = &a->variant;
-  int64_t tiles = (int64_t)step_of(a)->work_count * tiles_of(a, v->rows_max) * a->shape.kv_heads;
+  int64_t tiles = (int64_t)step_of(a)->work_count * tiles_of(a, v->piece) * a->shape.kv_heads;
   int64_t items = v->span ? tiles * (pages_max / v->span + 2) : 2 * a->blocks;
   bool few = v->way == TL_CUDA_ATTENTION_FEW;
   take(a, TL_CUDA_ATTENTION_SCRATCH, few ? items * TL_ATTENTION_PART(a->shape.value) : 0, POISON);

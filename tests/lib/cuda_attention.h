@@ -29,8 +29,9 @@ typedef struct tl_cuda_attention_shape {
 typedef struct tl_cuda_attention_variant {
   tl_cuda_attention_way way;
   int threads;
-  int stages, span, rows_max;                  // few
-  int tiles, positions, wide, piece, rows_min; // many
+  int piece, rows_few, rows_far, far; // few and many
+  int stages, span;                   // few
+  int tiles, positions, wide;         // many
 } tl_cuda_attention_variant;
 
 typedef struct tl_cuda_attention_kernel {
@@ -74,7 +75,7 @@ typedef struct tl_cuda_attention {
 } tl_cuda_attention;
 
 // The variant for an architecture whose multiprocessors have `shared_bytes`: two blocks on each if
-// they fit. Pieces of up to 64 vectors go to few.
+// they fit. Sequences of up to 64 vectors go to few, of up to 64 rows if they are long.
 tl_cuda_attention_variant tl_cuda_attention_variant_for(const tl_cuda_attention_shape *shape,
                                                         tl_cuda_attention_way way,
                                                         int64_t shared_bytes);

@@ -141,11 +141,11 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
   dlclose(p.module);
 }
 
-#define PLAIN {TL_CUDA_ATTENTION_PLAIN, 256, 0, 0, 0, 0, 0, 0, 0, 0}
+#define PLAIN {TL_CUDA_ATTENTION_PLAIN, 256, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define FEW(threads, stages, span)                                                                 \
-  {TL_CUDA_ATTENTION_FEW, threads, stages, span, 70, 0, 0, 0, 64, 0}
+  {TL_CUDA_ATTENTION_FEW, threads, 64, 70, 0, 0, stages, span, 0, 0, 0}
 #define MANY(tiles, positions, wide)                                                               \
-  {TL_CUDA_ATTENTION_MANY, 128, 0, 0, 0, tiles, positions, wide, 64, 1}
+  {TL_CUDA_ATTENTION_MANY, 128, 64, 0, 0, 0, 0, 0, tiles, positions, wide}
 
 // More pieces than a warp has lanes.
 static void test_many_sequences(const char *const *argv, int span) {
@@ -192,18 +192,19 @@ static void join(const tl_cuda_attention *to, const tl_cuda_attention *from) {
 
 static void test_shared_step(const char *const *argv) {
   static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true};
-  static const tl_cuda_attention_part parts[] = {
-      {0, 100, 16}, {1, 70, 1}, {2, 3, 81}, {3, 200, 17}};
+  static const tl_cuda_attention_part parts[] = {{0, 100, 16}, {1, 70, 1},   {2, 3, 81},
+                                                 {3, 149, 17}, {4, 150, 64}, {5, 150, 65}};
   static tl_cuda_attention_kernel kernel;
   static tl_cuda_attention a[2];
   for (int i = 0; i < 2; i++) {
     tl_cuda_attention_variant variant = tl_cuda_attention_variant_for(
         &shape, i ? TL_CUDA_ATTENTION_MANY : TL_CUDA_ATTENTION_FEW, 228 << 10);
-    CHECK(i ? variant.rows_min == 17 : variant.rows_max == 16);
+    CHECK(variant.rows_few == 16 && variant.rows_far == 64);
+    variant.far = 150;
     place p = {.root = argv[1], .compiler = argv[2]};
     tl_cuda_attention_kernel_make(&shape, &variant, &kernel);
     load(&p, &kernel);
-    tl_cuda_attention_init(&a[i], &shape, &variant, 20, parts, 4);
+    tl_cuda_attention_init(&a[i], &shape, &variant, 20, parts, 6);
     run(&p, &a[i], 1);
     dlclose(p.module);
   }
