@@ -194,7 +194,7 @@ TLMC_API tlmc_status tlmc_chat_prompt(const tlmc_plan *plan, tlmc_bytes conversa
 
 typedef struct tlmc_session_options {
   size_t size;
-  const char *device;      // "cpu", "cuda:1", ..; NULL = "cpu"
+  const char *device;      // "cpu", "cuda", "cuda:1", ..; NULL = what the plan is for
   const char *target;      // of the plan's targets; NULL = the best one this machine runs
   const char *kv_type;     // "f32", "bf16", ..; NULL or "auto" = the plan's default
   uint64_t kv_bytes;       // KV memory; 0 = what `context` needs

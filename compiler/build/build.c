@@ -5,7 +5,11 @@
 
 #include "compiler/build/meta.h"
 #include "compiler/build/output.h"
+#include "compiler/codegen/cpu_module.h"
+#include "compiler/codegen/cpu_plan.h"
 #include "compiler/codegen/cpu_target.h"
+#include "compiler/codegen/cuda_plan.h"
+#include "compiler/codegen/cuda_target.h"
 #include "compiler/codegen/pack.h"
 #include "compiler/load/tokenizer.h"
 #include "compiler/plan_write.h"
@@ -122,10 +126,34 @@ static void choose_kv(const tl_build *build, const tl_build_options *options,
 }
 
 typedef struct code {
-  tl_image images[TL_TARGET_COUNT];
-  tl_str bytes[TL_TARGET_COUNT];
+  tl_str bytes[TL_TARGET_COUNT]; // of each target of the plan
   uint32_t count;
 } code;
+
+static tl_status emit(const tl_build_options *options, const tl_drafts *drafts, int target,
+                      tl_plan_builder *builder, tl_str *out_code, tl_diag *diag) {
+  if (tl_target_of(target)->device == TL_TARGET_DEVICE_CUDA) {
+    tl_cuda_options cuda = {target, options->jobs, options->keeps_source};
+    return tl_cuda_target_emit(drafts, &cuda, builder, out_code, diag);
+  }
+  tl_image image;
+  TL_TRY(tl_cpu_target_emit(drafts, target, options->jobs, builder, &image, diag));
+  *out_code = (tl_str){image.bytes, image.bytes_count};
+  return TL_OK;
+}
+
+// The device that all targets are of: buffers and pages lie as its kernels want them.
+static tl_status find_device(const tl_build_options *options, tl_target_device *out_device,
+                             tl_diag *diag) {
+  bool is_found[2] = {false, false};
+  for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    if (options->targets[target]) is_found[tl_target_of(target)->device] = true;
+  }
+  *out_device = is_found[TL_TARGET_DEVICE_CUDA] ? TL_TARGET_DEVICE_CUDA : TL_TARGET_DEVICE_CPU;
+  if (!is_found[0] || !is_found[1]) return TL_OK;
+  return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
+                       "a plan for cpu and cuda at once cannot be built yet: build one for each");
+}
 
 static tl_status compile(tl_build *build, const tl_build_options *options, tl_plan_builder *builder,
                          code *out_code, tl_diag *diag) {
@@ -135,17 +163,19 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
                          .context = (uint32_t)build->model.context,
                          .types = (uint32_t)build->model.types,
                          .has_weights = !options->skeleton};
-  tl_cpu_plan plan;
+  tl_drafts drafts;
+  tl_target_device device;
+  TL_TRY(find_device(options, &device, diag));
+  bool is_cuda = device == TL_TARGET_DEVICE_CUDA;
   choose_kv(build, options, &model);
   tl_plan_builder_init(builder, &build->arena);
   tl_plan_add_model(builder, &model);
-  TL_TRY(tl_cpu_plan_build(build->module.program, model.kv_types, builder, &plan, diag));
-  tl_cpu_module_setup();
+  const tl_draft_rules *rules = is_cuda ? &tl_cuda_rules : &tl_cpu_rules;
+  TL_TRY(tl_drafts_build(build->module.program, model.kv_types, rules, builder, &drafts, diag));
+  if (!is_cuda) tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
     if (!options->targets[target]) continue;
-    tl_image *image = &out_code->images[out_code->count];
-    TL_TRY(tl_cpu_target_emit(&plan, target, options->jobs, builder, image, diag));
-    out_code->bytes[out_code->count++] = (tl_str){image->bytes, image->bytes_count};
+    TL_TRY(emit(options, &drafts, target, builder, &out_code->bytes[out_code->count++], diag));
   }
   return TL_OK;
 }

@@ -20,6 +20,7 @@ typedef struct tl_build_options {
   tl_weights_choice weights;
   uint32_t kv_types; // bit mask of tl_plan_kv_type, 0 = all
   int jobs;
+  bool keeps_source; // kernels' texts go into the plan beside their code
   tl_pipeline_options pipeline;
   void (*say)(void *user, const char *line); // what a person should know; may be NULL
   void *user;

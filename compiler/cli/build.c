@@ -15,7 +15,7 @@ enum { JOBS_MAX = 64 };
 
 static const char usage[] =
     "usage: tlmc build MODEL_DIR [-o PLAN] [--target T[,T..]] [--weights auto|f32|bf16|f16|int8]\n"
-    "                  [--kv bf16,f32] [--arch FILE.yaml] [--jobs N]\n"
+    "                  [--kv bf16,f32] [--arch FILE.yaml] [--jobs N] [--keep-source] [--no-ptx]\n"
     "                  [--stop-after=PASS] [--dump-after=PASS|all]\n"
     "       tlmc build --skeleton CONFIG.json ..     a plan without weights\n"
     "       tlmc dump MODEL_DIR|--skeleton CONFIG.json ..     the graph, as text\n"
@@ -23,7 +23,7 @@ static const char usage[] =
 
 typedef struct arguments {
   tl_build_options options;
-  bool help;
+  bool help, no_ptx;
 } arguments;
 
 static tl_status bad(tl_diag *diag, const char *what, const char *argument) {
@@ -152,7 +152,9 @@ static tl_status parse(int argc, char **argv, arguments *args, tl_diag *diag) {
     } else if (strcmp(argv[i], "--skeleton") == 0) {
       args->options.skeleton = true;
     } else if (strcmp(argv[i], "--keep-source") == 0) {
-      continue; // CPU kernels are made from bitcode: there is no source to keep
+      args->options.keeps_source = true; // of CPU kernels there is none: they come from bitcode
+    } else if (strcmp(argv[i], "--no-ptx") == 0) {
+      args->no_ptx = true;
     } else if (argv[i][0] != '-') {
       TL_TRY(take_positional(&args->options, argv[i], diag));
     } else if (equals && equals - argv[i] < (int)sizeof name) {
@@ -169,12 +171,37 @@ static tl_status parse(int argc, char **argv, arguments *args, tl_diag *diag) {
   return TL_OK;
 }
 
-static void complete(tl_build_options *options, char *output, size_t bytes) {
+// The way forward to GPUs that nobody has made yet: text for the oldest of the generations that are
+// named, for the first of all if only `a` ones are.
+static void add_text(tl_build_options *options) {
+  const char *oldest = NULL;
+  for (int i = 0; i < TL_TARGET_COUNT; i++) {
+    const tl_target_info *info = tl_target_of(i);
+    if (!options->targets[i] || info->device != TL_TARGET_DEVICE_CUDA) continue;
+    if (strncmp(info->machine, "sm_", 3) != 0) return; // a text is named
+    bool is_generic = info->machine[strlen(info->machine) - 1] != 'a';
+    if (!oldest) oldest = "80";
+    if (is_generic) {
+      oldest = info->machine + 3;
+      break;
+    }
+  }
+  for (int i = 0; oldest && i < TL_TARGET_COUNT; i++) {
+    const char *machine = tl_target_of(i)->machine;
+    if (strncmp(machine, "compute_", 8) == 0 && strcmp(machine + 8, oldest) == 0) {
+      options->targets[i] = true;
+    }
+  }
+}
+
+static void complete(arguments *args, char *output, size_t bytes) {
+  tl_build_options *options = &args->options;
   bool any = false;
   for (int i = 0; i < TL_TARGET_COUNT; i++)
     any |= options->targets[i];
   for (int i = 0; !any && i < TL_TARGET_COUNT; i++)
     options->targets[i] = tl_target_of(i)->device == TL_TARGET_DEVICE_CPU;
+  if (!args->no_ptx) add_text(options);
   if (!options->jobs) options->jobs = tl_processors_allowed(JOBS_MAX);
   if (options->output) return;
   // models/smol/ -> smol.plan, config.json -> config.plan
@@ -228,7 +255,7 @@ int tl_cli_build(int argc, char **argv) {
     return 0;
   }
   if (!tl_ok(status)) return end(status, &diag);
-  complete(&args.options, output, sizeof output);
+  complete(&args, output, sizeof output);
   args.options.say = say;
   args.options.pipeline.dump = dump;
   return build_and_report(&args.options, &diag);

@@ -4,12 +4,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "compiler/codegen/cpu_module.h"
 #include "runtime/base/target.h"
 
 enum { OBJECTS_BYTES_MAX = 1 << 28 };
 
 typedef struct crew {
-  const tl_cpu_plan *plan;
+  const tl_drafts *plan;
   int target;
   atomic_size_t next;
   tl_str *objects; // by number of the spec
@@ -30,8 +31,8 @@ static void *work(void *context) {
   const crew *c = w->crew;
   for (;;) {
     size_t index = atomic_fetch_add(&w->crew->next, 1);
-    if (index >= c->plan->specs_count || !tl_ok(w->status)) return NULL;
-    w->status = tl_cpu_module_compile(c->plan->specs[index], c->target, &w->arena,
+    if (index >= c->plan->kernels_count || !tl_ok(w->status)) return NULL;
+    w->status = tl_cpu_module_compile(c->plan->kernels[index].spec, c->target, &w->arena,
                                       &c->objects[index], &w->diag);
   }
 }
@@ -58,56 +59,39 @@ static tl_status run_crew(crew *c, worker *workers, int jobs, tl_diag *diag) {
 
 static tl_status compile(crew *c, int jobs, tl_arena *arena, tl_image *out_image, tl_diag *diag) {
   worker *workers = tl_arena_array(arena, (size_t)jobs, sizeof *workers);
-  tl_object *objects = tl_arena_array(arena, c->plan->specs_count + 1, sizeof *objects);
+  tl_object *objects = tl_arena_array(arena, c->plan->kernels_count + 1, sizeof *objects);
   if (!workers || !objects) return TL_MEMORY;
   tl_status status = run_crew(c, workers, jobs, diag);
-  for (size_t i = 0; tl_ok(status) && i < c->plan->specs_count; i++)
-    objects[i] = (tl_object){c->plan->texts[i], c->objects[i]};
+  for (size_t i = 0; tl_ok(status) && i < c->plan->kernels_count; i++)
+    objects[i] = (tl_object){c->plan->kernels[i].text, c->objects[i]};
   if (tl_ok(status)) {
-    status = tl_image_build(objects, c->plan->specs_count, arena, out_image, diag);
+    status = tl_image_build(objects, c->plan->kernels_count, arena, out_image, diag);
   }
   for (int i = 0; i < jobs; i++)
     tl_arena_finish(&workers[i].arena);
   return status;
 }
 
-static void add_rows(const tl_cpu_plan *plan, int target, const tl_image *image,
-                     tl_plan_builder *builder) {
+static tl_status add_rows(const tl_drafts *plan, int target, const tl_image *image,
+                          tl_plan_builder *builder) {
   tl_plan_target row = {.name = tl_plan_text(builder, tl_str_from(tl_target_of(target)->text)),
                         .code_bytes = (uint32_t)image->bytes_count,
                         .text_bytes = (uint32_t)image->text_bytes};
-  uint32_t first = (uint32_t)builder->kernels_count, index = (uint32_t)builder->targets_count;
-  for (size_t i = 0; i < plan->specs_count; i++) {
-    tl_plan_kernel kernel = {.name = tl_plan_text(builder, plan->texts[i]),
-                             .target = index,
-                             .offset = image->entries[i],
-                             .scratch_bytes = plan->scratch_bytes[i]};
-    if (kernel.scratch_bytes > row.scratch_bytes) row.scratch_bytes = kernel.scratch_bytes;
-    tl_plan_add_kernel(builder, &kernel);
-  }
-  tl_plan_add_target(builder, &row);
-  tl_plan_program program = {.name = tl_plan_text(builder, TL_STR("step")),
-                             .target = index,
-                             .first_launch = (uint32_t)builder->launchs_count,
-                             .launches_count = (uint32_t)plan->launches_count,
-                             .output = plan->output};
-  memcpy(program.arena_bytes, plan->arena_bytes, sizeof plan->arena_bytes);
-  for (size_t i = 0; i < plan->launches_count; i++) {
-    tl_plan_launch launch = plan->launches[i];
-    launch.kernel += first;
-    tl_plan_add_launch(builder, &launch);
-  }
-  tl_plan_add_program(builder, &program);
+  tl_plan_kernel *kernels =
+      tl_arena_array(builder->arena, plan->kernels_count + 1, sizeof *kernels);
+  if (!kernels) return TL_MEMORY;
+  for (size_t i = 0; i < plan->kernels_count; i++)
+    kernels[i].offset = image->entries[i];
+  return tl_drafts_add_target(plan, UINT32_MAX, &row, kernels, builder);
 }
 
-tl_status tl_cpu_target_emit(const tl_cpu_plan *plan, int target, int jobs,
-                             tl_plan_builder *builder, tl_image *out_image, tl_diag *diag) {
+tl_status tl_cpu_target_emit(const tl_drafts *plan, int target, int jobs, tl_plan_builder *builder,
+                             tl_image *out_image, tl_diag *diag) {
   crew c = {.plan = plan, .target = target};
-  c.objects = tl_arena_array(builder->arena, plan->specs_count + 1, sizeof *c.objects);
+  c.objects = tl_arena_array(builder->arena, plan->kernels_count + 1, sizeof *c.objects);
   if (!c.objects) return TL_MEMORY;
   if (jobs < 1) jobs = 1;
   if (jobs > TL_CPU_JOBS_MAX) jobs = TL_CPU_JOBS_MAX;
   TL_TRY(compile(&c, jobs, builder->arena, out_image, diag));
-  add_rows(plan, target, out_image, builder);
-  return TL_OK;
+  return add_rows(plan, target, out_image, builder);
 }

@@ -41,15 +41,26 @@ static int64_t row_bytes(const pack *p) {
   return p->row->columns * (int64_t)tl_convert_element_bytes(format);
 }
 
+static int64_t stride_of(const pack *p) {
+  return p->row->layout == TL_PLAN_LAYOUT_ROWS ? tl_weight_row_bytes(p->format, p->row->columns)
+                                               : tl_panel_stride(p->format, p->row->columns);
+}
+
+// Rows are copied as they are; panels may quantise.
+static bool can_be_packed(const pack *p) {
+  bool whole =
+      p->format == TL_FORMAT_F32 || p->format == TL_FORMAT_BF16 || p->format == TL_FORMAT_F16;
+  return p->row->layout == TL_PLAN_LAYOUT_ROWS ? whole : tl_panel_has_format(p->format);
+}
+
 static tl_status init_matrix(pack *p, tl_diag *diag) {
   const tl_plan_weight *row = p->row;
-  if (!tl_panel_has_format(p->format)) {
+  if (!can_be_packed(p)) {
     return report(p, diag, TL_UNSUPPORTED, "has a format that cannot be packed for this target");
   }
   if (!p->eval || row->columns != tl_weight_eval_columns_count(p->eval) ||
       row->rows * row->experts != tl_weight_eval_rows_count(p->eval) ||
-      row->stride != tl_panel_stride(p->format, row->columns) ||
-      row->offset % TL_PLAN_PAGE_BYTES != 0) {
+      row->stride != stride_of(p) || row->offset % TL_PLAN_PAGE_BYTES != 0) {
     return report(p, diag, TL_INTERNAL, "has another size than the plan's table says");
   }
   int64_t bytes = row_bytes(p);
@@ -177,6 +188,35 @@ static tl_status fill_matrix(const pack *p, const piece *to) {
   return TL_OK;
 }
 
+// Evaluated row `i` of the buffer goes to byte `at` of the weight, as far as that is wanted.
+static void put_row(const pack *p, const piece *to, int64_t i, int64_t at) {
+  int64_t bytes = row_bytes(p), begin = to->begin > at ? to->begin : at;
+  int64_t end = to->end < at + bytes ? to->end : at + bytes;
+  if (begin >= end) return;
+  memcpy(to->out + begin - to->begin, to->buffer + i * bytes + begin - at, (size_t)(end - begin));
+}
+
+// A stack's matrices have `all` rows each, the last of which may be empty.
+static tl_status fill_rows(const pack *p, const piece *to) {
+  int64_t stride = p->row->stride, rows = p->row->rows, all = (rows + 63) / 64 * 64;
+  int64_t row = to->begin / stride, end = (to->end + stride - 1) / stride;
+  while (row < end) {
+    int64_t expert = row / all, first = row % all, count = p->rows_step;
+    if (count > end - row) count = end - row;
+    if (count > rows - first) count = rows - first;
+    if (count <= 0) {
+      row = (expert + 1) * all;
+      continue;
+    }
+    int64_t global = expert * rows + first;
+    TL_TRY(tl_weight_eval_rows(p->eval, p->format, global, global + count, to->buffer, to->diag));
+    for (int64_t i = 0; i < count; i++)
+      put_row(p, to, i, (row + i) * stride);
+    row += count;
+  }
+  return TL_OK;
+}
+
 static tl_status fill_vector(const pack *p, const piece *to) {
   int64_t begin = to->begin / 4, end = to->end / 4 < p->row->rows ? to->end / 4 : p->row->rows;
   float *out = (float *)to->out;
@@ -222,8 +262,11 @@ tl_status tl_packer_fill(void *context, uint64_t begin, uint64_t end, char *out,
     uint64_t from = begin > offset ? begin - offset : 0;
     uint64_t to = end - offset < bytes ? end - offset : bytes;
     piece part = {(int64_t)from, (int64_t)to, out + (offset + from - begin), buffer, diag};
-    bool vector = p->row->layout == TL_PLAN_LAYOUT_VECTOR;
-    TL_TRY(vector ? fill_vector(p, &part) : fill_matrix(p, &part));
+    switch (p->row->layout) {
+    case TL_PLAN_LAYOUT_VECTOR: TL_TRY(fill_vector(p, &part)); break;
+    case TL_PLAN_LAYOUT_ROWS: TL_TRY(fill_rows(p, &part)); break;
+    default: TL_TRY(fill_matrix(p, &part)); break;
+    }
   }
   return TL_OK;
 }

@@ -36,11 +36,20 @@ uint32_t tl_plan_text(tl_plan_builder *builder, tl_str text) {
   return place;
 }
 
+int64_t tl_weight_row_bytes(tl_format format, int64_t columns) {
+  return (columns + 31) / 32 * 32 * (tl_format_of(format)->bits / 8);
+}
+
 static void place_matrix(tl_plan_weight *row, const tl_type *type) {
   int64_t rows = type->dims[type->rank - 2].constant, columns = type->dims[type->rank - 1].constant;
   row->rows = rows;
   row->columns = columns;
   row->experts = type->rank == 3 ? type->dims[0].constant : 1;
+  if (row->layout == TL_PLAN_LAYOUT_ROWS) {
+    row->stride = tl_weight_row_bytes(type->format, columns);
+    row->bytes = (uint64_t)(row->experts * ((rows + 63) / 64 * 64) * row->stride);
+    return;
+  }
   if (type->format == TL_FORMAT_Q8G32) {
     row->stride = tl_panel_bytes_q8g32(columns);
   } else {

@@ -38,6 +38,9 @@ TL_PLAN_TABLE_MAP(X)
 // Offset of `text` among the strings.
 uint32_t tl_plan_text(tl_plan_builder *builder, tl_str text);
 
+// From row to row of a matrix of `columns` in the layout `rows`.
+int64_t tl_weight_row_bytes(tl_format format, int64_t columns);
+
 // The weight table's row for `value` packed as `layout`; added at the section's end if new.
 uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, double offset,
                            tl_plan_layout layout);

@@ -1,6 +1,6 @@
-// How a compiled CPU kernel is called. Shared by the templates, the code generator and the device.
+// How a compiled kernel is called. Shared by the templates, the code generator and the devices.
 //
-// A kernel works on items [begin, end) of its grid; which thread gets which items never changes a
+// A CPU kernel works on items [begin, end) of its grid; which thread gets which items never changes a
 // result. Arguments are resolved when a plan is opened and then stay as they are. `scratch` is the
 // calling thread's own memory, at least as large as the kernel's row of the plan says, aligned to
 // 64. Kernels call nothing, keep no state and never fail.
@@ -8,6 +8,9 @@
 #define TL_BASE_KERNEL_H
 
 #include "runtime/base/step.h"
+
+// A kernel of a GPU gets its arguments by value, so many at most.
+enum { TL_CUDA_ARGUMENTS_MAX = 48 };
 
 typedef union tl_arg {
   const void *in; // a weight or a buffer

@@ -8,7 +8,7 @@
 #define TL_PLAN_MAGIC 0x6e616c70636d6c74ull // "tlmcplan"
 
 enum {
-  TL_PLAN_VERSION = 2,
+  TL_PLAN_VERSION = 3,
   TL_PLAN_SECTIONS_MAX = 64,
   TL_PLAN_PAGE_BYTES = 4096,       // alignment of weights
   TL_PLAN_CODE_BYTES = 65536,      // alignment of code, and of the constants after the text
@@ -52,10 +52,12 @@ enum {
   X(R, "R", "rows whose outputs are wanted")                                                       \
   X(A, "A", "pieces of attention work")
 
-// How a weight lies in the weights section; drawn in templates/cpu/panel.h.
+// How a weight lies in the weights section; drawn in templates/cpu/panel.h
+// and templates/cuda/tile.cuh.
 #define TL_PLAN_LAYOUT_MAP(X)                                                                      \
   X(VECTOR, "vector", "f32 values, zeros up to a multiple of 64")                                  \
-  X(PANEL64, "panel64", "panels of 64 rows, K inside, the CPU's layout for matrices")
+  X(PANEL64, "panel64", "panels of 64 rows, K inside, the CPU's layout for matrices")              \
+  X(ROWS, "rows", "row after row, N up to 64s, K up to 32s, the GPU's layout for matrices")
 
 #define TL_PLAN_LAUNCH_MAP(X) X(KERNEL, "kernel", "compiled code of the plan")
 

@@ -58,6 +58,9 @@ static void put_kernel(record *r, const tl_plan_kernel *kernel) {
   put(r, target->text_bytes);
   put(r, kernel->offset);
   put(r, kernel->scratch_bytes);
+  put(r, kernel->module_bytes);
+  put(r, kernel->threads);
+  put(r, kernel->shared_bytes);
 }
 
 static void put_weight(record *r, const tl_plan_weight *weight) {

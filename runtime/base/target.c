@@ -8,8 +8,8 @@
 
 const tl_target_info *tl_target_of(int target) {
   static const tl_target_info infos[TL_TARGET_COUNT] = {
-#define TARGET(name, text, device, rank, llvm_cpu, features, summary)                              \
-  {text, TL_TARGET_DEVICE_##device, rank, llvm_cpu, features, summary},
+#define TARGET(name, text, device, rank, machine, features, summary)                               \
+  {text, TL_TARGET_DEVICE_##device, rank, machine, features, summary},
 #include "runtime/base/targets.def"
 #undef TARGET
   };
@@ -51,4 +51,22 @@ bool tl_target_runs_here(int target) {
   (void)target;
   return false;
 #endif
+}
+
+// `sm_90a`: the number after the underscore, tens and ones.
+static int number_in(const char *machine) {
+  int number = 0;
+  for (const char *c = machine; *c && *c != 'a'; c++)
+    number = *c >= '0' && *c <= '9' ? number * 10 + *c - '0' : 0;
+  return number;
+}
+
+bool tl_target_runs_on(int target, int major, int minor) {
+  const tl_target_info *info = tl_target_of(target);
+  tl_str machine = tl_str_from(info->machine);
+  int own = number_in(info->machine), other = major * 10 + minor;
+  if (info->device != TL_TARGET_DEVICE_CUDA) return false;
+  if (tl_str_starts_with(machine, TL_STR("compute_"))) return other >= own;
+  if (tl_str_ends_with(machine, TL_STR("a"))) return other == own;
+  return other / 10 == own / 10 && other >= own;
 }

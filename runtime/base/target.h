@@ -14,10 +14,10 @@ typedef enum tl_target {
 } tl_target;
 
 typedef struct tl_target_info {
-  const char *text; // `cpu:x86-64-v3`
+  const char *text; // `cpu:x86-64-v3`, `cuda:sm_90a`
   tl_target_device device;
   int rank;
-  const char *llvm_cpu, *features;
+  const char *machine, *features;
   const char *summary;
 } tl_target_info;
 
@@ -26,6 +26,9 @@ const tl_target_info *tl_target_of(int target);
 
 // TL_TARGET_COUNT if no target is called `text`.
 int tl_target_from_text(tl_str text);
+
+// Whether code for a CUDA target runs on a GPU of compute capability `major`.`minor`.
+bool tl_target_runs_on(int target, int major, int minor);
 
 // Whether this machine's processor has what a CPU target's code needs; false for other devices.
 bool tl_target_runs_here(int target);

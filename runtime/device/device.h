@@ -17,6 +17,7 @@ typedef struct tl_pool tl_pool;
 typedef struct tl_device_config {
   const tl_plan_tables *tables; // verified
   uint32_t target;              // row of the target table
+  int ordinal;                  // of several devices of the kind
   int file;                     // descriptor of the plan
   const char *file_name;        // for errors
   uint64_t code_offset;         // of the target's code section in the file
@@ -34,8 +35,9 @@ typedef struct tl_device_config {
 typedef struct tl_device_vtable {
   const char *name;
 
-  // True if this machine can run `target`; of several, the engine takes the highest rank.
-  bool (*supports)(const char *target);
+  // True if device `ordinal` of this machine can run `target`; of several, the engine takes the
+  // highest rank. True for everything if there is no such device: `open` then says why.
+  bool (*supports)(const char *target, int ordinal);
 
   // Takes all memory, maps or copies weights and code. TL_MEMORY says how much was asked for;
   // TL_UNSUPPORTED or TL_IO says what to change.
@@ -77,5 +79,8 @@ extern const tl_device_vtable tl_device_null;
 
 // The processor the program runs on.
 extern const tl_device_vtable tl_device_cpu;
+
+// A GPU of NVIDIA's, through the driver alone.
+extern const tl_device_vtable tl_device_cuda;
 
 #endif

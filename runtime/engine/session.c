@@ -9,7 +9,7 @@ enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 512, DEFAULT_OUTPUTS = 8, DEFAULT
 
 static const size_t session_memory_max = (size_t)8 << 30;
 
-static const tl_device_vtable *const devices[] = {&tl_device_cpu, &tl_device_null};
+static const tl_device_vtable *const devices[] = {&tl_device_cpu, &tl_device_cuda, &tl_device_null};
 
 // Options that are numbers, with 0 replaced by defaults. False if one is out of range.
 static bool read_limits(const tlmc_session_options *options, const tl_plan_model *model,
@@ -93,16 +93,49 @@ static tl_status create_kv(tlmc_session *session, bool reuses_prefixes, tl_diag 
   return tl_kv_init(&config, memory, bytes, &session->kv, diag);
 }
 
+// Where a session runs.
+typedef struct tl_place {
+  const tl_device_vtable *device;
+  int ordinal;
+} tl_place;
+
+// The device that the plan's targets are of.
+static const char *device_of(const tlmc_plan *plan) {
+  bool is_cuda = tl_str_starts_with(tl_str_from(plan->targets), TL_STR("cuda:"));
+  return is_cuda ? tl_device_cuda.name : tl_device_cpu.name;
+}
+
+// `cpu`, `cuda`, `cuda:1`. False if there is no such device.
+static bool find_place(tl_str name, tl_place *out_place) {
+  size_t end = 0;
+  while (end < name.length && name.data[end] != ':')
+    end++;
+  int64_t ordinal = 0;
+  bool has_ordinal = end < name.length;
+  if (has_ordinal && (!tl_str_to_i64(tl_str_slice(name, end + 1, name.length), &ordinal) ||
+                      ordinal < 0 || ordinal > INT16_MAX)) {
+    return false;
+  }
+  *out_place = (tl_place){.ordinal = (int)ordinal};
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    if (tl_str_is(tl_str_slice(name, 0, end), devices[i]->name)) out_place->device = devices[i];
+  }
+  return out_place->device && (!has_ordinal || out_place->device == &tl_device_cuda);
+}
+
 // The target that was named, or the best that the machine runs.
-static tl_status choose_target(tlmc_session *session, const tl_device_vtable *device,
-                               const char *wanted, tl_diag *diag) {
+static tl_status choose_target(tlmc_session *session, const tl_place *place, const char *wanted,
+                               tl_diag *diag) {
   const tl_plan_tables *t = &session->plan->plan.tables;
   int best = -1;
   for (uint32_t i = 0; i < t->targets_count; i++) {
     const char *name = tl_plan_string(t, t->targets[i].name);
     int row = tl_target_from_text(tl_str_from(name));
     int rank = row < TL_TARGET_COUNT ? tl_target_of(row)->rank : 0;
-    if ((wanted && strcmp(wanted, name) != 0) || !device->supports(name) || rank <= best) continue;
+    if ((wanted && strcmp(wanted, name) != 0) || !place->device->supports(name, place->ordinal) ||
+        rank <= best) {
+      continue;
+    }
     best = rank;
     session->target = i;
   }
@@ -131,7 +164,7 @@ static tl_status choose_kv(tlmc_session *session, const char *wanted, tl_diag *d
                        session->plan->kv_types);
 }
 
-static tl_status open_device(tlmc_session *session, const tl_device_vtable *device,
+static tl_status open_device(tlmc_session *session, const tl_place *place,
                              const tlmc_session_options *options, tl_diag *diag) {
   const tlmc_plan *plan = session->plan;
   const tl_plan_section *code = tl_plan_find(&plan->plan, TL_PLAN_SECTION_CODE, session->target);
@@ -139,6 +172,7 @@ static tl_status open_device(tlmc_session *session, const tl_device_vtable *devi
   bool has_weights = plan->plan.tables.models->has_weights && weights;
   tl_device_config config = {.tables = &plan->plan.tables,
                              .target = session->target,
+                             .ordinal = place->ordinal,
                              .file = plan->plan.file,
                              .file_name = plan->plan.name,
                              .code_offset = code->offset,
@@ -165,7 +199,7 @@ static tl_status open_device(tlmc_session *session, const tl_device_vtable *devi
   for (uint32_t g = 0; g < plan->plan.tables.groups_count; g++) {
     config.pages_count[g] = (uint64_t)pages_for(session, &plan->plan.tables.groups[g], l->context);
   }
-  return device->open(&config, &session->device, diag);
+  return place->device->open(&config, &session->device, diag);
 }
 
 static tl_status take_pool(tlmc_session *session, const tlmc_session_options *options,
@@ -177,9 +211,9 @@ static tl_status take_pool(tlmc_session *session, const tlmc_session_options *op
   return tl_pool_create(&config, &session->memory, &session->pool, diag);
 }
 
-static tl_status set_up(tlmc_session *session, const tl_device_vtable *device,
+static tl_status set_up(tlmc_session *session, const tl_place *place,
                         const tlmc_session_options *options, tl_diag *diag) {
-  TL_TRY(choose_target(session, device, options->target, diag));
+  TL_TRY(choose_target(session, place, options->target, diag));
   TL_TRY(choose_kv(session, options->kv_type, diag));
   if (options->kv_bytes) {
     session->limits.context = context_within(session, options->kv_bytes);
@@ -199,7 +233,7 @@ static tl_status set_up(tlmc_session *session, const tl_device_vtable *device,
   session->lent = tl_arena_array(&session->memory, (size_t)session->limits.sequences, sizeof(bool));
   if (!session->parts || !session->copies || !session->lent) return TL_MEMORY;
   TL_TRY(take_pool(session, options, diag));
-  TL_TRY(open_device(session, device, options, diag));
+  TL_TRY(open_device(session, place, options, diag));
   tl_session_step_init(session);
   return tl_requests_create(session, options, diag);
 }
@@ -215,18 +249,16 @@ tlmc_status tl_session_open_in(tl_arena memory, const tlmc_plan *plan,
       !read_limits(&known, plan->plan.tables.models, &limits)) {
     return tl_error_set(error, TLMC_USAGE, "an option of tlmc_session_options is out of range");
   }
-  const tl_device_vtable *device = NULL;
-  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-    if (strcmp(known.device ? known.device : "cpu", devices[i]->name) == 0) device = devices[i];
-  }
-  if (!device) {
-    return tl_error_set(error, TLMC_UNSUPPORTED, "there is no device '%s': this version has cpu",
+  tl_place place;
+  if (!find_place(tl_str_from(known.device ? known.device : device_of(plan)), &place)) {
+    return tl_error_set(error, TLMC_UNSUPPORTED,
+                        "there is no device '%s': this version has cpu, cuda and cuda:N",
                         known.device);
   }
   tlmc_session *session = tl_arena_alloc(&memory, sizeof *session);
   if (!session) return tl_error_fill(error, TL_MEMORY, NULL);
   *session = (tlmc_session){.memory = memory, .plan = plan, .limits = limits};
-  tl_status status = set_up(session, device, &known, &diag);
+  tl_status status = set_up(session, &place, &known, &diag);
   if (!tl_ok(status)) {
     tlmc_session_close(session);
     return tl_error_fill(error, status, &diag);

@@ -236,13 +236,21 @@ static void put_buffers(printer *p) {
   }
 }
 
+// What only kernels of a GPU have.
+static void put_module(printer *p, const tl_plan_kernel *row) {
+  put(p, ", module=%u, source=%u, threads=%u, shared=%u, registers=%u", row->module_bytes,
+      row->source_bytes, row->threads, row->shared_bytes, row->registers);
+}
+
 static void put_kernels(printer *p) {
   const tl_plan_tables *t = &p->plan->tables;
   for (uint32_t i = 0; i < t->kernels_count; i++) {
     const tl_plan_kernel *row = &t->kernels[i];
     put(p, "kernel %u : ", i);
     put_text(p, t->targets[row->target].name);
-    put(p, " {at=%u, scratch=%u} ", row->offset, row->scratch_bytes);
+    put(p, " {at=%u, scratch=%u", row->offset, row->scratch_bytes);
+    if (row->module_bytes) put_module(p, row);
+    put(p, "} ");
     put_text(p, row->name);
     put(p, "\n");
   }

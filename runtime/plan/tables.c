@@ -13,7 +13,10 @@ enum {
   PLAN_HEAD_MAX = 1 << 16,     // heads, and values of one
   PLAN_GRID_MAX = 1 << 24,
   PLAN_ROW_BYTES_MAX = 1 << 26,
-  PLAN_SCRATCH_MAX = 1 << 24
+  PLAN_SCRATCH_MAX = 1 << 24,
+  PLAN_THREADS_MAX = 1024, // of a block
+  PLAN_SHARED_MAX = 1 << 20,
+  PLAN_REGISTERS_MAX = 1 << 10
 };
 
 // So that pages of a whole group, and all groups together, can be counted in 64 bits.
@@ -135,7 +138,10 @@ static tl_status check_weight(const checker *c, uint32_t i) {
              !lies_within(row->offset, row->bytes, c->weights_bytes);
   int64_t panels = 0, bytes = 0;
   bad = bad || __builtin_add_overflow(row->rows, 63, &panels);
-  if (!bad && row->layout == TL_PLAN_LAYOUT_PANEL64) {
+  if (!bad && row->layout == TL_PLAN_LAYOUT_ROWS) {
+    bad = row->stride % 64 != 0 || __builtin_mul_overflow(panels / 64 * 64, row->stride, &bytes) ||
+          __builtin_mul_overflow(bytes, row->experts, &bytes) || (uint64_t)bytes != row->bytes;
+  } else if (!bad && row->layout == TL_PLAN_LAYOUT_PANEL64) {
     bad = row->stride % 64 != 0 || __builtin_mul_overflow(panels / 64, row->stride, &bytes) ||
           __builtin_mul_overflow(bytes, row->experts, &bytes) || (uint64_t)bytes != row->bytes;
   } else if (!bad) {
@@ -219,8 +225,16 @@ static tl_status check_program(const checker *c, uint32_t i) {
 
 static tl_status check_kernel(const checker *c, uint32_t i) {
   const tl_plan_kernel *row = &c->t->kernels[i];
-  bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count;
+  bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count || row->reserved != 0 ||
+             row->threads > PLAN_THREADS_MAX || row->shared_bytes > PLAN_SHARED_MAX ||
+             row->registers > PLAN_REGISTERS_MAX;
+  // Only modules have the rest; sources follow theirs.
+  bad = bad ||
+        (row->module_bytes ? row->threads == 0
+                           : row->threads | row->shared_bytes | row->registers | row->source_bytes);
+  uint64_t bytes = (uint64_t)row->module_bytes + row->source_bytes;
   bad = bad || row->offset >= c->t->targets[row->target].text_bytes ||
+        !lies_within(row->offset, bytes, c->t->targets[row->target].text_bytes) ||
         row->scratch_bytes > c->t->targets[row->target].scratch_bytes;
   return bad ? refuse(c, "kernel", i, "lies outside of its target's code") : TL_OK;
 }

@@ -6,6 +6,7 @@
 //   global memory   through pointers; `TL_GLOBAL_..` functions, aligned to what they move
 //   shared memory   one arena per block, addressed by byte offsets
 //   warps           32 threads; a collective is called by all of them with equal constants
+//   clusters        neighbouring blocks that run together and write each other's shared memory
 //   fragments       of the matrix unit, m16n8k16, lane = 4 * g + t:
 //
 //     a[0] row g     k 2t,2t+1     a[1] row g+8  k 2t,2t+1      b[0] column g  k 2t,2t+1
@@ -25,6 +26,15 @@
 // A kernel of `threads` threads a block; `blocks` of them must fit a multiprocessor.
 #define TL_KERNEL(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
 #define TL_INLINE static __device__ __forceinline__
+
+// After TL_KERNEL(..): clusters of 1, 2, 4 or 8 blocks; more than 1 from sm_90 on.
+#define TL_CLUSTER(blocks) TL_CLUSTER_OF(blocks)
+#define TL_CLUSTER_OF(blocks) TL_CLUSTER_##blocks
+#define TL_CLUSTER_1
+#define TL_CLUSTER_2 __cluster_dims__(2, 1, 1)
+#define TL_CLUSTER_4 __cluster_dims__(4, 1, 1)
+#define TL_CLUSTER_8 __cluster_dims__(8, 1, 1)
+
 #define TL_UNROLL _Pragma("unroll")
 #define TL_UNROLL_BY(count) TL_PRAGMA(unroll count)
 #define TL_PRAGMA(text) _Pragma(#text)
@@ -87,14 +97,31 @@ TL_INLINE tl_u32 tl_arrive(void *counters, tl_i64 index, tl_u32 count) {
 
 // ---- shared memory
 
+extern __shared__ __align__(1024) tl_u8 tl_arena[];
+
+// The hardware's address of byte `at` of the arena, which need not begin at 0.
+TL_INLINE tl_u32 tl_place(tl_u32 at) {
+  tl_u32 arena;
+  asm("{\n.reg .u64 p;\ncvta.to.shared.u64 p, %1;\ncvt.u32.u64 %0, p;\n}"
+      : "=r"(arena)
+      : "l"(tl_arena));
+  return arena + at;
+}
+
 #define TL_SHARED(type, name, move, constraint)                                                    \
   TL_INLINE type tl_shared_##name(tl_u32 at) {                                                     \
     type v;                                                                                        \
-    asm volatile("ld.shared." move " %0, [%1];" : "=" constraint(v) : "r"(at) : "memory");         \
+    asm volatile("ld.shared." move " %0, [%1];"                                                    \
+                 : "=" constraint(v)                                                               \
+                 : "r"(tl_place(at))                                                               \
+                 : "memory");                                                                      \
     return v;                                                                                      \
   }                                                                                                \
   TL_INLINE void tl_shared_put_##name(tl_u32 at, type value) {                                     \
-    asm volatile("st.shared." move " [%0], %1;" : : "r"(at), constraint(value) : "memory");        \
+    asm volatile("st.shared." move " [%0], %1;"                                                    \
+                 :                                                                                 \
+                 : "r"(tl_place(at)), constraint(value)                                            \
+                 : "memory");                                                                      \
   }
 TL_SHARED(float, f32, "f32", "f")
 TL_SHARED(tl_u32, u32, "u32", "r")
@@ -105,7 +132,7 @@ TL_INLINE tl_quad tl_shared_quad(tl_u32 at) {
   tl_quad v;
   asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "r"(at)
+               : "r"(tl_place(at))
                : "memory");
   return v;
 }
@@ -113,7 +140,7 @@ TL_INLINE tl_quad tl_shared_quad(tl_u32 at) {
 TL_INLINE void tl_shared_put_quad(tl_u32 at, tl_quad v) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};"
                :
-               : "r"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "r"(tl_place(at)), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                : "memory");
 }
 
@@ -121,7 +148,7 @@ TL_INLINE void tl_shared_put_quad(tl_u32 at, tl_quad v) {
 TL_INLINE void tl_copy_async(tl_u32 at, const void *from, tl_u32 bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
-               : "r"(at), "l"(from), "r"(bytes)
+               : "r"(tl_place(at)), "l"(from), "r"(bytes)
                : "memory");
 }
 
@@ -137,7 +164,7 @@ TL_INLINE void tl_copy_commit(void) {
 TL_INLINE void tl_matrices(tl_u32 out[4], tl_u32 at) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
-               : "r"(at)
+               : "r"(tl_place(at))
                : "memory");
 }
 
@@ -145,7 +172,7 @@ TL_INLINE void tl_matrices(tl_u32 out[4], tl_u32 at) {
 TL_INLINE void tl_matrices_turned(tl_u32 out[4], tl_u32 at) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
-               : "r"(at)
+               : "r"(tl_place(at))
                : "memory");
 }
 
@@ -171,6 +198,30 @@ TL_INLINE float tl_from_lane_xor(float value, tl_i32 mask) {
 
 TL_INLINE float tl_from_lane(float value, tl_i32 lane) {
   return __shfl_sync(0xffffffffu, value, lane);
+}
+
+// An arrival that says no more than that its block runs.
+TL_INLINE void tl_cluster_begin(void) {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" : : : "memory");
+}
+
+// A thread's words are seen by the other blocks of the cluster that wait after its arrival. Every
+// arrival is followed by a wait; a block is written to when it is known to run.
+TL_INLINE void tl_cluster_arrive(void) {
+  asm volatile("barrier.cluster.arrive.release.aligned;" : : : "memory");
+}
+
+TL_INLINE void tl_cluster_wait(void) {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" : : : "memory");
+}
+
+// Into the shared memory of block `rank` of the cluster.
+TL_INLINE void tl_cluster_put_f32(tl_i32 rank, tl_u32 at, float value) {
+  asm volatile("{\n.reg .u32 p;\nmapa.shared::cluster.u32 p, %0, %1;\n"
+               "st.shared::cluster.f32 [p], %2;\n}"
+               :
+               : "r"(tl_place(at)), "r"(rank), "f"(value)
+               : "memory");
 }
 
 // d += a b, bf16 x bf16 in f32.

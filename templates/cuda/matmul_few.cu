@@ -1,65 +1,61 @@
 // matmul for few rows: weights stream from memory once per T_ROWS rows, straight into registers.
 //
-//   x (rows, T_COLUMNS) in T_INPUT, w rows (N up to 64s, K up to 32s) in T_WEIGHT
-//   tile (<= T_ROWS, T_WEIGHTS * T_UNIT * 64)
-//   args: x, end of each segment in units .., for each segment {N, weights ..}, operands ..
-//   grid: unit * blocks + block of T_ROWS rows
+//   shapes and args: matmul.cuh; T_ROWS a multiple of 8 and of T_CLUSTER
+//   grid: (block of T_ROWS rows * units + unit) * T_CLUSTER + rank; threads: WIDTH / 16 * T_SPLITS
+//         warps; shared: SHARED_BYTES
 //
-// A warp makes 16 columns; of the warps left over each takes every T_SPLITS-th step along K, and
-// their sums are added in order. bf16: the weights are the matrix unit's a operand, 32 values of K
-// of its rows at a time, 16 bytes a lane; x is the b operand, 8 rows at a time.
-#include "templates/cuda/rows.cuh"
-#include "templates/cuda/statements.cuh"
+// Order of the sum along K, the same for any number of rows: the T_CLUSTER blocks of a cluster take
+// one part each; a warp makes 16 columns of the block's part, T_AHEAD steps of every chunk of
+// T_SPLITS * T_AHEAD; what they have is added by rank, then split. A rank finishes its share of the
+// rows, whose sums the others write into its memory.
+//
+// bf16: the weights are the matrix unit's a operand, 32 values of K of its rows at a time, 16 bytes
+// a lane; x is the b operand, 8 rows at a time, copied to shared memory a chunk at a time. The
+// first weights are on their way before anything is known of the rows.
+#include "templates/cuda/matmul.cuh"
 
-TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *step,
-                           tl_i32 segment);
-
-#define WIDTH (T_WEIGHTS * T_UNIT * 64)
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
-#define STEP 32            // values of K
-#define STEPS ((T_COLUMNS + STEP - 1) / STEP)
-#define AHEAD 4 // steps whose weights are loaded before the first of them is used
 #define GROUPS (T_ROWS / 8)
+#define CHUNK (T_SPLITS * T_AHEAD) // steps
+#define CHUNKS ((STEPS + CHUNK - 1) / CHUNK)
+#define X_STRIDE (CHUNK * STEP * 2 + (CHUNK % 2 ? 0 : 64)) // an odd number of half lines of banks
+#define STAGE_BYTES (T_ROWS * X_STRIDE)
+#define TILE (T_WEIGHT_BF16 ? T_STAGES * STAGE_BYTES : 0) // its place
+#define SHARE (T_ROWS / T_CLUSTER)                        // rows of a rank
+#define SHARED_BYTES (TILE + T_SPLITS * T_ROWS * STRIDE * 4)
 
-typedef struct unit {
-  const tl_argument *weights; // of its segment
-  tl_i32 segment, index;      // index in the segment
-  tl_i32 columns;             // N of the segment
-  tl_i32 row, rows;
-} unit;
+// What a warp works on.
+typedef struct strip {
+  tl_i32 rank, split, column;
+  tl_i32 first, last; // chunks
+} strip;
 
-TL_INLINE unit find_unit(const tl_arguments *a, const tl_step *step) {
-  tl_i32 rows = tl_rows_count(step), blocks = (rows + T_ROWS - 1) / T_ROWS;
-  unit u = {0, 0, 0, 0, 0, 0};
-  if (blocks == 0) return u;
-  tl_i32 index = tl_block() / blocks;
-  if (index >= a->at[T_SEGMENTS].i) return u;
-  TL_UNROLL for (tl_i32 s = 0; s + 1 < T_SEGMENTS; s++) {
-    if (index >= a->at[1 + s].i) u.segment = s + 1;
+// The sum of one output, to the rank whose row it is.
+TL_INLINE void put_sum(const strip *s, tl_i32 row, tl_i32 column, float sum) {
+  tl_i32 slot = (s->rank * T_SPLITS + s->split) * SHARE + row % SHARE;
+  tl_u32 at = (tl_u32)(TILE + (slot * STRIDE + column) * 4);
+  if (T_CLUSTER > 1) {
+    tl_cluster_put_f32(row / SHARE, at, sum);
+  } else {
+    tl_shared_put_f32(at, sum);
   }
-  const tl_argument *own = &a->at[1 + T_SEGMENTS + u.segment * (1 + T_WEIGHTS)];
-  u.weights = own + 1;
-  u.columns = (tl_i32)own->i;
-  u.index = index - (u.segment ? (tl_i32)a->at[u.segment].i : 0);
-  u.row = tl_block() % blocks * T_ROWS;
-  u.rows = rows - u.row < T_ROWS ? rows - u.row : T_ROWS;
-  return u;
-}
-
-// Where column `column` of the tile lies in its weight.
-TL_INLINE const char *weight_row(const unit *u, tl_i32 column) {
-  tl_i32 weight = column / (T_UNIT * 64);
-  tl_i64 row = u->index * (T_UNIT * 64) + column % (T_UNIT * 64);
-  return (const char *)u->weights[weight].p + row * (STEPS * STEP * T_WEIGHT_BYTES);
 }
 
 #if T_WEIGHT_BF16
 
-TL_INLINE void load_weights(tl_quad out[2], const char *row, tl_i32 step, tl_i32 t) {
+TL_INLINE tl_i32 step_of(const strip *s, tl_i32 chunk, tl_i32 i) {
+  return chunk * CHUNK + s->split * T_AHEAD + i;
+}
+
+TL_INLINE tl_i32 exists(tl_i32 step) {
+  return STEPS % CHUNK == 0 || step < STEPS;
+}
+
+TL_INLINE void load_weights(tl_quad out[2], const char *row, tl_i32 step) {
   const tl_quad none = {0, 0, 0, 0};
-  tl_i64 at = step * 4 + t, below = at + 8 * STEPS * 4;
-  out[0] = step < STEPS ? tl_load_stream(row, at) : none;
-  out[1] = step < STEPS ? tl_load_stream(row, below) : none;
+  tl_i64 at = step * 4 + tl_thread() % 4, below = at + 8 * STEPS * 4;
+  out[0] = exists(step) ? tl_load_stream(row, at) : none;
+  out[1] = exists(step) ? tl_load_stream(row, below) : none;
 }
 
 // Two products: a lane's 8 values of K are the pairs of the first, then those of the second.
@@ -70,82 +66,124 @@ TL_INLINE void multiply(float d[4], const tl_quad w[2], tl_quad x) {
   tl_multiply_bf16(d, second, x_second);
 }
 
-TL_INLINE void run_columns(const unit *u, const tl_arguments *a, const tl_step *step, tl_i32 column,
-                           tl_i32 split) {
-  const tl_quad none = {0, 0, 0, 0};
-  tl_i32 g = tl_thread() % 32 / 4, t = tl_thread() % 4;
-  const char *weights = weight_row(u, column + g), *x[GROUPS];
-  float d[GROUPS][4];
-  tl_quad w[AHEAD][2];
-  TL_UNROLL for (tl_i32 i = 0; i < AHEAD; i++) load_weights(w[i], weights, split + i * T_SPLITS, t);
-  tl_wait_for_launch();
-  TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) {
-    tl_i32 row = j * 8 + g;
-    x[j] = row < u->rows
-               ? (const char *)a->at[0].p + (tl_i64)tl_input_row(step, u->row + row) * T_INPUT_BYTES
-               : 0;
-    TL_UNROLL for (tl_i32 i = 0; i < 4; i++) d[j][i] = 0;
+// A chunk of x into its stage, zeros where there is none.
+TL_INLINE void copy_input(const unit *u, const tl_arguments *a, const tl_step *step, tl_i32 rows,
+                          tl_i32 chunk, tl_i32 stage) {
+  const tl_i32 quads = CHUNK * 4;
+  TL_UNROLL for (tl_i32 done = 0; done < T_ROWS * quads; done += T_THREADS) {
+    tl_i32 i = done + tl_thread(), row = i / quads, at = chunk * quads + i % quads;
+    if (T_ROWS * quads % T_THREADS != 0 && i >= T_ROWS * quads) return;
+    tl_i32 is_there = row < rows && exists(at / 4);
+    const char *from = is_there ? input_row(a, step, u->row + row) + at * 16 : (const char *)a->at[0].p;
+    tl_copy_async((tl_u32)(stage * STAGE_BYTES + row * X_STRIDE + i % quads * 16), from,
+                  is_there ? 16 : 0);
   }
-  for (tl_i32 first = split; first < STEPS; first += AHEAD * T_SPLITS) {
-    TL_UNROLL for (tl_i32 i = 0; i < AHEAD; i++) {
-      tl_i32 at = first + i * T_SPLITS;
-      TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) {
-        multiply(d[j], w[i], x[j] && at < STEPS ? tl_load_quad(x[j], at * 4 + t) : none);
-      }
-      load_weights(w[i], weights, at + AHEAD * T_SPLITS, t);
+}
+
+TL_INLINE void multiply_chunk(float d[GROUPS][4], tl_quad w[T_AHEAD][2], const strip *s,
+                              const char *weights, tl_i32 chunk, tl_i32 stage) {
+  tl_i32 lane = tl_thread() % 32, has_next = chunk + 1 < s->last;
+  tl_i32 x = stage * STAGE_BYTES + lane / 4 * X_STRIDE + (s->split * T_AHEAD * 4 + lane % 4) * 16;
+  TL_UNROLL for (tl_i32 i = 0; i < T_AHEAD; i++) {
+    TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) {
+      multiply(d[j], w[i], tl_shared_quad((tl_u32)(x + j * 8 * X_STRIDE + i * 64)));
     }
+    if (has_next) load_weights(w[i], weights, step_of(s, chunk + 1, i));
   }
+}
+
+TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *step,
+                           const strip *s) {
+  tl_i32 lane = tl_thread() % 32, stage = 0;
+  const char *weights = weight_row(u, s->column + lane / 4);
+  float d[GROUPS][4];
+  tl_quad w[T_AHEAD][2];
+  TL_UNROLL for (tl_i32 i = 0; i < T_AHEAD; i++) {
+    if (s->first < s->last) load_weights(w[i], weights, step_of(s, s->first, i));
+  }
+  TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) TL_UNROLL for (tl_i32 i = 0; i < 4; i++) d[j][i] = 0;
+  tl_i32 rows = tl_rows_count(step) - u->row;
+  if (rows <= 0) return rows;
+  tl_wait_for_launch();
+  TL_UNROLL for (tl_i32 i = 0; i + 1 < T_STAGES; i++) {
+    if (s->first + i < s->last) copy_input(u, a, step, rows, s->first + i, i);
+    tl_copy_commit();
+  }
+  for (tl_i32 chunk = s->first; chunk < s->last; chunk++) {
+    tl_i32 next = chunk + T_STAGES - 1, free = stage == 0 ? T_STAGES - 1 : stage - 1;
+    tl_copy_wait(T_STAGES - 2);
+    tl_barrier();
+    if (next < s->last) copy_input(u, a, step, rows, next, free);
+    tl_copy_commit();
+    multiply_chunk(d, w, s, weights, chunk, stage);
+    stage = stage + 1 == T_STAGES ? 0 : stage + 1;
+  }
+  if (T_CLUSTER > 1) tl_cluster_wait();
   TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) TL_UNROLL for (tl_i32 i = 0; i < 4; i++) {
-    tl_i32 row = split * T_ROWS + j * 8 + 2 * t + i % 2;
-    tl_shared_put_f32((tl_u32)(row * STRIDE + column + g + i / 2 * 8) * 4, d[j][i]);
+    tl_i32 row = j * 8 + 2 * (lane % 4) + i % 2;
+    if (row < rows) put_sum(s, row, s->column + lane / 4 + i / 2 * 8, d[j][i]);
   }
+  return rows;
 }
 
 #else
 
-TL_INLINE float weight_value(const char *row, tl_i32 k) {
-  return T_WEIGHT_BYTES == 4 ? tl_load_f32(row, k) : tl_from_f16(tl_load_u16(row, k));
-}
-
 // A column after the other, K over the lanes.
-TL_INLINE void run_columns(const unit *u, const tl_arguments *a, const tl_step *step, tl_i32 column,
-                           tl_i32 split) {
-  tl_i32 lane = tl_thread() % 32;
+TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *step,
+                           const strip *s) {
+  tl_i32 lane = tl_thread() % 32, rows = tl_rows_count(step) - u->row;
+  tl_i32 end = s->last * CHUNK * STEP < T_COLUMNS ? s->last * CHUNK * STEP : T_COLUMNS;
+  if (rows <= 0) return rows;
   tl_wait_for_launch();
-  for (tl_i32 c = column; c < column + 16; c++) {
+  if (T_CLUSTER > 1) tl_cluster_wait();
+  for (tl_i32 c = s->column; c < s->column + 16; c++) {
     const char *weights = weight_row(u, c);
-    for (tl_i32 row = 0; row < u->rows; row++) {
-      const char *x =
-          (const char *)a->at[0].p + (tl_i64)tl_input_row(step, u->row + row) * T_INPUT_BYTES;
+    for (tl_i32 row = 0; row < rows && row < T_ROWS; row++) {
+      const char *x = input_row(a, step, u->row + row);
       float sum = 0;
-      for (tl_i32 k = split * STEP + lane; k < T_COLUMNS; k += T_SPLITS * STEP)
+      for (tl_i32 k = (s->first * CHUNK + s->split) * STEP + lane; k < end; k += T_SPLITS * STEP)
         sum = tl_fma(weight_value(weights, k), tl_load_f32(x, k), sum);
       sum = tl_warp_sum(sum);
-      if (lane == 0) tl_shared_put_f32((tl_u32)((split * T_ROWS + row) * STRIDE + c) * 4, sum);
+      if (lane == 0) put_sum(s, row, c, sum);
     }
   }
+  return rows;
 }
 
 #endif
 
-// Adds the sums along K of all splits, in their order.
+// Adds the sums along K of all ranks and splits, in their order.
 TL_INLINE void add_splits(tl_tile *tile) {
   TL_EACH_ELEMENT(r, c, x) {
     float sum = tl_shared_f32(x);
-    TL_UNROLL for (tl_i32 s = 1; s < T_SPLITS; s++)
-      sum += tl_shared_f32(x + (tl_u32)(s * T_ROWS * STRIDE) * 4);
+    TL_UNROLL for (tl_i32 s = 1; s < T_CLUSTER * T_SPLITS; s++)
+      sum += tl_shared_f32(x + (tl_u32)(s * SHARE * STRIDE) * 4);
     tl_shared_put_f32(x, sum);
   }
 }
 
-TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
-  unit u = find_unit(&a, step);
-  if (u.rows == 0) return;
-  tl_i32 warp = tl_thread() / 32;
-  run_columns(&u, &a, step, warp % (WIDTH / 16) * 16, warp / (WIDTH / 16));
+TL_KERNEL(T_THREADS, T_BLOCKS)
+TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
+  tl_i32 warp = tl_thread() / 32, rank = tl_block() % T_CLUSTER, place = tl_block() / T_CLUSTER;
+  tl_i32 units = units_count(&a), row = place / units * T_ROWS;
   tl_allow_next_launch();
-  tl_barrier();
-  tl_tile tile = {0, STRIDE, u.rows, WIDTH, u.row, u.index * (T_UNIT * 64), u.columns};
+  if (row > 0 && row >= tl_rows_count(step)) return;
+  if (T_CLUSTER > 1) tl_cluster_begin();
+  unit u = unit_at(&a, place % units, row);
+  strip s = {rank, warp / (WIDTH / 16), warp % (WIDTH / 16) * 16, CHUNKS * rank / T_CLUSTER,
+             CHUNKS * (rank + 1) / T_CLUSTER};
+  tl_i32 rows = run_strip(&u, &a, step, &s);
+  if (rows <= 0) return;
+  if (T_CLUSTER > 1) {
+    tl_cluster_arrive();
+    tl_cluster_wait();
+  } else {
+    tl_barrier();
+  }
+  tl_i32 left = rows - rank * SHARE;
+  if (left <= 0) return;
+  tl_tile tile = {TILE, STRIDE, left < SHARE ? left : SHARE, width_of(&u), row + rank * SHARE,
+                  u.index * (T_UNIT * 64), u.columns};
   add_splits(&tile);
   tl_epilogue(&tile, &a, step, u.segment);
 }

@@ -31,14 +31,16 @@ TL_INLINE char *tl_row_of(const tl_arguments *a, tl_i32 operand, tl_i64 row, tl_
   return (char *)a->at[operand].p + row * row_bytes;
 }
 
-// i1 = partial sums of a row; i2 = 1 if output rows are the wanted ones of the summed rows.
+// i1 = partial sums of a row; i2 = 1 if output rows are the wanted ones of the summed rows. A warp's
+// elements lie in one row, whose sums it adds together.
 TL_STATEMENT(row_rms) {
   TL_EACH_ELEMENT(r, c, x) {
     tl_i32 row = i2 ? tl_step_int(step, step->wanted, tile->row + r) : tile->row + r;
     const char *sums = tl_row_of(a, first, row, row_bytes);
     float total = 0;
-    for (tl_i32 p = 0; p < i1; p++)
+    for (tl_i32 p = tl_thread() % 32; p < i1; p += 32)
       total += tl_load_f32(sums, p);
+    total = tl_warp_sum(total);
     tl_shared_put_f32(x, tl_shared_f32(x) / tl_sqrt(total / (float)i0 + f0));
   }
 }
@@ -52,7 +54,7 @@ TL_STATEMENT(add_vector) {
 TL_STATEMENT(add_half) {
   tl_i32 half = tile->width / 2;
   TL_EACH_ELEMENT(r, c, x) {
-    if (c / half == i0) {
+    if (c / half == i0 && tile->column + c % half < tile->columns) {
       float v = tl_load_f32(a->at[first].p, tile->column + c % half);
       tl_shared_put_f32(x, tl_shared_f32(x) + v);
     }
@@ -100,6 +102,7 @@ TL_STATEMENT(glu) {
   tl_i32 half = tile->width / 2;
   tl_barrier();
   tile->width = half;
+  tile->width = tl_tile_stored(tile);
   TL_EACH_ELEMENT(r, c, x) {
     float up = tl_shared_f32(x + (tl_u32)half * 4);
     tl_shared_put_f32(x, tl_activate(i0, tl_shared_f32(x)) * up);

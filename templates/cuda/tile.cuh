@@ -31,6 +31,12 @@ TL_INLINE tl_i32 tl_tile_real(const tl_tile *tile) {
   return left < tile->width ? left : tile->width;
 }
 
+// The same up to 64s, as rows of buffers are.
+TL_INLINE tl_i32 tl_tile_stored(const tl_tile *tile) {
+  tl_i32 left = (tile->columns + 63) / 64 * 64 - tile->column;
+  return left < tile->width ? left : tile->width;
+}
+
 TL_INLINE tl_i32 tl_step_int(const tl_step *step, tl_u32 place, tl_i64 index) {
   return tl_load_i32((const char *)step + place, index);
 }

@@ -21,7 +21,7 @@ typedef union tl_argument {
 } tl_argument;
 
 typedef struct tl_arguments {
-  tl_argument at[32];
+  tl_argument at[48];
 } tl_arguments;
 
 #endif

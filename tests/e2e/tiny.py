@@ -5,8 +5,9 @@
 
 Per model, for every target (default: cpu:x86-64-v3 and cpu) and both dialects of config.json:
     f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
-           and bitwise equal logits for all chunk sizes, thread counts and dialects
+           and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
     auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only)
+A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in of tests/lib/cuda/driver on LD_LIBRARY_PATH.
 Needs the standard library only. Exit status 77: skipped, because the programs are not built.
 """
 import argparse
@@ -20,10 +21,11 @@ from tools import Failed, ROOT, Tools, read_header, read_tensor, run_test
 FIXTURES = ROOT / "tests" / "fixtures" / "tiny"
 CONFIGS = ("config.hub.json", "config.json")
 TARGETS = ("cpu:x86-64-v3", "cpu")
+GPU_RUNS = (("--chunk", "64"),)
 RUNS = (("--chunk", "512", "--threads", "1"), ("--chunk", "64", "--threads", "2"), ("--chunk", "7", "--threads", "1"))
 WHOLE_RUNS = (("--threads", "1"), ("--threads", "2"))    # an encoder takes a sequence whole
 BARS = {"f32": 5e-5, "auto": 0.1}
-EXACT = ("--device", "cpu", "--kv-type", "f32")
+EXACT = ("--kv-type", "f32")
 
 
 def scale_of(values, rows):
@@ -96,7 +98,11 @@ class Case:
 
     def __init__(self, tools, fixture, target):
         self.tools, self.fixture, self.target, self.faults = tools, fixture, target, []
+        self.is_gpu = target.startswith("cuda:")
+        self.device = ("--device", "cuda" if self.is_gpu else "cpu")
         self.runs = RUNS if fixture.greedy() is not None else WHOLE_RUNS
+        if self.is_gpu:
+            self.runs = GPU_RUNS
         self.worst = {weights: 0.0 for weights in BARS}
 
     def fault(self, text):
@@ -113,7 +119,13 @@ class Case:
             self.fault(f"{what}: position {row} of {length} is {worst:.2e} deviations off (bar {BARS[weights]:.0e})")
 
     def found(self, plan, length, *options):
-        return self.tools.logits(plan, self.fixture.ids(length), *options, types=self.fixture.types(length))
+        types = self.fixture.types(length)
+        return self.tools.logits(plan, self.fixture.ids(length), *self.device, *options, types=types)
+
+    def build(self, model, plan, *options):
+        if self.is_gpu:
+            options += ("--keep-source", "--no-ptx")
+        self.tools.build(model, plan, "--target", self.target, *options)
 
     def check_f32(self, plan, config, seen):
         for length in self.fixture.lengths:
@@ -121,17 +133,17 @@ class Case:
                 found = self.found(plan, length, *EXACT, *options)
                 what = f"{config} {' '.join(options)}, {length} ids"
                 self.compare("f32", length, found, what)
-                if seen.setdefault(length, found[1]) != found[1]:
+                if seen.setdefault(length, found[1]) != found[1] and not self.is_gpu:
                     self.fault(f"{what}: not the same bits as {CONFIGS[0]} {' '.join(self.runs[0])}")
         greedy = self.fixture.greedy()
         if greedy is not None:
-            found = self.tools.generate(plan, self.fixture.ids(self.fixture.lengths[0]), len(greedy), *EXACT)
+            found = self.tools.generate(plan, self.fixture.ids(self.fixture.lengths[0]), len(greedy), *self.device, *EXACT)
             if found != greedy:
                 self.fault(f"{config}: greedy ids {found}, expected {greedy}")
 
     def check_auto(self, plan):
         for length in self.fixture.lengths:
-            found = self.found(plan, length, "--device", "cpu")
+            found = self.found(plan, length)
             self.compare("auto", length, found, f"weights as stored, {length} ids")
 
     def run(self):
@@ -140,13 +152,13 @@ class Case:
             model = self.fixture.link_model(config, folder / config)
             try:
                 plan = folder / f"{config}.f32.plan"
-                self.tools.build(model, plan, "--target", self.target, "--weights", "f32", "--kv", "f32")
+                self.build(model, plan, "--weights", "f32", "--kv", "f32")
                 self.check_f32(plan, config, seen)
             except Failed as reason:
                 self.fault(f"{config}: {reason}")
         try:
             plan = folder / "auto.plan"
-            self.tools.build(folder / CONFIGS[0], plan, "--target", self.target)
+            self.build(folder / CONFIGS[0], plan)
             self.check_auto(plan)
         except Failed as reason:
             self.fault(f"weights as stored: {reason}")

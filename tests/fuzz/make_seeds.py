@@ -167,7 +167,7 @@ def plan_sections():
     def patch(word, how=1, number=9):
         return struct.pack("<HBBI", word, 0, how, number)
 
-    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(34) + patch(540),
+    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(51) + patch(540),
             "fault-two": bytes(range(16))}
 
 
@@ -184,7 +184,7 @@ def plan_files():
         return struct.pack("<BBHII", part, how, 0, word, number)
 
     places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 5), "tokenizer": (3, 8), "template": (4, 2),
-              "programs": (5, 34), "checksums": (6, 0)}
+              "programs": (5, 55), "checksums": (6, 0)}
     return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13),
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
 

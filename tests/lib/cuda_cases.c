@@ -1,10 +1,12 @@
 // Specs as compiler/codegen would draft them for each kernel.
 #include "tests/lib/cuda_cases.h"
 
-enum { WARPS_PER_64 = 4, WARPS = 16 };
+enum { SHARED_BYTES = 96 << 10 }; // of kernels that do not say
 
 typedef struct draft {
   const tl_cuda_sizes *sizes;
+  const tl_cuda_variant *variant;
+  tl_cuda_kernel *kernel;
   tl_spec *spec;
 } draft;
 
@@ -26,14 +28,8 @@ static void call(draft *d, int segment, const tl_spec_call *c) {
   if (segment >= d->spec->segments_count) d->spec->segments_count = segment + 1;
 }
 
-int tl_cuda_threads(const tl_spec *spec) {
-  for (int i = 0; i < spec->constants_count; i++) {
-    if (strcmp(spec->constants[i].name, "T_THREADS") == 0) return (int)spec->constants[i].i;
-  }
-  return 0;
-}
-
 static void set_rows(draft *d, int threads, bool is_wanted) {
+  d->kernel->threads = threads;
   constant(d, "T_THREADS", threads);
   constant(d, "T_SYMBOL_R", is_wanted);
   constant(d, "T_WANTED", is_wanted);
@@ -44,19 +40,52 @@ static void set_weights(draft *d) {
   constant(d, "T_WEIGHT_BYTES", d->sizes->is_bf16 ? 2 : 4);
 }
 
-static void set_matmul(draft *d, int columns, int weights, int segments, int rows, bool is_wanted) {
+static void set_few(draft *d, int width, int splits) {
+  const tl_cuda_variant *v = d->variant;
+  int chunk = splits * v->ahead;
+  int64_t stage = v->rows * (chunk * 64 + (chunk % 2 ? 0 : 64));
+  constant(d, "T_SPLITS", splits);
+  constant(d, "T_AHEAD", v->ahead);
+  constant(d, "T_CLUSTER", v->cluster);
+  d->kernel->cluster = v->cluster;
+  d->kernel->shared_bytes =
+      (d->sizes->is_bf16 ? v->stages * stage : 0) + (int64_t)splits * v->rows * (width + 4) * 4;
+}
+
+static void set_many(draft *d, int width) {
+  const tl_cuda_variant *v = d->variant;
+  int64_t tile = (int64_t)v->rows * (width + 4) * 4;
+  int64_t stages = (int64_t)v->stages * (v->rows + width) * 128;
+  d->kernel->shared_bytes = stages > tile ? stages : tile;
+}
+
+static void set_matmul(draft *d, int columns, int weights, int segments, bool is_wanted) {
   const tl_cuda_sizes *s = d->sizes;
+  const tl_cuda_variant *v = d->variant;
   int unit = segments > 1 ? (s->head + 63) / 64 : 1;
-  int warps = unit * weights * WARPS_PER_64, splits = WARPS / warps;
-  set_rows(d, warps * splits * 32, is_wanted);
+  if (v->width / 64 / weights > unit) unit = v->width / 64 / weights;
+  int width = unit * weights * 64;
+  bool is_few = strcmp(v->template, "matmul_few") == 0;
+  int splits = v->warps / (width / 16) > 0 ? v->warps / (width / 16) : 1;
+  int warps = is_few ? splits * (width / 16) : v->warps;
+  int blocks = v->blocks * v->warps / warps;
+  set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
   constant(d, "T_COLUMNS", columns);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
   constant(d, "T_UNIT", unit);
   constant(d, "T_WEIGHTS", weights);
   constant(d, "T_SEGMENTS", segments);
-  constant(d, "T_SPLITS", splits);
-  constant(d, "T_ROWS", rows);
+  constant(d, "T_ROWS", v->rows);
+  constant(d, "T_STAGES", v->stages);
+  constant(d, "T_BLOCKS", blocks > 0 ? blocks : 1);
+  d->kernel->template = v->template;
+  d->kernel->unit = unit;
+  if (is_few) {
+    set_few(d, width, splits);
+  } else {
+    set_many(d, width);
+  }
 }
 
 static void call_rms(draft *d, int segment, int first_arg, int columns, bool is_wanted) {
@@ -114,9 +143,9 @@ static void call_page(draft *d, int segment, tl_statement_kind kind, int first_a
   call(d, segment, &(tl_spec_call){kind, first_arg, {s->head}, 0, 0, s->is_bf16, s->head, s->head});
 }
 
-static const char *qkv(draft *d, int rows) {
+static void qkv(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
-  set_matmul(d, s->hidden, 1, 3, rows, false);
+  set_matmul(d, s->hidden, 1, 3, false);
   for (int segment = 0; segment < 3; segment++)
     call_rms(d, segment, 10, s->hidden, false);
   call_rope(d, 0, 11);
@@ -124,12 +153,11 @@ static const char *qkv(draft *d, int rows) {
   call_rope(d, 1, 11);
   call_page(d, 1, TL_STATEMENT_STORE_KEY, 13);
   call_page(d, 2, TL_STATEMENT_STORE_VALUE, 16);
-  return "matmul_few";
 }
 
-static const char *glu(draft *d, int rows) {
+static void glu(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
-  set_matmul(d, s->hidden, 2, 1, rows, false);
+  set_matmul(d, s->hidden, 2, 1, false);
   call_rms(d, 0, 5, s->hidden, false);
   for (int half = 0; half < 2; half++) {
     call(d, 0,
@@ -137,41 +165,38 @@ static const char *glu(draft *d, int rows) {
   }
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_GLU});
   call_store(d, 0, 8, s->inner, s->is_bf16);
-  return "matmul_few";
 }
 
-static const char *down(draft *d, int rows) {
+static void down(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
-  set_matmul(d, s->inner, 1, 1, rows, false);
+  set_matmul(d, s->inner, 1, 1, false);
   call(d, 0,
        &(tl_spec_call){TL_STATEMENT_ADD, 4, {0}, 0, tl_cuda_row_bytes(s->hidden, false), 0, 0, 0});
   call_store(d, 0, 4, s->hidden, false);
   call_sums(d, 5, s->hidden);
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_VECTOR, .first_arg = 6});
   call_store(d, 0, 7, s->hidden, s->is_bf16);
-  return "matmul_few";
 }
 
-static const char *logits(draft *d, int rows) {
+static void logits(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
-  set_matmul(d, s->hidden, 1, 1, rows, true);
+  set_matmul(d, s->hidden, 1, 1, true);
   call_rms(d, 0, 4, s->hidden, true);
   if (s->softcap != 0)
     call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_SOFTCAP, .real = s->softcap});
   call_store(d, 0, 5, s->vocabulary, false);
-  return "matmul_few";
 }
 
-static const char *gather(draft *d) {
+static void gather(draft *d) {
   set_rows(d, 256, false);
   set_weights(d);
   constant(d, "T_COLUMNS", d->sizes->hidden);
   call_sums(d, 2, d->sizes->hidden);
   call_store(d, 0, 3, d->sizes->hidden, false);
-  return "gather";
+  d->kernel->template = "gather";
 }
 
-static const char *rows_norm(draft *d) {
+static void rows_norm(draft *d) {
   int hidden = d->sizes->hidden;
   set_rows(d, 256, false);
   constant(d, "T_COLUMNS", hidden);
@@ -186,18 +211,18 @@ static const char *rows_norm(draft *d) {
   call(d, 0,
        &(tl_spec_call){TL_STATEMENT_MUL, 3, {0}, 0, tl_cuda_row_bytes(hidden, false), 0, 0, 0});
   call_store(d, 0, 4, hidden, false);
-  return "rows";
+  d->kernel->template = "rows";
 }
 
-static const char *table(draft *d) {
+static void table(draft *d) {
   set_rows(d, 64, false);
   constant(d, "T_PAIRS", d->sizes->head / 2);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(d->sizes->head, false));
   real(d, "T_FACTOR", 1.25);
-  return "rope_table";
+  d->kernel->template = "rope_table";
 }
 
-static const char *attention(draft *d) {
+static void attention(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
   set_rows(d, 256, false);
   constant(d, "T_CACHE_BF16", s->is_bf16);
@@ -210,21 +235,21 @@ static const char *attention(draft *d) {
   constant(d, "T_CHUNK", 0);
   real(d, "T_SCALE", 0.125);
   real(d, "T_SOFTCAP", s->softcap);
-  return "attention";
+  d->kernel->template = "attention";
 }
 
-const char *tl_cuda_case_spec(const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
-                              tl_spec *out_spec) {
-  *out_spec = (tl_spec){0};
-  draft d = {sizes, out_spec};
+void tl_cuda_case_make(const tl_cuda_sizes *sizes, tl_cuda_case which,
+                       const tl_cuda_variant *variant, tl_cuda_kernel *out) {
+  *out = (tl_cuda_kernel){.cluster = 1, .shared_bytes = SHARED_BYTES};
+  draft d = {sizes, variant, out, &out->spec};
   switch (which) {
-  case TL_CUDA_QKV: return qkv(&d, rows);
-  case TL_CUDA_GLU: return glu(&d, rows);
-  case TL_CUDA_DOWN: return down(&d, rows);
-  case TL_CUDA_LOGITS: return logits(&d, rows);
-  case TL_CUDA_GATHER: return gather(&d);
-  case TL_CUDA_ROWS: return rows_norm(&d);
-  case TL_CUDA_TABLE: return table(&d);
-  default: return attention(&d);
+  case TL_CUDA_QKV: qkv(&d); break;
+  case TL_CUDA_GLU: glu(&d); break;
+  case TL_CUDA_DOWN: down(&d); break;
+  case TL_CUDA_LOGITS: logits(&d); break;
+  case TL_CUDA_GATHER: gather(&d); break;
+  case TL_CUDA_ROWS: rows_norm(&d); break;
+  case TL_CUDA_TABLE: table(&d); break;
+  default: attention(&d);
   }
 }

@@ -25,14 +25,27 @@ typedef enum tl_cuda_case {
   TL_CUDA_CASES
 } tl_cuda_case;
 
+// A way to compute the matmuls. The templates say what the numbers mean; `width`: columns of a
+// tile, more where a head is wider; `warps`: of a block, more where they make less than its
+// columns, then of fewer `blocks`.
+typedef struct tl_cuda_variant {
+  const char *template;
+  int width, rows, warps, blocks, stages, cluster, ahead;
+} tl_cuda_variant;
+
+// What is compiled, and how it is launched.
+typedef struct tl_cuda_kernel {
+  const char *template;
+  tl_spec spec;
+  int threads, cluster, unit;
+  int64_t shared_bytes;
+} tl_cuda_kernel;
+
 // Bytes of a buffer's row of `columns`.
 int64_t tl_cuda_row_bytes(int columns, bool is_bf16);
 
-// Threads of a block.
-int tl_cuda_threads(const tl_spec *spec);
-
-// `rows`: of one block of a matmul, 8 or 16. Returns the template's name.
-const char *tl_cuda_case_spec(const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
-                              tl_spec *out_spec);
+// `variant` is for matmuls.
+void tl_cuda_case_make(const tl_cuda_sizes *sizes, tl_cuda_case which,
+                       const tl_cuda_variant *variant, tl_cuda_kernel *out);
 
 #endif

@@ -263,6 +263,7 @@ static uint64_t weight_bytes(reader *r, const tl_plan_weight *row) {
   if (row->rows == 0 || row->columns == 0 || row->experts == 0) fail(r, r->rest, "no values");
   int64_t panels = row->rows / 64 + (row->rows % 64 != 0), bytes;
   bool vector = row->layout == TL_PLAN_LAYOUT_VECTOR;
+  if (row->layout == TL_PLAN_LAYOUT_ROWS) panels *= 64;
   if (__builtin_mul_overflow(panels, vector ? 64 * 4 : row->stride, &bytes) ||
       (!vector && __builtin_mul_overflow(bytes, row->experts, &bytes)) ||
       bytes > (int64_t)1 << 50) {
@@ -346,7 +347,14 @@ static void read_kernel(reader *r) {
   tl_plan_kernel row = {.target = target(r)};
   row.offset = small_attribute(r, "at");
   row.scratch_bytes = small_attribute(r, "scratch");
-  expect(r, "}");
+  if (!take(r, "}")) {
+    row.module_bytes = small_attribute(r, "module");
+    row.source_bytes = small_attribute(r, "source");
+    row.threads = small_attribute(r, "threads");
+    row.shared_bytes = small_attribute(r, "shared");
+    row.registers = small_attribute(r, "registers");
+    expect(r, "}");
+  }
   row.name = add_text(r, take_rest(r));
   add_kernel(r, &row);
 }

@@ -59,7 +59,9 @@ static const tl_plan_buffer buffers[] = {{TEXT(h), TEXT(f32), TL_PLAN_SYMBOL_T, 
   {TEXT(step), number, (number) * 5, 5, 2, 0, {[TL_PLAN_SYMBOL_T] = 576, [TL_PLAN_SYMBOL_R] = 512}}
 static const tl_plan_program programs[] = {PROGRAM(0), PROGRAM(1)};
 
-static const tl_plan_kernel kernels[] = {{TEXT(kernel), 0, 0, 1024}, {TEXT(kernel), 1, 0, 1024}};
+static const tl_plan_kernel kernels[] = {
+    {.name = TEXT(kernel), .scratch_bytes = 1024},
+    {.name = TEXT(kernel), .target = 1, .scratch_bytes = 1024}};
 
 static const tl_plan_arg args[] = {
     {TL_PLAN_ARG_INT, 0, -7},   {TL_PLAN_ARG_WEIGHT, 1, 0},     {TL_PLAN_ARG_BUFFER, 0, 0},

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "compiler/codegen/cpu_module.h"
+#include "compiler/codegen/cpu_plan.h"
 #include "compiler/codegen/cpu_target.h"
 #include "compiler/passes/fuse.h"
 #include "ir/interp.h"
@@ -29,7 +31,7 @@ typedef struct world {
   tl_op_table ops;
   tl_graph *graph;
   tl_plan_builder builder;
-  tl_cpu_plan plan;
+  tl_drafts plan;
   tl_plan_tables tables;
   tl_image image;
   char *weights;
@@ -269,13 +271,13 @@ static void add_model(world *w, const tl_program *program) {
 
 static void run_target(world *w, const char *name, const tl_program *program, int target) {
   const char *text = tl_target_of(target)->text;
-  if (!tl_device_cpu.supports(text)) {
+  if (!tl_device_cpu.supports(text, 0)) {
     printf("skipped: %s on this machine\n", text);
     return;
   }
   tl_plan_builder_init(&w->builder, &w->arena);
   add_model(w, program);
-  must(w, tl_cpu_plan_build(program, 3, &w->builder, &w->plan, &w->diag));
+  must(w, tl_drafts_build(program, 3, &tl_cpu_rules, &w->builder, &w->plan, &w->diag));
   must(w, tl_cpu_target_emit(&w->plan, target, 2, &w->builder, &w->image, &w->diag));
   must(w, tl_plan_builder_tables(&w->builder, &w->tables));
   pack(w);
@@ -301,8 +303,10 @@ static void run_file(const char *path) {
   must(&w, tl_pass_fuse(w.graph, &program, &w.diag));
   tl_pool_config config = {.threads = 2};
   must(&w, tl_pool_create(&config, &w.arena, &w.pool, &w.diag));
-  for (int target = 0; target < TL_TARGET_COUNT; target++)
+  for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    if (tl_target_of(target)->device != TL_TARGET_DEVICE_CPU) continue;
     run_target(&w, path, program, target);
+  }
   tl_pool_destroy(w.pool);
   free(w.expected);
   tl_arena_finish(&w.arena);

@@ -159,6 +159,7 @@ int main(void) {
   tl_arena_init(&arena, (size_t)1 << 28);
   tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    if (tl_target_of(target)->device != TL_TARGET_DEVICE_CPU) continue;
     if (!tl_target_runs_here(target)) {
       printf("skipped: %s, this machine lacks it\n", tl_target_of(target)->text);
       continue;

@@ -407,6 +407,118 @@ static void test_exchange(void) {
   }
 }
 
+// ---- clusters of two blocks
+
+#define OTHER (1 - tl_block() % 2)
+
+WRONG(cluster_in_order) {
+  tl_i32 i = tl_thread();
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_cluster_put_f32(OTHER, (tl_u32)i * 4, tl_load_f32(X, i) + (float)tl_block());
+  tl_cluster_arrive();
+  tl_cluster_wait();
+  tl_barrier();
+  if (tl_block() == 2) tl_store_f32(Y, i, tl_shared_f32((tl_u32)(63 - i) * 4));
+}
+
+WRONG(cluster_early) {
+  tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
+}
+
+WRONG(cluster_race) {
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
+  tl_shared_f32((tl_u32)tl_thread() * 4);
+  tl_cluster_arrive();
+  tl_cluster_wait();
+}
+
+WRONG(cluster_race_of_writers) {
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_cluster_put_f32(0, (tl_u32)tl_thread() * 4, 1);
+  tl_cluster_arrive();
+  tl_cluster_wait();
+}
+
+WRONG(cluster_ended) {
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_barrier();
+  if (tl_block() % 2) return;
+  tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
+  tl_cluster_arrive();
+  tl_cluster_wait();
+  tl_cluster_put_f32(OTHER, (tl_u32)tl_thread() * 4, 1);
+}
+
+WRONG(cluster_no_block) {
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_cluster_put_f32(2, 0, 1);
+}
+
+WRONG(cluster_end) {
+  tl_cluster_begin();
+  tl_cluster_wait();
+  tl_cluster_put_f32(OTHER, 256, 1);
+}
+
+WRONG(cluster_twice) {
+  tl_cluster_begin();
+  tl_cluster_arrive();
+}
+
+WRONG(cluster_unpaired) {
+  tl_cluster_wait();
+}
+
+// Some of one block do not come.
+WRONG(cluster_of_half) {
+  if (tl_block() % 2 && tl_thread() < 32) tl_barrier();
+  tl_cluster_begin();
+  tl_cluster_wait();
+}
+
+static const wrong cluster_wrongs[] = {
+    {cluster_early, "tl_cluster_put_f32: early: block "},
+    {cluster_race, "race: shared memory at offset "},
+    {cluster_race_of_writers, "tl_cluster_put_f32: race: shared memory at offset "},
+    {cluster_ended, "tl_cluster_put_f32: bounds: block "},
+    {cluster_no_block, "tl_cluster_put_f32: bounds: there is no block 2 in the cluster"},
+    {cluster_end, "tl_cluster_put_f32: bounds: 4 bytes at offset 256"},
+    {cluster_twice, "tl_cluster_arrive: pairing: arrived already"},
+    {cluster_unpaired, "tl_cluster_wait: pairing: waits without"},
+    {cluster_of_half, "deadlock: "},
+};
+
+static void test_clusters(void) {
+  float x[64], y[64];
+  for (int i = 0; i < 64; i++)
+    x[i] = (float)i;
+  for (uint64_t seed = 0; seed < 8; seed++) {
+    tl_shim *shim = tl_shim_create(seed);
+    CHECK(tl_shim_memory(shim, x, sizeof x, TL_SHIM_READ, "x"));
+    CHECK(tl_shim_memory(shim, y, sizeof y, TL_SHIM_WRITE, "y"));
+    tl_arguments arguments = {.at = {{.p = x}, {.p = y}}};
+    tl_shim_grid grid = {
+        .arguments = &arguments, .blocks = 6, .threads = 64, .cluster = 2, .shared_bytes = 256};
+    for (size_t i = 0; i < sizeof cluster_wrongs / sizeof *cluster_wrongs; i++) {
+      grid.kernel = cluster_wrongs[i].kernel;
+      expect(shim, tl_shim_launch(shim, &grid), cluster_wrongs[i].fault);
+      grid.kernel = cluster_in_order;
+      CHECK(tl_shim_launch(shim, &grid) && !tl_shim_fault(shim)[0]);
+      for (int j = 0; j < 64; j++)
+        CHECK(y[j] == (float)(63 - j) + 3);
+    }
+    grid.blocks = 5;
+    expect(shim, tl_shim_launch(shim, &grid), "grid: 5 blocks of 64 threads");
+    tl_shim_destroy(shim);
+  }
+}
+
 // ---- what is not wrong
 
 // y (32, 8) u32: what each lane gets of matrices and of other lanes; x (32, 8) u16.
@@ -545,5 +657,6 @@ int main(void) {
   test_gemm();
   test_faults();
   test_exchange();
+  test_clusters();
   return 0;
 }

@@ -11,7 +11,18 @@
 
 enum { REGISTERS_MAX = 65536, ARENA_BYTES = 1 << 28, SKIPPED = 77 };
 
-static const char *const architectures[] = {"sm_80", "sm_90a", "sm_120", "compute_80"};
+typedef struct target {
+  const char *architecture;
+  int cluster; // blocks, at most
+} target;
+
+static const target targets[] = {{"sm_80", 1}, {"sm_90a", 8}, {"sm_120", 8}, {"compute_80", 1}};
+
+static const tl_cuda_variant variants[] = {
+    {"matmul_few", .rows = 8, .warps = 8, .ahead = 4, .stages = 3, .cluster = 4, .blocks = 2},
+    {"matmul_few", .rows = 32, .warps = 4, .ahead = 4, .stages = 3, .cluster = 8, .blocks = 1},
+    {"matmul_many", .width = 128, .rows = 128, .warps = 8, .stages = 3, .blocks = 1},
+};
 
 static const tl_cuda_sizes models[] = {
     {.hidden = 2048,
@@ -55,12 +66,12 @@ static void compile_spec(const tl_nvrtc *nvrtc, const tl_spec *spec, const char 
   tl_arena_finish(&arena);
 }
 
-static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which, int rows,
-                    const char *architecture) {
-  tl_spec spec;
-  const char *template = tl_cuda_case_spec(sizes, which, rows, &spec);
+static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which,
+                    const tl_cuda_variant *variant, const char *architecture) {
+  static tl_cuda_kernel kernel;
+  tl_cuda_case_make(sizes, which, variant, &kernel);
   // A large angle's sine reduces it in memory.
-  compile_spec(nvrtc, &spec, template, tl_cuda_threads(&spec), architecture,
+  compile_spec(nvrtc, &kernel.spec, kernel.template, kernel.threads, architecture,
                which == TL_CUDA_TABLE);
 }
 
@@ -115,6 +126,18 @@ static void test_faults(const tl_nvrtc *nvrtc) {
   CHECK(strstr(complaint(nvrtc, "\n", "sm_1"), "sm_1") != NULL);
 }
 
+static void compile_all(const tl_nvrtc *nvrtc, const target *t) {
+  bool is_text = strncmp(t->architecture, "compute", 7) == 0;
+  for (size_t m = 0; m < (is_text ? 1 : sizeof models / sizeof *models); m++) {
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+      tl_cuda_variant variant = variants[v];
+      if (variant.cluster > t->cluster) variant.cluster = t->cluster;
+      for (int which = 0; which < (v == 0 ? TL_CUDA_CASES : TL_CUDA_GATHER); which++)
+        compile(nvrtc, &models[m], (tl_cuda_case)which, &variant, t->architecture);
+    }
+  }
+}
+
 int main(void) {
   static tl_diag diag;
   tl_arena arena;
@@ -125,13 +148,8 @@ int main(void) {
     return SKIPPED;
   }
   test_faults(nvrtc);
-  for (size_t a = 0; a < sizeof architectures / sizeof *architectures; a++) {
-    size_t count = sizeof models / sizeof *models - (a < 3 ? a : 2); // the first for all
-    for (size_t m = 0; m < count; m++) {
-      for (int which = 0; which < TL_CUDA_CASES; which++)
-        compile(nvrtc, &models[m], (tl_cuda_case)which, a % 2 ? 16 : 8, architectures[a]);
-    }
-  }
+  for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+    compile_all(nvrtc, &targets[i]);
   compile_attention(nvrtc);
   tl_nvrtc_close(nvrtc);
   tl_arena_finish(&arena);

@@ -7,9 +7,9 @@
 #include "runtime/base/kernel.h"
 #include "runtime/base/pool.h"
 #include "runtime/base/target.h"
-#include "runtime/device/cpu/random.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
+#include "runtime/device/random.h"
 #include "runtime/plan/code.h"
 #include "runtime/plan/describe.h"
 
@@ -34,7 +34,8 @@ typedef struct cpu_device {
   const tl_plan_program *program; // of the run under way
 } cpu_device;
 
-static bool supports(const char *target) {
+static bool supports(const char *target, int ordinal) {
+  (void)ordinal;
   return tl_target_runs_here(tl_target_from_text(tl_str_from(target)));
 }
 
@@ -88,7 +89,11 @@ static tl_status reserve(cpu_device *d, tl_diag *diag) {
 // have that memory.
 static void fill_random(cpu_device *d) {
   if (!d->random.bytes || d->is_filled) return;
-  tl_random_fill(d->config.tables, d->random.bytes, d->config.random_seed, d->config.pool);
+  const tl_plan_tables *t = d->config.tables;
+  for (uint32_t i = 0; i < t->weights_count; i++) {
+    tl_random_fill(t, i, 0, t->weights[i].bytes, d->random.bytes + t->weights[i].offset,
+                   d->config.random_seed, d->config.pool);
+  }
   d->is_filled = true;
 }
 

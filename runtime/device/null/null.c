@@ -11,8 +11,8 @@ typedef struct null_device {
   tl_memory step, output, groups[TL_GROUPS_MAX];
 } null_device;
 
-static bool supports(const char *target) {
-  (void)target;
+static bool supports(const char *target, int ordinal) {
+  (void)target, (void)ordinal;
   return true;
 }
 

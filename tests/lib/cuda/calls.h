@@ -43,6 +43,9 @@ float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask);
 tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition);
 void tl_shim_warp_barrier(const tl_site *site);
 void tl_shim_barrier(const tl_site *site);
+void tl_shim_cluster_arrive(const tl_site *site);
+void tl_shim_cluster_wait(const tl_site *site);
+void tl_shim_cluster_put_f32(const tl_site *site, tl_i32 rank, tl_u32 at, float value);
 void tl_shim_wait_for_launch(void);
 
 #pragma GCC visibility pop

@@ -17,6 +17,7 @@
   _Static_assert((threads) % 32 == 0 && (threads) <= 1024 && (blocks) >= 1, "whole warps");        \
   __attribute__((visibility("default"))) void
 #define TL_ARGUMENTS const tl_arguments
+#define TL_CLUSTER(blocks)
 #define TL_INLINE static inline __attribute__((unused))
 #define TL_UNROLL
 #define TL_UNROLL_BY(count)
@@ -115,6 +116,10 @@ TL_SHARED(tl_quad, quad)
 #define tl_any(...) tl_shim_any(TL_SITE("tl_any"), __VA_ARGS__)
 #define tl_from_lane_xor(...) tl_shim_from_lane_xor(TL_SITE("tl_from_lane_xor"), __VA_ARGS__)
 #define tl_from_lane(...) tl_shim_from_lane(TL_SITE("tl_from_lane"), __VA_ARGS__)
+#define tl_cluster_arrive() tl_shim_cluster_arrive(TL_SITE("tl_cluster_arrive"))
+#define tl_cluster_begin() tl_shim_cluster_arrive(TL_SITE("tl_cluster_begin"))
+#define tl_cluster_wait() tl_shim_cluster_wait(TL_SITE("tl_cluster_wait"))
+#define tl_cluster_put_f32(...) tl_shim_cluster_put_f32(TL_SITE("tl_cluster_put_f32"), __VA_ARGS__)
 #define tl_multiply_bf16(...) tl_shim_multiply(TL_SITE("tl_multiply_bf16"), __VA_ARGS__)
 
 // ---- launches that overlap

@@ -5,6 +5,11 @@
 
 #include "tests/lib/cuda/state.h"
 
+// Of the running thread's block.
+static uint32_t epoch_of(tl_shim *shim) {
+  return tl_shim_block_of(shim)->epoch;
+}
+
 tl_u32 tl_shim_arrive(const tl_site *site, void *counters, tl_i64 index, tl_u32 count) {
   tl_shim *shim = tl_shim_current;
   tl_u32 *counter =
@@ -13,7 +18,7 @@ tl_u32 tl_shim_arrive(const tl_site *site, void *counters, tl_i64 index, tl_u32 
   if (before >= count)
     tl_shim_fail(shim, site, "exchange: %u of %u blocks came already", before, count);
   *counter = before + 1 == count ? 0 : before + 1;
-  shim->arrivals[shim->block] = (tl_arrival){shim->thread, shim->epoch, ++shim->tick};
+  shim->arrivals[tl_shim_block()] = (tl_arrival){shim->thread, epoch_of(shim), ++shim->tick};
   return before;
 }
 
@@ -28,8 +33,8 @@ static void check_read(tl_shim *shim, const tl_site *site, const tl_range *range
   if (word->launch != shim->launch)
     tl_shim_fail(shim, site, "exchange: offset %d of %s was not written by this launch", offset,
                  range->name);
-  if (word->block == shim->block) {
-    if (word->thread != shim->thread && word->epoch == shim->epoch)
+  if (word->block == tl_shim_block()) {
+    if (word->thread != shim->thread && word->epoch == epoch_of(shim))
       tl_shim_fail(shim, site, "exchange: thread %d wrote offset %d of %s, no barrier between",
                    word->thread, offset, range->name);
     return;
@@ -37,8 +42,8 @@ static void check_read(tl_shim *shim, const tl_site *site, const tl_range *range
   if (!is_after(&shim->arrivals[word->block], word->thread, word->epoch, word->tick))
     tl_shim_fail(shim, site, "exchange: block %d wrote offset %d of %s and did not arrive since",
                  word->block, offset, range->name);
-  const tl_arrival *own = &shim->arrivals[shim->block];
-  if (own->tick < word->tick || (own->thread != shim->thread && own->epoch == shim->epoch))
+  const tl_arrival *own = &shim->arrivals[tl_shim_block()];
+  if (own->tick < word->tick || (own->thread != shim->thread && own->epoch == epoch_of(shim)))
     tl_shim_fail(shim, site, "exchange: block %d wrote offset %d of %s, the reader did not arrive",
                  word->block, offset, range->name);
 }
@@ -51,7 +56,8 @@ void tl_exchange_touch(tl_shim *shim, const tl_site *site, const tl_range *range
     if (!write) {
       check_read(shim, site, range, word);
     } else {
-      *word = (tl_exchanged){shim->launch, shim->epoch, shim->block, shim->thread, ++shim->tick};
+      *word =
+          (tl_exchanged){shim->launch, epoch_of(shim), tl_shim_block(), shim->thread, ++shim->tick};
     }
   }
 }

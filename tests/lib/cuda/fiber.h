@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TL_FIBERS_MAX = 1024 };
+enum { TL_FIBERS_MAX = 2048 };
 
 typedef enum tl_fiber_state { TL_FIBER_NEW, TL_FIBER_STARTED, TL_FIBER_IDLE } tl_fiber_state;
 

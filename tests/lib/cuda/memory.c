@@ -131,17 +131,40 @@ static void check_shared(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 b
     tl_shim_fail(shim, site, "alignment: %u bytes at offset %u of shared memory", bytes, at);
 }
 
+// The running warp, counted in its block.
+static int warp_of(const tl_shim *shim) {
+  return shim->thread % shim->grid.threads / TL_LANES;
+}
+
 static _Noreturn void fail_race(tl_shim *shim, const tl_site *site, const tl_word *word,
                                 bool write) {
-  int warp = shim->thread / TL_LANES;
+  int warp = warp_of(shim);
   bool other_wrote = word->writer && word->writer != (uint32_t)warp + 1;
   int other = other_wrote ? (int)word->writer - 1 : __builtin_ctz(word->readers & ~(1u << warp));
   const tl_site *place = other_wrote ? word->written : word->read;
   tl_shim_fail(shim, site,
                "race: warp %d %s shared memory at offset %d, warp %d %s it, no barrier between; "
                "%s:%d: %s",
-               warp, write ? "writes" : "reads", (int)(word - shim->words) * 4, other,
-               other_wrote ? "wrote" : "read", place->file, place->line, place->operation);
+               warp, write ? "writes" : "reads", (int)(word - tl_shim_block_of(shim)->words) * 4,
+               other, other_wrote ? "wrote" : "read", place->file, place->line, place->operation);
+}
+
+static _Noreturn void fail_cluster_race(tl_shim *shim, const tl_site *site, tl_u32 at) {
+  tl_shim_fail(shim, site,
+               "race: shared memory at offset %u, two blocks use it, no barrier of the cluster "
+               "between",
+               at);
+}
+
+// Another block's write and any other use of a word are a barrier of the cluster apart.
+static void touch_from_afar(tl_shim *shim, const tl_site *site, tl_block_data *block, tl_u32 at) {
+  tl_word *word = &block->words[at / 4];
+  int warp = shim->thread / TL_LANES;
+  bool is_own = word->others == shim->epoch && word->other == warp;
+  if (word->own == shim->epoch || (word->others == shim->epoch && !is_own))
+    fail_cluster_race(shim, site, at);
+  word->others = shim->epoch;
+  word->other = warp;
 }
 
 // Lanes of one warp, which ran one after another.
@@ -155,7 +178,7 @@ static void check_lanes(tl_shim *shim, const tl_site *site, const tl_word *word,
   tl_shim_fail(shim, site,
                "race: a lane %s shared memory at offset %d, lane %d %s it, no barrier of the warp "
                "between; %s:%d: %s",
-               write ? "writes" : "reads", (int)(word - shim->words) * 4,
+               write ? "writes" : "reads", (int)(word - tl_shim_block_of(shim)->words) * 4,
                wrote ? word->written_lane : word->read_lane, wrote ? "wrote" : "read", place->file,
                place->line, place->operation);
 }
@@ -166,16 +189,22 @@ static void note_read(tl_shim *shim, const tl_site *site, tl_word *word) {
   bool another = word->readers && word->read_meeting == meeting && word->read_lane != lane;
   word->read_lane = another ? -1 : lane;
   word->read_meeting = meeting;
-  word->readers |= 1u << shim->thread / TL_LANES;
+  word->readers |= 1u << warp_of(shim);
   word->read = site;
 }
 
 void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write) {
   check_shared(shim, site, at, bytes);
-  uint32_t warp = (uint32_t)shim->thread / TL_LANES, bit = 1u << warp;
-  tl_word *end = &shim->words[(at + bytes + 3) / 4];
-  for (tl_word *word = &shim->words[at / 4]; word < end; word++) {
-    if (word->epoch != shim->epoch) *word = (tl_word){.epoch = shim->epoch};
+  tl_block_data *block = tl_shim_block_of(shim);
+  uint32_t warp = (uint32_t)warp_of(shim), bit = 1u << warp;
+  tl_word *end = &block->words[(at + bytes + 3) / 4];
+  for (tl_word *word = &block->words[at / 4]; word < end; word++) {
+    if (word->others == shim->epoch) fail_cluster_race(shim, site, at);
+    word->own = shim->epoch;
+    if (word->epoch != block->epoch) {
+      word->epoch = block->epoch;
+      word->readers = word->writer = 0;
+    }
     if (word->writer && word->writer != warp + 1) fail_race(shim, site, word, write);
     if (write && word->readers & ~bit) fail_race(shim, site, word, write);
     check_lanes(shim, site, word, write);
@@ -186,20 +215,33 @@ void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes
     word->writer = warp + 1;
     word->written = site;
     word->written_lane = shim->thread % TL_LANES;
-    word->written_turn = shim->warps[warp].turn;
+    word->written_turn = shim->warps[shim->thread / TL_LANES].turn;
   }
 }
 
 void tl_shim_get(const tl_site *site, tl_u32 at, void *out, tl_u32 bytes) {
   tl_shim *shim = tl_shim_current;
   tl_shared_touch(shim, site, at, bytes, false);
-  memcpy(out, shim->shared + at, bytes);
+  memcpy(out, tl_shim_block_of(shim)->shared + at, bytes);
 }
 
 void tl_shim_put(const tl_site *site, tl_u32 at, const void *in, tl_u32 bytes) {
   tl_shim *shim = tl_shim_current;
   tl_shared_touch(shim, site, at, bytes, true);
-  memcpy(shim->shared + at, in, bytes);
+  memcpy(tl_shim_block_of(shim)->shared + at, in, bytes);
+}
+
+void tl_shim_cluster_put_f32(const tl_site *site, tl_i32 rank, tl_u32 at, float value) {
+  tl_shim *shim = tl_shim_current;
+  if (rank < 0 || rank >= shim->cluster)
+    tl_shim_fail(shim, site, "bounds: there is no block %d in the cluster", rank);
+  tl_block_data *block = &shim->blocks[rank];
+  check_shared(shim, site, at, sizeof value);
+  if (shim->epoch == shim->epoch_begun)
+    tl_shim_fail(shim, site, "early: block %d need not run yet", rank);
+  if (!block->live) tl_shim_fail(shim, site, "bounds: block %d has ended", rank);
+  touch_from_afar(shim, site, block, at);
+  memcpy(block->shared + at, &value, sizeof value);
 }
 
 // ---- copies
@@ -214,7 +256,7 @@ void tl_shim_copy(const tl_site *site, tl_u32 at, const void *from, tl_u32 bytes
   if (thread->copies_count == TL_COPIES_MAX)
     tl_shim_fail(shim, site, "copy: more than %d under way", TL_COPIES_MAX);
   tl_shared_touch(shim, site, at, TL_COPY_BYTES, true);
-  memset(shim->shared + at, TL_POISON, TL_COPY_BYTES);
+  memset(tl_shim_block_of(shim)->shared + at, TL_POISON, TL_COPY_BYTES);
   int slot = (thread->copies_begin + thread->copies_count++) % TL_COPIES_MAX;
   thread->copies[slot] = (tl_copy){site, from, at, bytes, thread->groups};
 }
@@ -230,8 +272,9 @@ void tl_shim_copy_wait(tl_i32 left) {
     const tl_copy *copy = &thread->copies[thread->copies_begin];
     if ((int64_t)copy->group >= (int64_t)thread->groups - left) return;
     tl_shared_touch(shim, copy->site, copy->at, TL_COPY_BYTES, true);
-    memset(shim->shared + copy->at, 0, TL_COPY_BYTES);
-    memcpy(shim->shared + copy->at, copy->from, copy->bytes);
+    unsigned char *to = tl_shim_block_of(shim)->shared + copy->at;
+    memset(to, 0, TL_COPY_BYTES);
+    memcpy(to, copy->from, copy->bytes);
     thread->copies_begin = (thread->copies_begin + 1) % TL_COPIES_MAX;
     thread->copies_count--;
   }

@@ -17,7 +17,7 @@ static void run_thread(void *context) {
   shim->grid.kernel(*arguments, shim->grid.step);
   tl_copies_check(shim);
   tl_shim_running(shim)->state = TL_ENDED;
-  shim->live--;
+  tl_shim_block_of(shim)->live--;
 }
 
 void *tl_shim_need(void *memory) {
@@ -29,7 +29,6 @@ void *tl_shim_need(void *memory) {
 tl_shim *tl_shim_create(uint64_t seed) {
   tl_shim *shim = tl_shim_need(calloc(1, sizeof *shim));
   shim->random = seed * 2 + 1;
-  shim->words = tl_shim_need(calloc((TL_SHIM_SHARED_MAX + 3) / 4, sizeof *shim->words));
   tl_shim_need(tl_fibers_init(&shim->fibers, run_thread, shim) ? shim : NULL);
   return shim;
 }
@@ -39,8 +38,10 @@ void tl_shim_destroy(tl_shim *shim) {
   tl_fibers_finish(&shim->fibers);
   tl_shim_memory_clear(shim);
   free(shim->arrivals);
-  free(shim->shared);
-  free(shim->words);
+  for (int i = 0; i < TL_SHIM_CLUSTER_MAX; i++) {
+    free(shim->blocks[i].shared);
+    free(shim->blocks[i].words);
+  }
   free(shim);
 }
 
@@ -70,33 +71,43 @@ _Noreturn void tl_shim_fail(tl_shim *shim, const tl_site *site, const char *form
   vsnprintf(text, sizeof text, format, list);
   va_end(list);
   set_fault(shim, "%s:%d: %s: %s (block %d, thread %d)", site->file, site->line, site->operation,
-            text, shim->block, shim->thread);
+            text, tl_shim_block(), tl_shim_thread());
   for (;;)
     tl_fiber_pause(&shim->fibers); // for ever
+}
+
+static int count_live(const tl_shim *shim) {
+  int live = 0;
+  for (int i = 0; i < shim->cluster; i++)
+    live += shim->blocks[i].live;
+  return live;
 }
 
 // Nobody can run: what the others wait for.
 static void set_deadlock(tl_shim *shim) {
   char lanes[160] = "";
-  for (int w = 0; w < shim->grid.threads / TL_LANES; w++) {
+  for (int w = 0; w < shim->cluster * shim->grid.threads / TL_LANES; w++) {
     const tl_warp *warp = &shim->warps[w];
     if (!warp->arrived) continue;
     snprintf(lanes, sizeof lanes, "; %d lanes of warp %d at %s:%d: %s", warp->arrived, w,
              warp->site->file, warp->site->line, warp->site->operation);
     break;
   }
-  set_fault(shim, "deadlock: %d live, %d at the barrier%s (block %d)", shim->live, shim->at_barrier,
-            lanes, shim->block);
+  int at_barrier = 0;
+  for (int i = 0; i < shim->cluster; i++)
+    at_barrier += shim->blocks[i].at_barrier;
+  set_fault(shim, "deadlock: %d live, %d at the barrier%s (block %d)", count_live(shim), at_barrier,
+            lanes, shim->first_block);
 }
 
 // ---- calls
 
 tl_i32 tl_shim_thread(void) {
-  return tl_shim_current->thread;
+  return tl_shim_current->thread % tl_shim_current->grid.threads;
 }
 
 tl_i32 tl_shim_block(void) {
-  return tl_shim_current->block;
+  return tl_shim_current->first_block + tl_shim_current->thread / tl_shim_current->grid.threads;
 }
 
 tl_i32 tl_shim_blocks(void) {
@@ -109,13 +120,34 @@ void tl_shim_wait_for_launch(void) {
 
 void tl_shim_barrier(const tl_site *site) {
   tl_shim *shim = tl_shim_current;
-  if (shim->at_barrier && shim->barrier != site)
-    tl_shim_fail(shim, site, "divergence: %d threads are at the barrier %s:%d", shim->at_barrier,
-                 shim->barrier->file, shim->barrier->line);
-  shim->barrier = site;
-  shim->at_barrier++;
+  tl_block_data *block = tl_shim_block_of(shim);
+  if (block->at_barrier && block->barrier != site)
+    tl_shim_fail(shim, site, "divergence: %d threads are at the barrier %s:%d", block->at_barrier,
+                 block->barrier->file, block->barrier->line);
+  block->barrier = site;
+  block->at_barrier++;
   tl_shim_running(shim)->state = TL_AT_BARRIER;
   tl_fiber_pause(&shim->fibers);
+}
+
+void tl_shim_cluster_arrive(const tl_site *site) {
+  tl_shim *shim = tl_shim_current;
+  tl_thread_data *thread = tl_shim_running(shim);
+  if (thread->arrived) tl_shim_fail(shim, site, "pairing: arrived already");
+  thread->arrived = true;
+  thread->arrival = shim->epoch;
+  shim->arrived++;
+}
+
+void tl_shim_cluster_wait(const tl_site *site) {
+  tl_shim *shim = tl_shim_current;
+  tl_thread_data *thread = tl_shim_running(shim);
+  if (!thread->arrived) tl_shim_fail(shim, site, "pairing: waits without having arrived");
+  while (thread->arrival == shim->epoch) {
+    thread->state = TL_AT_CLUSTER;
+    tl_fiber_pause(&shim->fibers);
+  }
+  thread->arrived = false;
 }
 
 // ---- the order of things
@@ -144,7 +176,7 @@ static bool run_lanes(tl_shim *shim, int warp) {
 
 // Each warp once, as far as it can, or with a chance of 1 in 4 after each step not that far.
 static bool run_warps(tl_shim *shim) {
-  int order[TL_WARPS_MAX], count = shim->grid.threads / TL_LANES;
+  int order[TL_WARPS_MAX], count = shim->cluster * shim->grid.threads / TL_LANES;
   bool any = false;
   for (int i = 0; i < count; i++) {
     int j = (int)draw(shim, (uint32_t)i + 1);
@@ -159,34 +191,66 @@ static bool run_warps(tl_shim *shim) {
   return any;
 }
 
-static bool release_barrier(tl_shim *shim) {
-  if (!shim->live || shim->at_barrier != shim->live) return false;
-  for (int i = 0; i < shim->grid.threads; i++)
-    if (shim->threads[i].state == TL_AT_BARRIER) shim->threads[i].state = TL_READY;
-  shim->at_barrier = 0;
-  shim->epoch++;
+static void make_ready(tl_shim *shim, int first, int count, tl_thread_state state) {
+  for (int i = first; i < first + count; i++)
+    if (shim->threads[i].state == state) shim->threads[i].state = TL_READY;
+}
+
+static bool release_barrier(tl_shim *shim, int rank) {
+  tl_block_data *block = &shim->blocks[rank];
+  if (!block->live || block->at_barrier != block->live) return false;
+  make_ready(shim, rank * shim->grid.threads, shim->grid.threads, TL_AT_BARRIER);
+  block->at_barrier = 0;
+  block->epoch++;
   return true;
 }
 
-static bool run_block(tl_shim *shim, int block) {
-  shim->block = block;
-  shim->live = shim->grid.threads;
-  shim->at_barrier = 0;
+// Threads that ended count as arrived.
+static bool release_cluster(tl_shim *shim) {
+  int live = count_live(shim), ended = 0;
+  for (int i = 0; i < shim->cluster * shim->grid.threads; i++)
+    ended += shim->threads[i].state == TL_ENDED && shim->threads[i].arrived;
+  if (!live || shim->arrived - ended != live) return false;
   shim->epoch++;
-  if (shim->grid.shared_bytes) memset(shim->shared, TL_POISON, (size_t)shim->grid.shared_bytes);
-  for (int i = 0; i < TL_WARPS_MAX; i++)
-    shim->warps[i].arrived = 0, shim->warps[i].turn++;
-  for (int i = 0; i < shim->grid.threads; i++) {
+  shim->arrived = 0;
+  make_ready(shim, 0, shim->cluster * shim->grid.threads, TL_AT_CLUSTER);
+  return true;
+}
+
+static bool release(tl_shim *shim) {
+  bool any = release_cluster(shim);
+  for (int i = 0; i < shim->cluster; i++)
+    any |= release_barrier(shim, i);
+  return any;
+}
+
+static void start_block(tl_shim *shim, int rank) {
+  tl_block_data *block = &shim->blocks[rank];
+  block->live = shim->grid.threads;
+  block->at_barrier = 0;
+  block->epoch++;
+  if (shim->grid.shared_bytes) memset(block->shared, TL_POISON, (size_t)shim->grid.shared_bytes);
+  for (int i = rank * shim->grid.threads; i < (rank + 1) * shim->grid.threads; i++) {
     tl_thread_data *thread = &shim->threads[i];
     thread->state = TL_READY;
-    thread->waited = false;
+    thread->waited = thread->arrived = false;
     thread->groups = 0;
     thread->copies_begin = thread->copies_count = 0;
     tl_fiber_start(&shim->fibers, i);
   }
-  while (shim->live && !shim->faulted) {
+}
+
+static bool run_cluster(tl_shim *shim, int first_block) {
+  shim->first_block = first_block;
+  shim->epoch_begun = ++shim->epoch;
+  shim->arrived = 0;
+  for (int i = 0; i < TL_WARPS_MAX; i++)
+    shim->warps[i].arrived = 0;
+  for (int i = 0; i < shim->cluster; i++)
+    start_block(shim, i);
+  while (count_live(shim) && !shim->faulted) {
     bool any = run_warps(shim);
-    if (!shim->faulted && !release_barrier(shim) && !any) set_deadlock(shim);
+    if (!shim->faulted && !release(shim) && !any) set_deadlock(shim);
   }
   return !shim->faulted;
 }
@@ -197,30 +261,46 @@ static uint32_t common_divisor(uint32_t a, uint32_t b) {
 
 // In steps that have no divisor in common with the number of blocks.
 static bool run_blocks(tl_shim *shim) {
-  uint32_t count = (uint32_t)shim->grid.blocks;
+  uint32_t count = (uint32_t)(shim->grid.blocks / shim->cluster);
   uint32_t block = draw(shim, count), step = 1 + draw(shim, count);
   while (common_divisor(step, count) != 1)
     step++;
   for (uint32_t i = 0; i < count; i++) {
-    if (!run_block(shim, (int)block)) return false;
+    if (!run_cluster(shim, (int)block * shim->cluster)) return false;
     block = (uint32_t)(((uint64_t)block + step) % count);
   }
   return true;
+}
+
+static bool is_possible(const tl_shim_grid *grid, int cluster) {
+  return grid->blocks >= 1 && grid->threads >= TL_LANES && grid->threads <= TL_SHIM_THREADS_MAX &&
+         grid->threads % TL_LANES == 0 && grid->shared_bytes >= 0 &&
+         grid->shared_bytes <= TL_SHIM_SHARED_MAX && cluster >= 1 &&
+         cluster <= TL_SHIM_CLUSTER_MAX && grid->blocks % cluster == 0 &&
+         cluster * grid->threads <= TL_SHIM_TOGETHER_MAX;
+}
+
+static void make_blocks(tl_shim *shim) {
+  for (int i = 0; i < shim->cluster; i++) {
+    tl_block_data *block = &shim->blocks[i];
+    free(block->shared);
+    block->shared = tl_shim_need(malloc((size_t)shim->grid.shared_bytes + 1));
+    if (!block->words)
+      block->words = tl_shim_need(calloc((TL_SHIM_SHARED_MAX + 3) / 4, sizeof *block->words));
+  }
 }
 
 bool tl_shim_launch(tl_shim *shim, const tl_shim_grid *grid) {
   shim->faulted = false;
   shim->fault[0] = 0;
   shim->grid = *grid;
-  if (grid->blocks < 1 || grid->threads < TL_LANES || grid->threads > TL_SHIM_THREADS_MAX ||
-      grid->threads % TL_LANES || grid->shared_bytes < 0 ||
-      grid->shared_bytes > TL_SHIM_SHARED_MAX) {
+  shim->cluster = grid->cluster ? grid->cluster : 1;
+  if (!is_possible(grid, shim->cluster)) {
     set_fault(shim, "grid: %d blocks of %d threads and %lld bytes of shared memory", grid->blocks,
               grid->threads, (long long)grid->shared_bytes);
     return false;
   }
-  free(shim->shared);
-  shim->shared = tl_shim_need(malloc((size_t)grid->shared_bytes + 1));
+  make_blocks(shim);
   free(shim->arrivals);
   shim->arrivals = tl_shim_need(calloc((size_t)grid->blocks, sizeof *shim->arrivals));
   shim->launch++;

@@ -1,5 +1,5 @@
-// Runs CUDA kernels of templates/cuda/dialect.cuh on the CPU, one block at a time, with semantics
-// that are as hostile as the hardware allows. A test compiles a kernel's text with
+// Runs CUDA kernels of templates/cuda/dialect.cuh on the CPU, one cluster of blocks at a time, with
+// semantics that are as hostile as the hardware allows. A test compiles a kernel's text with
 // tests/lib/cuda/dialect.cuh in front (as C; kernels are `TL_KERNEL(threads, blocks) name(const
 // tl_arguments arguments, const void *step)`) and launches it:
 //
@@ -17,13 +17,16 @@
 //   alignment    an access that is not aligned to its size
 //   race         a 4-byte word of shared memory written by one thread, read or written by another
 //                with no barrier between; one of the warp will do for lanes of one warp (global
-//                memory is not checked)
+//                memory is not checked); for what another block of the cluster writes, no barrier
+//                of the cluster
 //   exchange     memory by which blocks of one launch give to each other read before it was
 //                written, or with no tl_arrive of the writer and the reader between
 //   divergence   lanes of a warp at different collectives, or threads at different barriers
 //   deadlock     nobody can run: some threads wait at a barrier, others at a collective
 //   copy         an asynchronous copy that was not waited for when its thread ended, too many
-//   early        memory written by an earlier launch used before tl_wait_for_launch
+//   early        memory written by an earlier launch used before tl_wait_for_launch, another
+//                block's before it was known to run
+//   pairing      arrivals and waits of a cluster that do not follow each other
 //
 // What is hostile: a block's shared memory starts as 0xFF (NaN); a copy makes its 16 bytes 0xFF at
 // once and copies in the wait that covers it; warps run in an order drawn from the seed, as far as
@@ -51,7 +54,12 @@ enum {
   TL_SHIM_EXCHANGE = 8, // blocks of a launch write it for each other
 };
 
-enum { TL_SHIM_THREADS_MAX = 1024, TL_SHIM_SHARED_MAX = 227 << 10 };
+enum {
+  TL_SHIM_THREADS_MAX = 1024,  // of a block
+  TL_SHIM_TOGETHER_MAX = 2048, // of a cluster
+  TL_SHIM_CLUSTER_MAX = 8,
+  TL_SHIM_SHARED_MAX = 227 << 10,
+};
 
 typedef struct tl_shim tl_shim;
 typedef void (*tl_shim_kernel)(const tl_arguments arguments, const void *step);
@@ -61,6 +69,7 @@ typedef struct tl_shim_grid {
   const tl_arguments *arguments; // null: all zero
   const void *step;
   int blocks, threads; // threads: what the kernel's TL_KERNEL says
+  int cluster;         // what its TL_CLUSTER says; 0 is 1
   int64_t shared_bytes;
 } tl_shim_grid;
 

@@ -7,7 +7,7 @@
 #include "tests/lib/cuda/fiber.h"
 #include "tests/lib/cuda/shim.h"
 
-enum { TL_LANES = 32, TL_WARPS_MAX = TL_SHIM_THREADS_MAX / TL_LANES };
+enum { TL_LANES = 32, TL_WARPS_MAX = TL_SHIM_TOGETHER_MAX / TL_LANES };
 enum { TL_RANGES_MAX = 256, TL_COPIES_MAX = 64 }; // copies: under way, of one thread
 enum { TL_COPY_BYTES = 16 };
 enum { TL_POISON = 0xFF };
@@ -42,6 +42,8 @@ typedef struct tl_word {
   int read_lane, written_lane;         // of the warp that read or wrote last; -1: several
   uint32_t read_meeting, written_turn; // of the warp then
   const tl_site *read, *written;
+  uint32_t own, others; // the cluster's epochs when its block and another one used it last
+  int other;            // the warp that did
 } tl_word;
 
 typedef struct tl_copy {
@@ -51,7 +53,13 @@ typedef struct tl_copy {
   uint32_t group;
 } tl_copy;
 
-typedef enum tl_thread_state { TL_READY, TL_AT_WARP, TL_AT_BARRIER, TL_ENDED } tl_thread_state;
+typedef enum tl_thread_state {
+  TL_READY,
+  TL_AT_WARP,
+  TL_AT_BARRIER,
+  TL_AT_CLUSTER,
+  TL_ENDED
+} tl_thread_state;
 
 // What a lane gives to a collective and wants of it.
 typedef struct tl_parcel {
@@ -65,7 +73,9 @@ typedef struct tl_parcel {
 
 typedef struct tl_thread_data {
   tl_thread_state state;
-  bool waited; // for the earlier launch
+  bool waited;      // for the earlier launch
+  bool arrived;     // at the cluster's barrier, not yet waited for the others
+  uint32_t arrival; // the cluster's epoch then
   uint32_t groups;
   int copies_begin, copies_count; // a ring
   tl_copy copies[TL_COPIES_MAX];
@@ -79,16 +89,25 @@ typedef struct tl_warp {
   tl_parcel parcels[TL_LANES];
 } tl_warp;
 
+typedef struct tl_block_data {
+  int live, at_barrier;
+  const tl_site *barrier;
+  uint32_t epoch;
+  unsigned char *shared; // its arena: (shared_bytes)
+  tl_word *words;        // one for each 4 bytes that an arena may have
+} tl_block_data;
+
 struct tl_shim {
   uint64_t random;
   int64_t resumes;
   int ranges_count, range_last;
   tl_range ranges[TL_RANGES_MAX]; // ascending
   tl_shim_grid grid;
-  int block, thread; // who runs
-  int live, at_barrier;
-  const tl_site *barrier;
-  uint32_t epoch;
+  int first_block, thread; // who runs: threads are counted through a cluster
+  int cluster;             // blocks
+  int arrived;             // at the cluster's barrier
+  uint32_t epoch;          // of the cluster: grows at its barrier
+  uint32_t epoch_begun;    // when it began
   uint32_t launch;
   uint64_t tick;        // counts writes to exchanged memory and arrivals
   tl_arrival *arrivals; // (blocks)
@@ -96,15 +115,19 @@ struct tl_shim {
   char fault[512];
   tl_fibers fibers;
   tl_warp warps[TL_WARPS_MAX];
-  tl_thread_data threads[TL_SHIM_THREADS_MAX];
-  unsigned char *shared; // a block's arena: (shared_bytes)
-  tl_word *words;        // one for each 4 bytes that an arena may have
+  tl_block_data blocks[TL_SHIM_CLUSTER_MAX];
+  tl_thread_data threads[TL_SHIM_TOGETHER_MAX];
 };
 
 extern _Thread_local tl_shim *tl_shim_current;
 
 static inline tl_thread_data *tl_shim_running(tl_shim *shim) {
   return &shim->threads[shim->thread];
+}
+
+// The running thread's block.
+static inline tl_block_data *tl_shim_block_of(tl_shim *shim) {
+  return &shim->blocks[shim->thread / shim->grid.threads];
 }
 
 // Writes the fault's text, of the running thread, and ends the launch.

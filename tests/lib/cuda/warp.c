@@ -77,7 +77,8 @@ float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask) {
 static void read_matrix(tl_shim *shim, const tl_parcel *parcels, int matrix, bool turned) {
   tl_u16 rows[8][8];
   for (int row = 0; row < 8; row++)
-    memcpy(rows[row], shim->shared + parcels[8 * matrix + row].at, sizeof rows[row]);
+    memcpy(rows[row], tl_shim_block_of(shim)->shared + parcels[8 * matrix + row].at,
+           sizeof rows[row]);
   for (int lane = 0; lane < TL_LANES; lane++) {
     int g = lane / 4, t = lane % 4 * 2;
     tl_u32 low = turned ? rows[t][g] : rows[g][t];

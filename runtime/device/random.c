@@ -1,5 +1,5 @@
 // Fills packed weights in their own formats.
-#include "runtime/device/cpu/random.h"
+#include "runtime/device/random.h"
 
 #include <string.h>
 
@@ -7,10 +7,11 @@ enum { PIECE_BYTES = 1 << 20 };
 
 typedef struct filler {
   const tl_plan_tables *tables;
-  char *weights;
+  const tl_plan_weight *weight;
+  uint64_t begin, end; // of the weight's bytes
+  char *out;
   uint64_t seed;
   tl_pool *pool;
-  const tl_plan_weight *weight;
 } filler;
 
 static uint64_t mixed(uint64_t x) {
@@ -53,7 +54,7 @@ static void fill_q8(char *out, size_t bytes, uint64_t key, int64_t group_bytes) 
 
 static void fill_piece(const filler *f, uint64_t offset, uint64_t bytes) {
   const char *format = f->tables->strings + f->weight->format;
-  char *out = f->weights + f->weight->offset + offset;
+  char *out = f->out + (offset - f->begin);
   uint64_t key = mixed(f->seed + f->weight->offset) + offset;
   if (f->weight->layout == TL_PLAN_LAYOUT_VECTOR) {
     fill_f32((float *)out, bytes / 4, key, true);
@@ -68,29 +69,26 @@ static void fill_piece(const filler *f, uint64_t offset, uint64_t bytes) {
   }
 }
 
-// Pieces are whole panels so that groups with scales are never cut.
-static uint64_t piece_bytes(const tl_plan_weight *weight) {
+uint64_t tl_random_piece_bytes(const tl_plan_weight *weight) {
   uint64_t panel = weight->layout == TL_PLAN_LAYOUT_VECTOR ? 64 : (uint64_t)weight->stride;
   return panel >= PIECE_BYTES ? panel : PIECE_BYTES / panel * panel;
 }
 
-static void fill_weight(void *context, int thread) {
+static void fill_thread(void *context, int thread) {
   const filler *f = context;
-  uint64_t piece = piece_bytes(f->weight), bytes = f->weight->bytes;
+  uint64_t piece = tl_random_piece_bytes(f->weight), bytes = f->end - f->begin;
   int64_t begin, end;
   (void)thread;
   while (tl_pool_take(f->pool, (int64_t)((bytes + piece - 1) / piece), &begin, &end)) {
     for (int64_t i = begin; i < end; i++) {
-      uint64_t offset = (uint64_t)i * piece;
-      fill_piece(f, offset, bytes - offset < piece ? bytes - offset : piece);
+      uint64_t at = (uint64_t)i * piece;
+      fill_piece(f, f->begin + at, bytes - at < piece ? bytes - at : piece);
     }
   }
 }
 
-void tl_random_fill(const tl_plan_tables *tables, char *weights, uint64_t seed, tl_pool *pool) {
-  filler f = {.tables = tables, .weights = weights, .seed = seed, .pool = pool};
-  for (uint32_t i = 0; i < tables->weights_count; i++) {
-    f.weight = &tables->weights[i];
-    tl_pool_run(pool, fill_weight, &f);
-  }
+void tl_random_fill(const tl_plan_tables *tables, uint32_t weight, uint64_t begin, uint64_t end,
+                    char *out, uint64_t seed, tl_pool *pool) {
+  filler f = {tables, &tables->weights[weight], begin, end, out, seed, pool};
+  tl_pool_run(pool, fill_thread, &f);
 }

@@ -1,0 +1,280 @@
+// CUDA launches: which template, with which constants, arguments and blocks.
+#include "compiler/codegen/cuda_plan.h"
+
+#include "compiler/passes/fuse.h"
+#include "runtime/base/target.h"
+#include "templates/cuda/page.cuh"
+
+enum {
+  WARP = 32,
+  WARP_COLUMNS = 16, // of a tile of matmul_few
+  BLOCK_WARPS_MAX = 32,
+  ROW_THREADS = 256, // of kernels that work on whole rows
+  TABLE_THREADS = 64,
+  ATTENTION_THREADS = 256,
+  ATTENTION_VECTORS = 16
+};
+
+enum {
+  CLASS_ALL = 1,     // every GPU, texts
+  CLASS_CLUSTERS = 2 // blocks that reach each other's memory
+};
+
+// Shared memory of a block, of the least of a class's GPUs.
+enum { SHARED_MAX_ALL = 99 << 10, SHARED_MAX_CLUSTERS = 227 << 10 };
+
+// Ways to compute a matmul of at most `rows_max` rows; what the numbers mean, the templates say.
+// `width`: columns of a tile, more where a unit is wider; `warps`: of a block, more where they make
+// less than its columns, then of fewer `blocks`. Chosen by measuring: tests/gpu/README.md.
+typedef struct variant {
+  uint32_t classes, rows_max;
+  const char *template;
+  int width, rows, warps, blocks, stages, cluster, ahead;
+} variant;
+
+static const variant variants[] = {
+    {CLASS_CLUSTERS, 8, "matmul_few", 64, 8, 16, 1, 3, 2, 8},
+    {CLASS_CLUSTERS, 16, "matmul_few", 64, 16, 8, 2, 3, 4, 8},
+    {CLASS_CLUSTERS, 32, "matmul_few", 64, 32, 8, 2, 3, 4, 4},
+    {CLASS_CLUSTERS, UINT32_MAX, "matmul_many", 128, 128, 8, 2, 3, 1, 0},
+    {CLASS_ALL, 8, "matmul_few", 64, 8, 8, 2, 3, 1, 4},
+    {CLASS_ALL, 16, "matmul_few", 64, 16, 8, 2, 3, 1, 4},
+    {CLASS_ALL, 32, "matmul_few", 64, 32, 8, 2, 3, 1, 2},
+    {CLASS_ALL, UINT32_MAX, "matmul_many", 128, 128, 8, 2, 3, 1, 0},
+};
+
+enum { VARIANTS_COUNT = sizeof variants / sizeof *variants };
+
+uint32_t tl_cuda_class(int target) {
+  switch (target) {
+  case TL_TARGET_CUDA_SM_90:
+  case TL_TARGET_CUDA_SM_90A:
+  case TL_TARGET_CUDA_SM_100:
+  case TL_TARGET_CUDA_SM_103:
+  case TL_TARGET_CUDA_SM_110: return CLASS_CLUSTERS;
+  default: return CLASS_ALL;
+  }
+}
+
+static void set_rows(tl_draft *d, int64_t threads, int64_t rows) {
+  tl_draft_constant(d, "T_THREADS", threads);
+  tl_draft_constant(d, "T_SYMBOL_R", d->kernel->symbol == TL_PLAN_SYMBOL_R);
+  tl_draft_constant(d, "T_WANTED", d->kernel->wanted_rows);
+  tl_draft_grid(d, 1, rows);
+  d->drafted.block.threads = (uint32_t)threads;
+}
+
+static tl_status set_weights(tl_draft *d, tl_format format) {
+  if (format != TL_FORMAT_F32 && format != TL_FORMAT_BF16 && format != TL_FORMAT_F16) {
+    return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span,
+                         "no cuda kernel reads %.*s weights yet",
+                         TL_STR_ARG(tl_format_of(format)->text));
+  }
+  tl_draft_constant(d, "T_WEIGHT_BF16", format == TL_FORMAT_BF16);
+  tl_draft_constant(d, "T_WEIGHT_BYTES", tl_format_of(format)->bits / 8);
+  return TL_OK;
+}
+
+static void set_input(tl_draft *d) {
+  tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, d->kernel->input));
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d->kernel->input, d->kv));
+  tl_draft_arg_buffer(d, d->kernel->input);
+}
+
+// Arguments of a matmul: where segments end, in units, then each segment's size and weights. Gives
+// the units of all.
+static int64_t add_segments(tl_draft *d, int64_t unit) {
+  const tl_kernel *kernel = d->kernel;
+  int64_t units = 0, depth = kernel->segments[0].weights[0]->type.dims[1].constant;
+  for (int s = 0; s < kernel->segments_count; s++) {
+    const tl_segment *segment = &kernel->segments[s];
+    int64_t columns = segment->weights[0]->type.dims[0].constant;
+    units += (columns + unit - 1) / unit;
+    tl_draft_arg(d, TL_PLAN_ARG_INT, 0, units);
+    d->launch.flops += (uint64_t)(2 * columns * depth * segment->weights_count);
+  }
+  for (int s = 0; s < kernel->segments_count; s++) {
+    const tl_segment *segment = &kernel->segments[s];
+    tl_draft_arg(d, TL_PLAN_ARG_INT, 0, segment->weights[0]->type.dims[0].constant);
+    for (int w = 0; w < segment->weights_count; w++)
+      tl_draft_arg_weight(d, segment->weights[w], 0, TL_PLAN_LAYOUT_ROWS);
+  }
+  return units;
+}
+
+// Warps, splits along K and shared memory of matmul_few.
+static int64_t set_few(tl_draft *d, const variant *v, int64_t width, bool is_bf16) {
+  int64_t across = width / WARP_COLUMNS, splits = v->warps > across ? v->warps / across : 1;
+  int64_t chunk = splits * v->ahead, stage = v->rows * (chunk * 64 + (chunk % 2 ? 0 : 64));
+  tl_draft_constant(d, "T_SPLITS", splits);
+  tl_draft_constant(d, "T_AHEAD", v->ahead);
+  tl_draft_constant(d, "T_CLUSTER", v->cluster);
+  int64_t sums = splits * v->rows * (width + 4) * 4;
+  d->drafted.block.shared_bytes = (uint32_t)((is_bf16 ? v->stages * stage : 0) + sums);
+  return splits * across;
+}
+
+// Tiles that are wider than the variant's are less high, or have fewer stages.
+static int64_t set_many(tl_draft *d, variant *v, int64_t width) {
+  int64_t most = v->classes == CLASS_ALL ? SHARED_MAX_ALL : SHARED_MAX_CLUSTERS;
+  for (;;) {
+    int64_t tile = v->rows * (width + 4) * 4, ring = v->stages * (v->rows + width) * 128;
+    int64_t bytes = tile > ring ? tile : ring;
+    d->drafted.block.shared_bytes = (uint32_t)bytes;
+    if (bytes <= most && (width <= 256 || v->rows <= 64)) return v->warps;
+    if (v->stages > 2 && width <= 256) {
+      v->stages--;
+    } else if (v->rows > 64) {
+      v->rows /= 2;
+    } else {
+      return bytes <= most ? v->warps : 0;
+    }
+    v->blocks = 1;
+  }
+}
+
+// Whether launch `number` of those for a matmul exists: which variant wanted rows take depends on
+// all rows, of which they are few as a rule, so that they take none that is for many.
+static bool find_variant(const tl_kernel *kernel, int number, variant *out_variant) {
+  int last = number;
+  *out_variant = variants[number];
+  if (kernel->symbol != TL_PLAN_SYMBOL_R) return true;
+  while (last + 1 < VARIANTS_COUNT && variants[last + 1].classes == variants[number].classes)
+    last++;
+  if (number + 1 == last) out_variant->rows_max = UINT32_MAX;
+  return number < last;
+}
+
+static tl_status refuse_width(const tl_draft *d, int64_t width) {
+  return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span,
+                       "%lld columns that must stay together have no cuda kernel yet",
+                       (long long)width);
+}
+
+static void set_guard(tl_draft *d, const variant *v, int number) {
+  d->drafted.template = v->template;
+  d->drafted.classes = v->classes;
+  d->launch.guard_max = v->rows_max;
+  if (number > 0 && variants[number - 1].classes == v->classes) {
+    d->launch.guard_min = variants[number - 1].rows_max + 1;
+  }
+}
+
+static tl_status fill_matmul(tl_draft *d, int number) {
+  const tl_kernel *kernel = d->kernel;
+  const tl_segment *first = &kernel->segments[0];
+  const tl_type *type = &first->weights[0]->type;
+  variant v;
+  d->drafted.classes = 0;
+  if (!find_variant(kernel, number, &v)) return TL_OK;
+  bool is_few = strcmp(v.template, "matmul_few") == 0;
+  int64_t unit = tl_kernel_unit(kernel, TL_FUSE_UNIT_MAX), weights = first->weights_count;
+  while (unit * weights < v.width)
+    unit *= 2;
+  int64_t width = unit * weights;
+  if (width / WARP_COLUMNS > BLOCK_WARPS_MAX) return refuse_width(d, width);
+  set_guard(d, &v, number);
+  int64_t warps =
+      is_few ? set_few(d, &v, width, type->format == TL_FORMAT_BF16) : set_many(d, &v, width);
+  if (warps == 0) return refuse_width(d, width);
+  set_rows(d, warps * WARP, v.rows);
+  set_input(d);
+  TL_TRY(set_weights(d, type->format));
+  tl_draft_constant(d, "T_COLUMNS", type->dims[1].constant);
+  tl_draft_constant(d, "T_UNIT", unit / 64);
+  tl_draft_constant(d, "T_WEIGHTS", weights);
+  tl_draft_constant(d, "T_SEGMENTS", kernel->segments_count);
+  tl_draft_constant(d, "T_ROWS", v.rows);
+  tl_draft_constant(d, "T_STAGES", v.stages);
+  tl_draft_constant(d, "T_BLOCKS", warps > v.warps ? 1 : v.blocks);
+  tl_draft_grid(d, add_segments(d, unit) * v.cluster, v.rows);
+  tl_draft_calls(d);
+  return TL_OK;
+}
+
+static uint32_t row_tile_bytes(int64_t columns) {
+  return (uint32_t)(tl_round_up(columns, 64) * 4);
+}
+
+static tl_status fill_rows(tl_draft *d) {
+  d->drafted.template = "rows";
+  set_rows(d, ROW_THREADS, 1);
+  set_input(d);
+  tl_draft_constant(d, "T_COLUMNS", d->kernel->input->columns);
+  tl_draft_calls(d);
+  d->drafted.block.shared_bytes = row_tile_bytes(d->kernel->input->columns);
+  return TL_OK;
+}
+
+static tl_status fill_gather(tl_draft *d) {
+  const tl_value *weight = d->kernel->segments[0].weights[0];
+  d->drafted.template = "gather";
+  set_rows(d, ROW_THREADS, 1);
+  TL_TRY(set_weights(d, weight->type.format));
+  tl_draft_constant(d, "T_COLUMNS", weight->type.dims[1].constant);
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, weight->type.dims[0].constant);
+  tl_draft_arg_weight(d, weight, 0, TL_PLAN_LAYOUT_ROWS);
+  tl_draft_calls(d);
+  d->drafted.block.shared_bytes = row_tile_bytes(weight->type.dims[1].constant);
+  return TL_OK;
+}
+
+static tl_status fill_attention(tl_draft *d) {
+  const tl_attention *a = &d->kernel->attention;
+  const tl_buffer *out = tl_draft_only_store(d->kernel);
+  d->drafted.template = "attention";
+  set_rows(d, ATTENTION_THREADS, 1);
+  tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, out));
+  tl_draft_constant(d, "T_CACHE_BF16", tl_draft_is_bf16(d, NULL));
+  tl_draft_constant(d, "T_KEY", a->key);
+  tl_draft_constant(d, "T_VALUE", a->value);
+  tl_draft_constant(d, "T_HEADS", a->kv_heads);
+  tl_draft_constant(d, "T_QUERIES", a->heads / a->kv_heads);
+  tl_draft_constant(d, "T_WINDOW", a->window);
+  tl_draft_constant(d, "T_CHUNK", a->chunk);
+  tl_draft_real(d, "T_SCALE", a->scale);
+  tl_draft_real(d, "T_SOFTCAP", a->softcap);
+  tl_draft_arg_buffer(d, d->kernel->input);
+  tl_draft_arg_buffer(d, out);
+  tl_draft_arg_state(d, a->state);
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
+  d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
+  d->launch.grid_items = (uint32_t)a->kv_heads;
+  // Queries, scores, sums, and three numbers for each vector.
+  d->drafted.block.shared_bytes = (uint32_t)(ATTENTION_VECTORS * (a->key + 64 + a->value + 3) * 4);
+  return TL_OK;
+}
+
+static tl_status fill_table(tl_draft *d) {
+  const tl_buffer *out = tl_draft_only_store(d->kernel);
+  d->drafted.template = "rope_table";
+  set_rows(d, TABLE_THREADS, 1);
+  tl_draft_constant(d, "T_PAIRS", d->kernel->table->type.dims[0].constant);
+  tl_draft_real(d, "T_FACTOR", d->kernel->factor);
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(out, d->kv));
+  tl_draft_arg_weight(d, d->kernel->table, 0, TL_PLAN_LAYOUT_VECTOR);
+  tl_draft_arg_buffer(d, out);
+  return TL_OK;
+}
+
+static tl_status fill(tl_draft *d, int number) {
+  switch (d->kernel->anchor) {
+  case TL_ANCHOR_MATMUL: return fill_matmul(d, number);
+  case TL_ANCHOR_ROWS: return fill_rows(d);
+  case TL_ANCHOR_GATHER: return fill_gather(d);
+  case TL_ANCHOR_ATTENTION: return fill_attention(d);
+  case TL_ANCHOR_ROPE_TABLE: return fill_table(d);
+  default: return TL_INTERNAL;
+  }
+}
+
+static int64_t head_bytes(int64_t key, int64_t value, int element_bytes) {
+  return TL_PAGE_HEAD_BYTES(key, value, element_bytes);
+}
+
+static int variants_of(const tl_kernel *kernel) {
+  return kernel->anchor == TL_ANCHOR_MATMUL ? VARIANTS_COUNT : 1;
+}
+
+const tl_draft_rules tl_cuda_rules = {head_bytes, variants_of, fill};

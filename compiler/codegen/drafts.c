@@ -1,0 +1,382 @@
+// Buffers, states and launches of a program, one launch per variant and KV type.
+#include "compiler/codegen/drafts.h"
+
+#include "compiler/codegen/memory.h"
+
+struct tl_drafter {
+  const tl_program *program;
+  const tl_draft_rules *rules;
+  tl_plan_builder *tables;
+  tl_drafts *drafts;
+  uint32_t kv_types;
+  uint32_t (*rows)[TL_PLAN_KV_COUNT]; // of the buffer table, by number in the program
+  tl_memory_life *lives;              // of the buffer table's rows
+  const tl_value **states;            // in order of the state table
+  uint32_t launch;                    // number of the kernel that launches are made for
+  tl_diag *diag;
+};
+
+static tl_format kv_format(tl_plan_kv_type kv) {
+  return kv == TL_PLAN_KV_BF16 ? TL_FORMAT_BF16 : TL_FORMAT_F32;
+}
+
+// What a matmul with weights of `format` reads.
+static tl_format input_format(tl_format format) {
+  return format == TL_FORMAT_BF16 ? TL_FORMAT_BF16 : TL_FORMAT_F32;
+}
+
+static int64_t element_bytes(tl_format format) {
+  return tl_format_of(format)->bits / 8;
+}
+
+// ---- buffers
+
+tl_format tl_draft_format(const tl_buffer *buffer, tl_plan_kv_type kv) {
+  if (buffer->role == TL_BUFFER_INPUT) return input_format(buffer->like);
+  return buffer->role == TL_BUFFER_QUERY ? kv_format(kv) : TL_FORMAT_F32;
+}
+
+int64_t tl_draft_row_bytes(const tl_buffer *buffer, tl_plan_kv_type kv) {
+  return tl_round_up(buffer->columns, 64) * element_bytes(tl_draft_format(buffer, kv));
+}
+
+static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
+  const tl_buffer *buffer = b->program->buffers[index];
+  tl_plan_buffer row = {.name = tl_plan_text(b->tables, buffer->name),
+                        .symbol = buffer->symbol,
+                        .columns = (uint32_t)buffer->columns,
+                        .row_bytes = (uint64_t)tl_draft_row_bytes(buffer, kv)};
+  row.format = tl_plan_text(b->tables, tl_format_of(tl_draft_format(buffer, kv))->text);
+  b->rows[index][kv] = tl_plan_add_buffer(b->tables, &row);
+}
+
+static tl_status add_buffers(tl_drafter *b) {
+  size_t count = b->program->buffers_count;
+  b->rows = tl_arena_array(b->program->arena, count + 1, sizeof *b->rows);
+  b->lives = tl_arena_array(b->program->arena, 2 * count + 1, sizeof *b->lives);
+  if (!b->rows || !b->lives) return TL_MEMORY;
+  for (size_t i = 0; i < 2 * count; i++)
+    b->lives[i].first = UINT32_MAX;
+  for (uint32_t i = 0; i < count; i++) {
+    add_buffer(b, i, TL_PLAN_KV_F32);
+    b->rows[i][TL_PLAN_KV_BF16] = b->rows[i][TL_PLAN_KV_F32];
+    if (b->program->buffers[i]->role == TL_BUFFER_QUERY) add_buffer(b, i, TL_PLAN_KV_BF16);
+  }
+  return TL_OK;
+}
+
+static uint32_t buffer_row(tl_drafter *b, const tl_buffer *buffer, tl_plan_kv_type kv) {
+  size_t index = 0;
+  while (index < b->program->buffers_count && b->program->buffers[index] != buffer)
+    index++;
+  uint32_t row = b->rows[index][kv];
+  tl_memory_life *life = &b->lives[row];
+  if (b->launch < life->first) life->first = b->launch;
+  if (b->launch > life->last) life->last = b->launch;
+  return row;
+}
+
+// ---- states
+
+static tl_plan_group_kind group_kind(tl_state_kind kind) {
+  switch (kind) {
+  case TL_STATE_WINDOW: return TL_PLAN_GROUP_WINDOW;
+  case TL_STATE_CHUNK: return TL_PLAN_GROUP_CHUNK;
+  case TL_STATE_LATENT: return TL_PLAN_GROUP_LATENT;
+  case TL_STATE_CROSS: return TL_PLAN_GROUP_CROSS;
+  default: return TL_PLAN_GROUP_FULL;
+  }
+}
+
+static tl_status group_of(tl_drafter *b, const tl_node *node, uint32_t *out_group) {
+  uint32_t kind = group_kind(node->state.kind), span = (uint32_t)node->state.span;
+  for (*out_group = 0; *out_group < b->tables->groups_count; ++*out_group) {
+    const tl_plan_group *group = &b->tables->groups[*out_group];
+    if (group->kind == kind && group->span == span) return TL_OK;
+  }
+  if (*out_group == TL_GROUPS_MAX) {
+    return tl_diag_error(b->diag, TL_UNSUPPORTED, node->span, "more than %d kinds of state",
+                         TL_GROUPS_MAX);
+  }
+  *out_group = tl_plan_add_group(b->tables, &(tl_plan_group){.kind = kind, .span = span});
+  return TL_OK;
+}
+
+static tl_status add_state(tl_drafter *b, const tl_node *node) {
+  uint32_t group = 0;
+  TL_TRY(group_of(b, node, &group));
+  const tl_state_info *info = &node->state;
+  tl_plan_state row = {.name = tl_plan_text(b->tables, node->result->name),
+                       .group = group,
+                       .heads = (uint32_t)info->heads,
+                       .key = (uint32_t)info->key,
+                       .value = (uint32_t)info->value};
+  for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
+    int bytes = (int)element_bytes(kv_format((tl_plan_kv_type)kv));
+    uint64_t *page_bytes = &b->tables->groups[group].page_bytes[kv];
+    row.offset[kv] = *page_bytes;
+    *page_bytes += (uint64_t)(info->heads * b->rules->head_bytes(info->key, info->value, bytes));
+  }
+  b->states[b->tables->states_count] = node->result;
+  tl_plan_add_state(b->tables, &row);
+  return TL_OK;
+}
+
+static tl_status add_states(tl_drafter *b) {
+  const tl_graph *graph = b->program->graph;
+  b->states = tl_arena_array(b->program->arena, graph->nodes_count + 1, sizeof *b->states);
+  if (!b->states) return TL_MEMORY;
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    if (graph->nodes[i]->kind == TL_NODE_STATE) TL_TRY(add_state(b, graph->nodes[i]));
+  }
+  return TL_OK;
+}
+
+static uint32_t state_row(const tl_drafter *b, const tl_value *state) {
+  uint32_t row = 0;
+  while (row < b->tables->states_count && b->states[row] != state)
+    row++;
+  return row;
+}
+
+// ---- what a launch is given
+
+void tl_draft_arg(tl_draft *draft, tl_plan_arg_kind kind, uint32_t index, int64_t value) {
+  tl_plan_add_arg(draft->drafter->tables, &(tl_plan_arg){kind, index, value});
+  draft->args_count++;
+}
+
+void tl_draft_arg_weight(tl_draft *draft, const tl_value *value, double offset,
+                         tl_plan_layout layout) {
+  uint32_t row = tl_plan_weight_of(draft->drafter->tables, value, offset, layout);
+  tl_draft_arg(draft, TL_PLAN_ARG_WEIGHT, row, 0);
+}
+
+void tl_draft_arg_buffer(tl_draft *draft, const tl_buffer *buffer) {
+  tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, buffer_row(draft->drafter, buffer, draft->kv), 0);
+}
+
+void tl_draft_arg_state(tl_draft *draft, const tl_value *state) {
+  uint32_t row = state_row(draft->drafter, state);
+  tl_draft_arg(draft, TL_PLAN_ARG_STATE, row, 0);
+  tl_draft_arg(draft, TL_PLAN_ARG_PAGE_BYTES, row, 0);
+  tl_draft_arg(draft, TL_PLAN_ARG_GROUP, row, 0);
+}
+
+void tl_draft_constant(tl_draft *draft, const char *name, int64_t value) {
+  tl_spec *spec = draft->spec;
+  spec->constants[spec->constants_count++] = (tl_spec_constant){.name = name, .i = value};
+}
+
+void tl_draft_real(tl_draft *draft, const char *name, double value) {
+  tl_spec *spec = draft->spec;
+  spec->constants[spec->constants_count++] =
+      (tl_spec_constant){.name = name, .is_real = true, .f = value};
+}
+
+int64_t tl_draft_is_bf16(const tl_draft *draft, const tl_buffer *buffer) {
+  tl_format format = buffer ? tl_draft_format(buffer, draft->kv) : kv_format(draft->kv);
+  return format == TL_FORMAT_BF16;
+}
+
+void tl_draft_grid(tl_draft *draft, int64_t items, int64_t rows) {
+  draft->launch.grid_symbol = draft->kernel->symbol;
+  draft->launch.grid_items = (uint32_t)items;
+  draft->launch.grid_rows = (uint32_t)rows;
+}
+
+const tl_buffer *tl_draft_only_store(const tl_kernel *kernel) {
+  return kernel->segments[0].statements[0].operands[0].buffer;
+}
+
+static void add_call(tl_draft *d, int segment, const tl_statement *statement) {
+  const tl_statement_info *info = tl_statement_of(statement->kind);
+  tl_spec_call call = {
+      .kind = statement->kind, .first_arg = d->args_count, .real = statement->reals[0]};
+  memcpy(call.ints, statement->ints, sizeof call.ints);
+  for (int i = 0; info->operands[i]; i++) {
+    const tl_operand *operand = &statement->operands[i];
+    if (operand->buffer) {
+      tl_draft_arg_buffer(d, operand->buffer);
+      call.row_bytes = tl_draft_row_bytes(operand->buffer, d->kv);
+      call.format = tl_draft_is_bf16(d, operand->buffer);
+    } else if (operand->value->producer->kind == TL_NODE_STATE) {
+      const tl_state_info *state = &operand->value->producer->state;
+      tl_draft_arg_state(d, operand->value);
+      call.format = tl_draft_is_bf16(d, NULL);
+      call.key = state->key;
+      call.value = state->value;
+    } else {
+      tl_draft_arg_weight(d, operand->value, operand->offset, TL_PLAN_LAYOUT_VECTOR);
+    }
+  }
+  if (statement->kind == TL_STATEMENT_ROW_RMS) {
+    const tl_buffer *sums = statement->operands[0].buffer;
+    call.ints[1] = sums->columns; // NOLINT(*.NullDereference): program/verify.c saw to it
+    call.ints[2] = d->kernel->wanted_rows && sums->symbol == TL_PLAN_SYMBOL_T;
+  }
+  d->spec->calls[segment][d->spec->calls_count[segment]++] = call;
+}
+
+void tl_draft_calls(tl_draft *d) {
+  d->spec->segments_count = d->kernel->segments_count;
+  for (int s = 0; s < d->kernel->segments_count; s++) {
+    for (int i = 0; i < d->kernel->segments[s].statements_count; i++)
+      add_call(d, s, &d->kernel->segments[s].statements[i]);
+  }
+}
+
+// ---- launches
+
+// Whether anything in `kernel` is kept in the KV type.
+static bool depends_on_kv(const tl_kernel *kernel) {
+  if (kernel->anchor == TL_ANCHOR_ATTENTION) return true;
+  for (int s = 0; s < kernel->segments_count; s++) {
+    for (int i = 0; i < kernel->segments[s].statements_count; i++) {
+      const tl_statement *statement = &kernel->segments[s].statements[i];
+      const tl_buffer *buffer = statement->operands[0].buffer;
+      if (statement->kind == TL_STATEMENT_STORE_KEY ||
+          statement->kind == TL_STATEMENT_STORE_VALUE ||
+          (buffer && buffer->role == TL_BUFFER_QUERY)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// The number of a kernel with this text, added if it is new.
+static tl_status kernel_index(tl_drafter *b, const tl_draft *d, uint32_t *out_index) {
+  tl_arena *arena = b->program->arena;
+  tl_drafts *drafts = b->drafts;
+  tl_str text = tl_spec_print(d->spec, arena);
+  if (text.data && d->drafted.template) {
+    text = tl_arena_format(arena, "%s: %.*s", d->drafted.template, TL_STR_ARG(text));
+  }
+  if (!text.data) return TL_MEMORY;
+  for (*out_index = 0; *out_index < drafts->kernels_count; ++*out_index) {
+    if (!tl_str_equal(drafts->kernels[*out_index].text, text)) continue;
+    drafts->kernels[*out_index].classes |= d->drafted.classes;
+    return TL_OK;
+  }
+  tl_drafted *grown = tl_arena_grow(arena, drafts->kernels, &drafts->kernels_capacity,
+                                    drafts->kernels_count + 1, sizeof *grown);
+  tl_spec *copy = tl_arena_alloc(arena, sizeof *copy);
+  if (!grown || !copy) return TL_MEMORY;
+  *copy = *d->spec;
+  drafts->kernels = grown;
+  grown[drafts->kernels_count] = d->drafted;
+  grown[drafts->kernels_count].spec = copy;
+  grown[drafts->kernels_count++].text = text;
+  return TL_OK;
+}
+
+static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_types,
+                            int variant) {
+  tl_spec spec = {.anchor = kernel->anchor};
+  tl_draft d = {.drafter = b, .kernel = kernel, .spec = &spec, .diag = b->diag};
+  d.kv = kv_types & 1u << TL_PLAN_KV_F32 ? TL_PLAN_KV_F32 : TL_PLAN_KV_BF16;
+  d.launch = (tl_plan_launch){.name = tl_plan_text(b->tables, kernel->name),
+                              .kind = TL_PLAN_LAUNCH_KERNEL,
+                              .guard_kv = kv_types,
+                              .guard_max = UINT32_MAX,
+                              .layer = (uint32_t)kernel->layer,
+                              .first_arg = (uint32_t)b->tables->args_count};
+  d.launch.text = tl_plan_text(b->tables, tl_kernel_print(kernel, b->program->arena));
+  d.drafted.classes = UINT32_MAX;
+  TL_TRY(b->rules->fill(&d, variant));
+  if (d.drafted.classes == 0) return TL_OK; // there is none of this number
+  d.launch.args_count = (uint32_t)d.args_count;
+  TL_TRY(kernel_index(b, &d, &d.launch.kernel));
+  tl_drafts *drafts = b->drafts;
+  tl_drafted_launch *grown =
+      tl_arena_grow(b->program->arena, drafts->launches, &drafts->launches_capacity,
+                    drafts->launches_count + 1, sizeof *grown);
+  if (!grown) return TL_MEMORY;
+  drafts->launches = grown;
+  drafts->launches[drafts->launches_count++] = (tl_drafted_launch){d.launch, d.drafted.classes};
+  return TL_OK;
+}
+
+static tl_status add_variants(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_types) {
+  int count = b->rules->variants(kernel);
+  for (int variant = 0; variant < count; variant++)
+    TL_TRY(add_launch(b, kernel, kv_types, variant));
+  return TL_OK;
+}
+
+static tl_status add_launches(tl_drafter *b) {
+  for (size_t i = 0; i < b->program->kernels_count; i++) {
+    const tl_kernel *kernel = b->program->kernels[i];
+    b->launch = (uint32_t)i;
+    if (!depends_on_kv(kernel)) {
+      TL_TRY(add_variants(b, kernel, b->kv_types));
+      continue;
+    }
+    for (uint32_t kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
+      if (b->kv_types & 1u << kv) TL_TRY(add_variants(b, kernel, 1u << kv));
+    }
+  }
+  return TL_OK;
+}
+
+tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl_draft_rules *rules,
+                          tl_plan_builder *tables, tl_drafts *out_drafts, tl_diag *diag) {
+  *out_drafts = (tl_drafts){0};
+  tl_drafter b = {.program = program,
+                  .rules = rules,
+                  .tables = tables,
+                  .drafts = out_drafts,
+                  .kv_types = kv_types,
+                  .diag = diag};
+  TL_TRY(add_buffers(&b));
+  TL_TRY(add_states(&b));
+  TL_TRY(add_launches(&b));
+  // The output is read after the last launch.
+  out_drafts->output = buffer_row(&b, program->output, TL_PLAN_KV_F32);
+  b.lives[out_drafts->output].last = UINT32_MAX;
+  return tl_memory_place(tables->buffers, b.lives, (uint32_t)tables->buffers_count,
+                         out_drafts->arena_bytes, program->arena);
+}
+
+// Adds the rows of the kernels that are wanted; `numbers` says which row became of each.
+static void add_kernels(const tl_drafts *drafts, uint32_t classes, tl_plan_target *target,
+                        tl_plan_kernel *kernels, uint32_t *numbers, tl_plan_builder *tables) {
+  for (size_t i = 0; i < drafts->kernels_count; i++) {
+    const tl_drafted *drafted = &drafts->kernels[i];
+    if (!(drafted->classes & classes)) continue;
+    kernels[i].name = tl_plan_text(tables, drafted->text);
+    kernels[i].target = (uint32_t)tables->targets_count;
+    kernels[i].scratch_bytes = drafted->scratch_bytes;
+    kernels[i].threads = drafted->block.threads;
+    kernels[i].shared_bytes = drafted->block.shared_bytes;
+    if (drafted->scratch_bytes > target->scratch_bytes) {
+      target->scratch_bytes = drafted->scratch_bytes;
+    }
+    numbers[i] = tl_plan_add_kernel(tables, &kernels[i]);
+  }
+}
+
+tl_status tl_drafts_add_target(const tl_drafts *drafts, uint32_t classes,
+                               const tl_plan_target *target, tl_plan_kernel *kernels,
+                               tl_plan_builder *tables) {
+  tl_plan_target row = *target;
+  tl_plan_program program = {.name = tl_plan_text(tables, TL_STR("step")),
+                             .target = (uint32_t)tables->targets_count,
+                             .first_launch = (uint32_t)tables->launchs_count,
+                             .output = drafts->output};
+  uint32_t *numbers = tl_arena_array(tables->arena, drafts->kernels_count + 1, sizeof *numbers);
+  if (!numbers) return TL_MEMORY;
+  add_kernels(drafts, classes, &row, kernels, numbers, tables);
+  tl_plan_add_target(tables, &row);
+  for (size_t i = 0; i < drafts->launches_count; i++) {
+    tl_plan_launch launch = drafts->launches[i].row;
+    if (!(drafts->launches[i].classes & classes)) continue;
+    launch.kernel = numbers[launch.kernel];
+    tl_plan_add_launch(tables, &launch);
+    program.launches_count++;
+  }
+  memcpy(program.arena_bytes, drafts->arena_bytes, sizeof drafts->arena_bytes);
+  tl_plan_add_program(tables, &program);
+  return TL_OK;
+}

@@ -1,0 +1,113 @@
+// Launch lists as graphs, one for each range of rows: within it the grid is what the most rows need,
+// and blocks without work end at once.
+#include "runtime/device/cuda/state.h"
+
+// Bounds of the symbols in a step of `rows` rows.
+typedef struct bounds {
+  uint64_t of[TL_PLAN_SYMBOL_COUNT];
+} bounds;
+
+static uint64_t least(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+static bounds bounds_of(const tl_device_config *config, uint64_t rows) {
+  bounds b = {{0}};
+  b.of[TL_PLAN_SYMBOL_ONE] = 1;
+  b.of[TL_PLAN_SYMBOL_T] = rows;
+  b.of[TL_PLAN_SYMBOL_S] = least(config->symbols_max[TL_PLAN_SYMBOL_S], rows);
+  b.of[TL_PLAN_SYMBOL_R] = least(config->symbols_max[TL_PLAN_SYMBOL_R], rows);
+  uint64_t work = rows / TL_ATTENTION_ROWS + b.of[TL_PLAN_SYMBOL_S];
+  b.of[TL_PLAN_SYMBOL_A] = least(least(config->symbols_max[TL_PLAN_SYMBOL_A], rows), work);
+  return b;
+}
+
+static bool runs(const tl_device_config *config, const tl_plan_launch *row, uint32_t rows) {
+  return row->guard_kv & 1u << config->kv_type && row->guard_min <= rows && rows <= row->guard_max;
+}
+
+static tl_status launch(tl_cuda_device *d, uint32_t index, const bounds *b, bool overlaps,
+                        tl_diag *diag) {
+  const tl_plan_tables *t = d->config.tables;
+  const tl_plan_launch *row = &t->launchs[index];
+  const tl_plan_kernel *kernel = &t->kernels[row->kernel];
+  uint64_t symbol = b->of[row->grid_symbol];
+  uint64_t blocks = row->grid_items * ((symbol + row->grid_rows - 1) / row->grid_rows);
+  tl_cuda_launch_attribute attribute = {.id = TL_CUDA_OVERLAPS, .value = 1};
+  tl_cuda_launch l = {.grid = {(unsigned)blocks, 1, 1},
+                      .block = {kernel->threads, 1, 1},
+                      .shared_bytes = kernel->shared_bytes,
+                      .stream = d->stream,
+                      .attributes = &attribute,
+                      .attributes_count = overlaps};
+  void *parameters[] = {&d->arguments[index], &d->step};
+  if (blocks == 0) return TL_OK;
+  tl_cuda_result result = d->driver.launch(&l, d->kernels[row->kernel].function, parameters, NULL);
+  return tl_cuda_check(&d->driver, result, "launch a kernel", diag);
+}
+
+static tl_status launch_all(tl_cuda_device *d, uint32_t program, uint32_t rows, tl_diag *diag) {
+  const tl_plan_program *p = &d->config.tables->programs[program];
+  bounds b = bounds_of(&d->config, rows);
+  bool overlaps = false;
+  for (uint32_t i = 0; i < p->launches_count; i++) {
+    uint32_t index = p->first_launch + i;
+    if (!runs(&d->config, &d->config.tables->launchs[index], rows)) continue;
+    TL_TRY(launch(d, index, &b, overlaps, diag));
+    overlaps = true;
+  }
+  return TL_OK;
+}
+
+static tl_status capture(tl_cuda_device *d, uint32_t program, uint32_t rows, tl_diag *diag) {
+  const tl_cuda_driver *driver = &d->driver;
+  if (d->graphs_count == TL_CUDA_GRAPHS_MAX) {
+    return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0}, "a plan of too many programs");
+  }
+  void *graph = NULL;
+  tl_cuda_graph *own = &d->graphs[d->graphs_count];
+  *own = (tl_cuda_graph){.program = program, .rows = rows};
+  TL_TRY(tl_cuda_check(driver, driver->capture_begin(d->stream, TL_CUDA_CAPTURE_THREAD_LOCAL),
+                       "begin a graph", diag));
+  tl_status status = launch_all(d, program, rows, diag);
+  tl_cuda_result ended = driver->capture_end(d->stream, &graph);
+  if (tl_ok(status)) status = tl_cuda_check(driver, ended, "end a graph", diag);
+  if (tl_ok(status)) {
+    status = tl_cuda_check(driver, driver->graph_make(&own->exec, graph, 0), "make a graph", diag);
+  }
+  if (graph) driver->graph_destroy(graph);
+  d->graphs_count += tl_ok(status);
+  return status;
+}
+
+// The most rows of the range that begins after `below`: twice as many, no further than a guard.
+static uint32_t next_bound(const tl_cuda_device *d, const tl_plan_program *p, uint32_t below) {
+  uint32_t most = (uint32_t)d->config.symbols_max[TL_PLAN_SYMBOL_T];
+  uint32_t bound = below == 0 ? 1 : below * 2;
+  for (uint32_t i = 0; i < p->launches_count; i++) {
+    const tl_plan_launch *row = &d->config.tables->launchs[p->first_launch + i];
+    if (row->guard_max > below && row->guard_max < bound) bound = row->guard_max;
+    if (row->guard_min > below + 1 && row->guard_min <= bound) bound = row->guard_min - 1;
+  }
+  return bound < most ? bound : most;
+}
+
+tl_status tl_cuda_capture(tl_cuda_device *d, tl_diag *diag) {
+  const tl_plan_tables *t = d->config.tables;
+  uint32_t most = (uint32_t)d->config.symbols_max[TL_PLAN_SYMBOL_T];
+  for (uint32_t p = 0; p < t->programs_count; p++) {
+    if (t->programs[p].target != d->config.target) continue;
+    for (uint32_t rows = 0; rows < most;) {
+      rows = next_bound(d, &t->programs[p], rows);
+      TL_TRY(capture(d, p, rows, diag));
+    }
+  }
+  return TL_OK;
+}
+
+const tl_cuda_graph *tl_cuda_graph_for(const tl_cuda_device *d, uint32_t program, uint32_t rows) {
+  for (uint32_t i = 0; i < d->graphs_count; i++) {
+    if (d->graphs[i].program == program && rows <= d->graphs[i].rows) return &d->graphs[i];
+  }
+  return NULL;
+}

@@ -1,0 +1,58 @@
+// The CUDA device's parts, for the files of this folder.
+//
+//   device memory   weights | arenas | pages of each group | step block
+//   pinned memory   step block, outputs of the wanted rows, two pieces that weights pass through
+#ifndef TL_DEVICE_CUDA_STATE_H
+#define TL_DEVICE_CUDA_STATE_H
+
+#include "runtime/base/kernel.h"
+#include "runtime/device/cuda/driver.h"
+#include "runtime/device/device.h"
+
+enum { TL_CUDA_GRAPHS_MAX = 32 };
+
+// What a kernel of the plan is given; see templates/cuda/types.cuh.
+typedef struct tl_cuda_arguments {
+  tl_arg at[TL_CUDA_ARGUMENTS_MAX];
+} tl_cuda_arguments;
+
+// A program's launches for steps of at most `rows` rows, in one piece.
+typedef struct tl_cuda_graph {
+  uint32_t program, rows;
+  void *exec;
+} tl_cuda_graph;
+
+typedef struct tl_cuda_kernel {
+  void *module, *function;
+} tl_cuda_kernel;
+
+typedef struct tl_cuda_device {
+  tl_device device;
+  tl_device_config config;
+  tl_cuda_driver driver;
+  int gpu; // as the driver numbers it
+  bool has_context;
+  void *context, *stream;
+  tl_cuda_address weights, step, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
+  tl_step *host_step;
+  char *host_outputs;
+  uint64_t bytes;               // of device memory, without weights
+  bool is_filled;               // weights are there
+  tl_cuda_kernel *kernels;      // by row of the kernel table
+  tl_cuda_arguments *arguments; // by row of the launch table
+  tl_cuda_graph graphs[TL_CUDA_GRAPHS_MAX];
+  uint32_t graphs_count;
+  const tl_plan_program *program; // of the last run
+} tl_cuda_device;
+
+// Puts the plan's weights, or random ones, into device memory. The context is current.
+tl_status tl_cuda_upload(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
+
+// Captures the graphs of all programs of the target. The context is current.
+tl_status tl_cuda_capture(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
+
+// The graph for a step of `rows` rows, or NULL.
+const tl_cuda_graph *tl_cuda_graph_for(const tl_cuda_device *device, uint32_t program,
+                                       uint32_t rows);
+
+#endif

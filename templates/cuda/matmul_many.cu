@@ -1,0 +1,164 @@
+// matmul for many rows: tiles of x and of weights in shared memory, the next ones under way while
+// the matrix unit works.
+//
+//   shapes and args: matmul.cuh; T_ROWS a multiple of 64
+//   grid: unit * blocks + block of T_ROWS rows, so that neighbours share weights; threads: T_ROWS /
+//         64 * warps beside each other, each with 64 rows and a multiple of 16 columns;
+//   shared: T_STAGES * STAGE_BYTES, later the tile's T_ROWS * STRIDE * 4
+//
+// bf16: x is the matrix unit's a operand, weights are b, 64 values of K at a time: a line of 128
+// bytes of each row, its 16-byte pieces in an order that depends on the row, so that rows lie in
+// other banks. The sum along K ascends in one chain.
+#include "templates/cuda/matmul.cuh"
+
+#define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
+#define LINE 128           // bytes
+#define LINES ((STEPS + 1) / 2)
+#define STAGE_BYTES ((T_ROWS + WIDTH) * LINE)
+#define WARPS_DOWN (T_ROWS / 64)
+#define ACROSS (WIDTH / (T_THREADS / 32 / WARPS_DOWN)) // columns of a warp
+#define AT_ONCE (T_THREADS / 8)                        // rows that the threads copy
+
+#if T_WEIGHT_BF16
+
+// What a thread copies: a piece of every AT_ONCE-th row.
+typedef struct source {
+  const char *x[T_ROWS / AT_ONCE];
+  const char *weights[T_WEIGHTS];
+  tl_i32 panels; // of the unit that are there
+} source;
+
+// Rows behind the last are made of the last one's input.
+TL_INLINE source find_source(const unit *u, const tl_arguments *a, const tl_step *step,
+                             tl_i32 rows) {
+  source from;
+  from.panels = (u->columns + 63) / 64 - u->index * T_UNIT;
+  tl_i32 own = tl_thread() / 8, piece = tl_thread() % 8 * 16;
+  TL_UNROLL for (tl_i32 i = 0; i < T_ROWS / AT_ONCE; i++) {
+    tl_i32 row = own + i * AT_ONCE < rows ? own + i * AT_ONCE : rows - 1;
+    from.x[i] = input_row(a, step, u->row + row) + piece;
+  }
+  TL_UNROLL for (tl_i32 i = 0; i < T_WEIGHTS; i++) {
+    from.weights[i] = weight_row(u, i * T_UNIT * 64 + own) + piece;
+  }
+  return from;
+}
+
+// Where this thread's piece of row `row` of a stage goes; x first, then weights.
+TL_INLINE tl_u32 place_of_piece(tl_i32 stage, tl_i32 row) {
+  return (tl_u32)(stage * STAGE_BYTES + row * LINE + (tl_thread() % 8 ^ row % 8) * 16);
+}
+
+// What there is of this thread's piece of line `line`.
+TL_INLINE tl_u32 piece_bytes(tl_i32 line) {
+  return STEPS % 2 == 0 || line * 8 + tl_thread() % 8 < STEPS * 4 ? 16 : 0;
+}
+
+TL_INLINE void copy_rows(const source *from, tl_i32 line, tl_i32 stage) {
+  TL_UNROLL for (tl_i32 i = 0; i < T_ROWS / AT_ONCE; i++) {
+    tl_copy_async(place_of_piece(stage, tl_thread() / 8 + i * AT_ONCE), from->x[i] + line * LINE,
+                  piece_bytes(line));
+  }
+}
+
+TL_INLINE void copy_weights(const source *from, tl_i32 line, tl_i32 stage) {
+  TL_UNROLL for (tl_i32 i = 0; i < WIDTH / AT_ONCE; i++) {
+    tl_i32 column = i * AT_ONCE, row = column % (T_UNIT * 64);
+    if (T_UNIT > 1 && row / 64 >= from->panels) row %= 64; // see weight_row
+    const char *weights = from->weights[column / (T_UNIT * 64)] + row * WEIGHT_ROW_BYTES;
+    tl_copy_async(place_of_piece(stage, T_ROWS + tl_thread() / 8 + column), weights + line * LINE,
+                  piece_bytes(line));
+  }
+}
+
+// A warp's 64 rows and its columns: 16 values of K, four times.
+TL_INLINE void multiply_line(float d[4][ACROSS / 8][4], tl_i32 stage, tl_i32 down, tl_i32 across) {
+  tl_i32 lane = tl_thread() % 32, swap = lane % 8 * 16;
+  tl_u32 x = (tl_u32)(stage * STAGE_BYTES + (down + lane % 16) * LINE + (lane / 16 * 16 ^ swap));
+  tl_u32 w = (tl_u32)(stage * STAGE_BYTES + (T_ROWS + across + lane / 16 * 8 + lane % 8) * LINE +
+                      (lane / 8 % 2 * 16 ^ swap));
+  TL_UNROLL for (tl_u32 k = 0; k < LINE; k += 32) {
+    tl_u32 a[4][4];
+    TL_UNROLL for (tl_u32 i = 0; i < 4; i++) tl_matrices(a[i], (x ^ k) + i * 16 * LINE);
+    TL_UNROLL for (tl_u32 j = 0; j < ACROSS / 16; j++) {
+      tl_u32 b[4];
+      tl_matrices(b, (w ^ k) + j * 16 * LINE);
+      TL_UNROLL for (tl_i32 i = 0; i < 4; i++) {
+        tl_multiply_bf16(d[i][2 * j], a[i], b);
+        tl_multiply_bf16(d[i][2 * j + 1], a[i], b + 2);
+      }
+    }
+  }
+}
+
+TL_INLINE void put_tile(float d[4][ACROSS / 8][4], tl_i32 down, tl_i32 across) {
+  tl_i32 g = tl_thread() % 32 / 4, t = tl_thread() % 4;
+  TL_UNROLL for (tl_i32 i = 0; i < 4; i++) TL_UNROLL for (tl_i32 j = 0; j < ACROSS / 8; j++) {
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+      tl_i32 row = down + i * 16 + g + e / 2 * 8, column = across + j * 8 + 2 * t + e % 2;
+      tl_shared_put_f32((tl_u32)(row * STRIDE + column) * 4, d[i][j][e]);
+    }
+  }
+}
+
+TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *step,
+                         const tl_tile *tile) {
+  tl_i32 warp = tl_thread() / 32, stage = 0;
+  tl_i32 down = warp % WARPS_DOWN * 64, across = warp / WARPS_DOWN * ACROSS;
+  source from = find_source(u, a, step, tile->rows);
+  float d[4][ACROSS / 8][4];
+  TL_UNROLL for (tl_i32 i = 0; i < 4; i++) TL_UNROLL for (tl_i32 j = 0; j < ACROSS / 8; j++) {
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) d[i][j][e] = 0;
+  }
+  TL_UNROLL for (tl_i32 i = 0; i + 1 < T_STAGES; i++) {
+    if (i < LINES) copy_weights(&from, i, i);
+  }
+  tl_wait_for_launch();
+  TL_UNROLL for (tl_i32 i = 0; i + 1 < T_STAGES; i++) {
+    if (i < LINES) copy_rows(&from, i, i);
+    tl_copy_commit();
+  }
+  for (tl_i32 line = 0; line < LINES; line++) {
+    tl_i32 next = line + T_STAGES - 1, free = stage == 0 ? T_STAGES - 1 : stage - 1;
+    tl_copy_wait(T_STAGES - 2);
+    tl_barrier();
+    if (next < LINES) {
+      copy_weights(&from, next, free);
+      copy_rows(&from, next, free);
+    }
+    tl_copy_commit();
+    multiply_line(d, stage, down, across);
+    stage = stage + 1 == T_STAGES ? 0 : stage + 1;
+  }
+  tl_barrier();
+  put_tile(d, down, across);
+}
+
+#else
+
+TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *step,
+                         const tl_tile *tile) {
+  tl_wait_for_launch();
+  TL_EACH_ELEMENT(r, c, place) {
+    const char *x = input_row(a, step, u->row + r), *weights = weight_row(u, c);
+    float sum = 0;
+    for (tl_i32 k = 0; k < T_COLUMNS; k++)
+      sum = tl_fma(weight_value(weights, k), tl_load_f32(x, k), sum);
+    tl_shared_put_f32(place, sum);
+  }
+}
+
+#endif
+
+TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
+  tl_i32 rows = tl_rows_count(step), blocks = (rows + T_ROWS - 1) / T_ROWS;
+  if (blocks == 0 || tl_block() / blocks >= units_count(&a)) return;
+  tl_i32 row = tl_block() % blocks * T_ROWS, left = rows - row;
+  unit u = unit_at(&a, tl_block() / blocks, row);
+  tl_tile tile = {0, STRIDE, left < T_ROWS ? left : T_ROWS, width_of(&u), row,
+                  u.index * (T_UNIT * 64), u.columns};
+  make_tile(&u, &a, step, &tile);
+  tl_allow_next_launch();
+  tl_barrier();
+  tl_epilogue(&tile, &a, step, u.segment);
+}
