@@ -80,6 +80,21 @@ tl_cuda_attention_variant tl_cuda_attention_variant_for(const tl_cuda_attention_
                                                         tl_cuda_attention_way way,
                                                         int64_t shared_bytes);
 
+typedef struct tl_cuda_attention_trial {
+  tl_cuda_attention_shape shape;
+  tl_cuda_attention_variant variant;
+} tl_cuda_attention_trial;
+
+typedef struct tl_cuda_attention_company {
+  int count, blocks;
+  tl_cuda_attention_part parts[4];
+} tl_cuda_attention_company;
+
+extern const tl_cuda_attention_trial tl_cuda_attention_trials[];
+extern const int tl_cuda_attention_trials_count;
+extern const tl_cuda_attention_company tl_cuda_attention_steps[];
+extern const int tl_cuda_attention_steps_count;
+
 // What is compiled for `shape`.
 void tl_cuda_attention_kernel_make(const tl_cuda_attention_shape *shape,
                                    const tl_cuda_attention_variant *variant,

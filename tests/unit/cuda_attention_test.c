@@ -103,31 +103,20 @@ static void run(const place *p, const tl_cuda_attention *a, uint64_t seed) {
   tl_shim_destroy(shim);
 }
 
-// Rows of one sequence, of others, and these in pieces: steps whose common rows are the same.
-static const struct {
-  int count, blocks;
-  tl_cuda_attention_part parts[4];
-} steps[] = {
-    {1, 5, {{0, 130, 70}}},
-    {4, 40, {{1, 0, 1}, {0, 130, 33}, {2, 319, 2}, {3, 64, 1}}},
-    {3, 7, {{0, 163, 37}, {2, 320, 1}, {4, 5, 3}}},
-    {4, 64, {{2, 320, 1}, {0, 150, 1}, {5, 519, 1}, {1, 0, 17}}},
-    {1, 3, {{0, 199, 1}}},
-};
-enum { STEPS = sizeof steps / sizeof *steps };
-
 static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
                  const tl_cuda_attention_variant *variant, uint64_t seed) {
   static tl_cuda_attention_kernel kernel;
-  static tl_cuda_attention a[STEPS];
+  static tl_cuda_attention a[STEPS_MAX];
   place p = {.root = argv[1], .compiler = argv[2]};
+  CHECK(tl_cuda_attention_steps_count <= STEPS_MAX);
   tl_cuda_attention_kernel_make(shape, variant, &kernel);
   load(&p, &kernel);
   bool own_bits = variant->way != TL_CUDA_ATTENTION_FEW || variant->span > 0;
   int common = 0;
-  for (int i = 0; i < STEPS; i++) {
-    tl_cuda_attention_init(&a[i], shape, variant, steps[i].blocks, steps[i].parts, steps[i].count);
-    run(&p, &a[i], seed * STEPS + (uint64_t)i);
+  for (int i = 0; i < tl_cuda_attention_steps_count; i++) {
+    tl_cuda_attention_init(&a[i], shape, variant, tl_cuda_attention_steps[i].blocks,
+                           tl_cuda_attention_steps[i].parts, tl_cuda_attention_steps[i].count);
+    run(&p, &a[i], seed * STEPS_MAX + (uint64_t)i);
     CHECK(tl_cuda_attention_check(&a[i]) == 0);
     for (int j = 0; j < i && own_bits; j++) {
       int same = tl_cuda_attention_common(&a[i], &a[j]);
@@ -136,21 +125,16 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
     }
   }
   CHECK(!own_bits || common > 70);
-  for (int i = 0; i < STEPS; i++)
+  for (int i = 0; i < tl_cuda_attention_steps_count; i++)
     tl_cuda_attention_finish(&a[i]);
   dlclose(p.module);
 }
 
-#define PLAIN {TL_CUDA_ATTENTION_PLAIN, 256, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define FEW(threads, stages, span)                                                                 \
-  {TL_CUDA_ATTENTION_FEW, threads, 64, 70, 0, 0, stages, span, 0, 0, 0}
-#define MANY(tiles, positions, wide)                                                               \
-  {TL_CUDA_ATTENTION_MANY, 128, 64, 0, 0, 0, 0, 0, tiles, positions, wide}
-
 // More pieces than a warp has lanes.
 static void test_many_sequences(const char *const *argv, int span) {
   static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true};
-  static const tl_cuda_attention_variant variant = FEW(64, 2, 0);
+  static const tl_cuda_attention_variant variant = {
+      .way = TL_CUDA_ATTENTION_FEW, .threads = 64, .piece = 64, .rows_few = 70, .stages = 2};
   tl_cuda_attention_part parts[33];
   static tl_cuda_attention_kernel kernel;
   static tl_cuda_attention a;
@@ -214,31 +198,14 @@ static void test_shared_step(const char *const *argv) {
     tl_cuda_attention_finish(&a[i]);
 }
 
-static const struct {
-  tl_cuda_attention_shape shape;
-  tl_cuda_attention_variant variant;
-} tests[] = {
-    {{48, 48, 1, 3, 0, 0, 0, true, true}, PLAIN},
-    {{64, 64, 2, 1, 70, 0, 0, false, false}, PLAIN},
-    {{64, 64, 2, 4, 0, 0, 0, true, true}, FEW(128, 3, 1)},
-    {{128, 128, 1, 3, 100, 0, 0, true, false}, FEW(128, 2, 2)},
-    {{96, 96, 2, 1, 0, 128, 0, true, false}, FEW(128, 2, 1)},
-    {{256, 256, 1, 7, 0, 0, 20, true, true}, FEW(64, 2, 0)},
-    {{80, 64, 1, 8, 0, 0, 0, true, false}, FEW(128, 3, 0)},
-    {{64, 64, 2, 4, 0, 0, 0, true, true}, MANY(2, 64, 64)},
-    {{128, 128, 1, 3, 100, 0, 9, true, false}, MANY(2, 64, 32)},
-    {{96, 96, 2, 1, 0, 128, 0, true, false}, MANY(2, 64, 32)},
-    {{256, 256, 1, 7, 0, 0, 20, true, true}, MANY(1, 32, 32)},
-    {{80, 64, 1, 8, 0, 0, 0, true, false}, MANY(1, 32, 16)},
-};
-
 int main(int argc, char **argv) {
   static tl_cuda_attention_kernel kernel;
   CHECK(argc == 3 || argc == 4);
-  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-    tl_cuda_attention_kernel_make(&tests[i].shape, &tests[i].variant, &kernel);
+  for (int i = 0; i < tl_cuda_attention_trials_count; i++) {
+    const tl_cuda_attention_trial *trial = &tl_cuda_attention_trials[i];
+    tl_cuda_attention_kernel_make(&trial->shape, &trial->variant, &kernel);
     if (argc == 3 || strcmp(argv[3], kernel.template) == 0)
-      test((const char *const *)argv, &tests[i].shape, &tests[i].variant, i);
+      test((const char *const *)argv, &trial->shape, &trial->variant, (uint64_t)i);
   }
   for (int span = 0; span < 2; span++)
     test_many_sequences((const char *const *)argv, span);
