@@ -27,7 +27,6 @@ typedef struct report {
 typedef struct job {
   const tl_drafts *drafts;
   const tl_cuda_options *options;
-  const tl_str *sources;
   int first; // of every jobs-th kernel
   int file;
   pid_t process;
@@ -57,16 +56,33 @@ static void say_why(report *r, tl_status status, const tl_diag *diag) {
   snprintf(r->text, sizeof r->text, "%s", diag->entries[0].text);
 }
 
+// Compiles; where registers do not suffice, for fewer blocks beside each other, which leaves more.
+static tl_status compile_spec(const job *j, const tl_nvrtc *nvrtc, size_t index, tl_arena *arena,
+                              tl_nvrtc_code *out_code, tl_diag *diag) {
+  const tl_drafted *drafted = &j->drafts->kernels[index];
+  const char *machine = tl_target_of(j->options->target)->machine;
+  tl_spec spec = *drafted->spec;
+  tl_spec_constant *blocks = NULL;
+  for (int i = 0; i < spec.constants_count; i++) {
+    if (strcmp(spec.constants[i].name, "T_BLOCKS") == 0) blocks = &spec.constants[i];
+  }
+  for (;; blocks->i--) {
+    tl_str text = tl_cuda_source_print(&spec, drafted->template, arena);
+    if (!text.data) return TL_MEMORY;
+    tl_nvrtc_source source = {drafted->template, text, machine};
+    diag->count = 0;
+    tl_status status = tl_nvrtc_compile(nvrtc, &source, arena, out_code, diag);
+    if (tl_ok(status) || out_code->spill_bytes == 0 || !blocks || blocks->i <= 1) return status;
+  }
+}
+
 static tl_status compile_one(const job *j, const tl_nvrtc *nvrtc, size_t index) {
   static tl_diag diag;
   tl_arena arena;
   tl_nvrtc_code code;
-  tl_nvrtc_source source = {j->drafts->kernels[index].template, j->sources[index],
-                            tl_target_of(j->options->target)->machine};
   report r = {.index = index};
-  diag.count = 0;
   tl_arena_init(&arena, ARENA_BYTES);
-  tl_status status = tl_nvrtc_compile(nvrtc, &source, &arena, &code, &diag);
+  tl_status status = compile_spec(j, nvrtc, index, &arena, &code, &diag);
   if (tl_ok(status)) {
     r.bytes = code.bytes.length;
     r.registers = code.registers;
@@ -155,13 +171,13 @@ static tl_status end(job *j, module *modules, tl_arena *arena, tl_diag *diag) {
   return tl_diag_error(diag, TL_INTERNAL, (tl_span){0}, "a process that compiles kernels died");
 }
 
-static tl_status compile(const tl_drafts *drafts, const tl_cuda_options *options,
-                         const tl_str *sources, module *modules, tl_arena *arena, tl_diag *diag) {
+static tl_status compile(const tl_drafts *drafts, const tl_cuda_options *options, module *modules,
+                         tl_arena *arena, tl_diag *diag) {
   job jobs[TL_CUDA_JOBS_MAX];
   int started = 0;
   tl_status status = TL_OK;
   for (; tl_ok(status) && started < options->jobs; started++) {
-    jobs[started] = (job){drafts, options, sources, started, -1, 0};
+    jobs[started] = (job){drafts, options, started, -1, 0};
     status = start(&jobs[started], diag);
   }
   for (int i = 0; i < started; i++) {
@@ -213,7 +229,7 @@ tl_status tl_cuda_target_emit(const tl_drafts *drafts, const tl_cuda_options *op
   tl_plan_kernel *kernels = tl_arena_array(arena, count + 1, sizeof *kernels);
   if (!sources || !modules || !kernels) return TL_MEMORY;
   TL_TRY(print_sources(drafts, arena, sources));
-  TL_TRY(compile(drafts, &own, sources, modules, arena, diag));
+  TL_TRY(compile(drafts, &own, modules, arena, diag));
   size_t bytes = lay_out(drafts, modules, sources, own.keeps_source, kernels, NULL);
   if (bytes > UINT32_MAX) {
     return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0}, "kernels of more than 4 GiB");
