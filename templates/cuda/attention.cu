@@ -8,12 +8,9 @@
 //
 // A block has up to VECTORS query vectors of one key head: consecutive (row, query head) pairs. Each
 // page gives (m, l, o) over its 64 positions; pages are merged in ascending order.
-#include "templates/cuda/page.cuh"
-#include "templates/cuda/rows.cuh"
+#include "templates/cuda/attention.cuh"
 
 #define VECTORS 16
-#define CELL (T_CACHE_BF16 ? 2 : 4)
-#define NONE tl_bits_f32(0xff800000u) // minus infinity
 
 // Places in shared memory.
 #define QUERIES 0
@@ -22,35 +19,6 @@
 #define LARGEST (SUMS + VECTORS * T_VALUE * 4)
 #define TOTAL (LARGEST + VECTORS * 4)
 #define KEEP (TOTAL + VECTORS * 4)
-
-typedef struct query_tile {
-  const tl_arguments *a;
-  tl_i32 head, first_row, first_position; // of the piece of work
-  tl_i32 first, count;                    // query vectors of the piece
-} query_tile;
-
-TL_INLINE tl_i32 position_of(const query_tile *t, tl_i32 vector) {
-  return t->first_position + (t->first + vector) / T_QUERIES;
-}
-
-// First position that `position` sees.
-TL_INLINE tl_i32 first_visible(tl_i32 position) {
-  tl_i32 first = 0;
-  if (T_WINDOW && position - T_WINDOW + 1 > first) first = position - T_WINDOW + 1;
-  if (T_CHUNK && position / T_CHUNK * T_CHUNK > first) first = position / T_CHUNK * T_CHUNK;
-  return first;
-}
-
-// Index of a vector's first value in its row of `values` a head.
-TL_INLINE tl_i64 place_of(const query_tile *t, tl_i32 vector, tl_i32 values) {
-  tl_i32 query = (t->first + vector) % T_QUERIES;
-  return (tl_i64)(t->head * T_QUERIES + query) * values;
-}
-
-TL_INLINE char *row_of(const query_tile *t, tl_i32 vector, tl_i32 argument) {
-  tl_i64 row = t->first_row + (t->first + vector) / T_QUERIES;
-  return (char *)t->a->at[argument].p + row * t->a->at[5 + argument].i;
-}
 
 TL_INLINE void load_queries(const query_tile *t) {
   for (tl_i32 i = tl_thread(); i < t->count * T_KEY; i += T_THREADS) {
@@ -136,16 +104,12 @@ TL_INLINE void finish(const query_tile *t) {
   }
 }
 
-TL_INLINE void run_tile(const query_tile *t, const tl_step *step, tl_i32 sequence) {
-  const tl_arguments *a = t->a;
+TL_INLINE void run_tile(const query_tile *t) {
   tl_i32 low = first_visible(position_of(t, 0)), high = position_of(t, t->count - 1);
   load_queries(t);
   tl_barrier();
   for (tl_i32 block = low / 64; block <= high / 64; block++) {
-    tl_u32 table = step->pages[a->at[4].i];
-    tl_i64 page = tl_step_int(step, table, (tl_i64)sequence * step->pages_max + block);
-    const char *head = (const char *)a->at[2].p + page * a->at[3].i +
-                       t->head * TL_PAGE_HEAD_BYTES(T_KEY, T_VALUE, CELL);
+    const char *head = head_of_page(t, block);
     tl_i32 left = high - block * 64 + 1;
     score(t, head, block);
     tl_barrier();
@@ -158,28 +122,16 @@ TL_INLINE void run_tile(const query_tile *t, const tl_step *step, tl_i32 sequenc
   tl_barrier();
 }
 
-// What lies behind the last head in a row is read as zeros by the next matmul.
-TL_INLINE void zero_tail(const tl_arguments *a, tl_i32 first_row, tl_i32 rows) {
-  tl_i32 cell = T_INPUT_BF16 ? 2 : 4, used = T_HEADS * T_QUERIES * T_VALUE;
-  tl_i32 tail = (tl_i32)a->at[6].i / cell - used;
-  for (tl_i32 i = tl_thread(); i < rows * tail; i += T_THREADS) {
-    char *row = (char *)a->at[1].p + (tl_i64)(first_row + i / tail) * a->at[6].i;
-    tl_store_value(row, used + i % tail, 0.0f, T_INPUT_BF16);
-  }
-}
-
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
-  tl_i32 piece = tl_block() / T_HEADS, head = tl_block() % T_HEADS;
-  if (piece >= step->work_count) return;
-  const char *work = (const char *)step + step->work;
-  tl_i32 sequence = tl_load_i32(work, piece * 4), rows = tl_load_i32(work, piece * 4 + 2);
-  query_tile t = {&a, head, tl_load_i32(work, piece * 4 + 1), tl_load_i32(work, piece * 4 + 3), 0, 0};
+  tl_i32 piece = tl_block() / T_HEADS;
   tl_wait_for_launch();
-  for (; t.first < rows * T_QUERIES; t.first += VECTORS) {
-    tl_i32 left = rows * T_QUERIES - t.first;
+  if (piece >= step->work_count) return;
+  query_tile t = tile_of_piece(&a, step, piece, tl_block() % T_HEADS);
+  for (; t.first < t.rows * T_QUERIES; t.first += VECTORS) {
+    tl_i32 left = t.rows * T_QUERIES - t.first;
     t.count = left < VECTORS ? left : VECTORS;
-    run_tile(&t, step, sequence);
+    run_tile(&t);
   }
-  if (head == T_HEADS - 1) zero_tail(&a, t.first_row, rows);
+  if (t.head == T_HEADS - 1) zero_tail(&t);
   tl_allow_next_launch();
 }

@@ -36,6 +36,8 @@
 #define TL_CLUSTER_8 __cluster_dims__(8, 1, 1)
 
 #define TL_UNROLL _Pragma("unroll")
+#define TL_UNROLL_BY(count) TL_PRAGMA(unroll count)
+#define TL_PRAGMA(text) _Pragma(#text)
 
 // ---- places
 
@@ -45,6 +47,11 @@ TL_INLINE tl_i32 tl_thread(void) {
 
 TL_INLINE tl_i32 tl_block(void) {
   return (tl_i32)blockIdx.x;
+}
+
+// Blocks of the launch.
+TL_INLINE tl_i32 tl_blocks(void) {
+  return (tl_i32)gridDim.x;
 }
 
 // ---- global memory
@@ -70,6 +77,22 @@ TL_INLINE tl_quad tl_load_stream(const void *base, tl_i64 index) {
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"((const tl_quad *)base + index));
   return v;
+}
+
+// ---- blocks that meet in global memory
+
+// One of `count` blocks to come: how many came before it; after the last the counter is 0 again.
+// What the thread wrote, and what others of its block wrote before a barrier, is there for threads
+// that come later, and after a barrier for the others of their blocks.
+TL_INLINE tl_u32 tl_arrive(void *counters, tl_i64 index, tl_u32 count) {
+  tl_u32 before;
+  asm volatile("fence.acq_rel.gpu;\n\t"
+               "atom.relaxed.gpu.global.inc.u32 %0, [%1], %2;\n\t"
+               "fence.acq_rel.gpu;"
+               : "=r"(before)
+               : "l"((tl_u32 *)counters + index), "r"(count - 1)
+               : "memory");
+  return before;
 }
 
 // ---- shared memory
@@ -159,6 +182,16 @@ TL_INLINE void tl_barrier(void) {
   __syncthreads();
 }
 
+// What the warp's lanes wrote before is there for all of them.
+TL_INLINE void tl_warp_barrier(void) {
+  __syncwarp();
+}
+
+// Whether it is true in any lane.
+TL_INLINE tl_i32 tl_any(tl_i32 condition) {
+  return __any_sync(0xffffffffu, condition);
+}
+
 TL_INLINE float tl_from_lane_xor(float value, tl_i32 mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
@@ -221,6 +254,13 @@ TL_INLINE float tl_bits_f32(tl_u32 bits) {
 
 TL_INLINE tl_u32 tl_f32_bits(float value) {
   return __float_as_uint(value);
+}
+
+// 2 to the power of x, to 2 units of the last place; 0 below the normal numbers.
+TL_INLINE float tl_exp2(float x) {
+  float out;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+  return out;
 }
 
 // Two bf16, rounded to nearest even; `low` in the low half.

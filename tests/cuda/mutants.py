@@ -4,9 +4,10 @@
     tests/cuda/mutants.py [--build build] [--jobs 2] [--only PART]
 
 Every place that a rule fits is one mutant: a copy of templates/cuda with that one change, on which
-unit/cuda_kernels runs. A mutant that fails the test is killed. Prints the rules' counts and every
-survivor with its line; survivors that are known to compute the same are listed in EQUAL with the
-reason. Status 1 if fewer than 95 % of the others are killed. Takes a minute or two; not in ctest.
+unit/cuda_kernels runs, or unit/cuda_attention for attention's files. A mutant that fails the test
+is killed. Prints the rules' counts and every survivor with its line; survivors that are known to
+compute the same are listed in EQUAL with the reason. Status 1 if fewer than 95 % of the others are
+killed. Takes minutes; not in ctest.
 """
 import argparse
 import collections
@@ -35,12 +36,30 @@ RULES = [
     ("end a loop one late", r"(for \([^;\n]*; \w+) < ", r"\1 <= "),
     ("start a loop one late", r"(for \(tl_i32 \w+ = )(\w+);", r"\1\2 + 1;"),
     ("shift an index of shared memory", r"tl_shared_put_f32\((?!at, value)", "tl_shared_put_f32(4 + "),
+    ("drop a warp's barrier", r"tl_warp_barrier\(\);", ";"),
+    ("wait for a copy less", r"tl_copy_wait\(([^)]*)\);", r"tl_copy_wait(\1 + 1);"),
     ("turn a sign", r" \+ (?=xa|c\b|t\b|column\b|keep)", " - "),
 ]
 
 # (file, part of the line, rule): why the change computes the same.
 EQUAL = [
-    ("attention.cu", "zero_tail(&a", "drop a guard", "every head's block writes the same zeros"),
+    ("attention.cu", "zero_tail(&t", "drop a guard", "every head's block writes the same zeros"),
+    ("attention_many.cu", "zero_tail(&t", "drop a guard", "every head's block writes the same zeros"),
+    ("attention_few.cu", "zero_tail(t", "drop a guard", "every item of a piece writes the same zeros"),
+    ("attention_few.cu", "it->begun", "drop a guard", "waits earlier than it must"),
+    ("attention_few.cu", "i % (T_VALUE / 4) == 0", "drop a guard", "all of a vector's threads have the same"),
+    ("attention_few.cu", "piece = tl_thread() % 32", "end a loop one early", "other spans, the same sums"),
+    ("attention_few.cu", "piece = tl_thread() % 32", "end a loop one late", "other spans, the same sums"),
+    ("attention_few.cu", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
+    ("attention_few.cu", "by < 32", "end a loop one late", "no lane is 32 above another"),
+    ("attention_few.cu", "first < step->work_count", "end a loop one late", "lanes past the end have no units"),
+    ("attention_few.cu", "split < it->splits", "end a loop one late", "parts that are not there add nothing"),
+    ("attention_few.cu", "half < 2", "end a loop one late", "there is no vector 16"),
+    ("attention_few.cu", "i < T_STAGES - 1", "end a loop one late", "a step is copied twice"),
+    ("attention_many.cu", "i < T_POSITIONS", "end a loop one early", "i is a multiple of WIDE"),
+    ("attention_tiles.cuh", "k < T_KEY", "end a loop one early", "k is a multiple of 16"),
+    ("attention_tiles.cuh", "position + WIDE - 1 >", "drop a guard", "looks for hidden positions where none are"),
+    ("attention_tiles.cuh", "tl_any", "do not return early", "multiplies by 1"),
     ("matmul_few.cu", "if (lane == 0)", "drop a guard", "all lanes have the sum"),
     ("attention.cu", "t->count * T_VALUE; i += T_THREADS)", "end a loop one late", "written again by the same thread"),
     ("attention.cu", "mask > 0", "start a loop one late", "lanes 17, 8, 4, 2, 1 apart reach all"),
@@ -65,14 +84,21 @@ def mutants(part):
                     yield path, rule, line, changed
 
 
-def is_killed(test, compiler, path, changed):
+def command_for(tests, root, path):
+    if not path.name.startswith("attention"):
+        return [tests / "cuda_kernels_test", root, "cc"]
+    own = [path.stem] if path.suffix == ".cu" else []
+    return [tests / "cuda_attention_test", root, "cc", *own]
+
+
+def is_killed(tests, path, changed):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for part in ("templates/cuda", "runtime/base", "tests/lib/cuda"):
             shutil.copytree(ROOT / part, root / part)
         (root / path.relative_to(ROOT)).write_text(changed)
         try:
-            run = subprocess.run([test, root, compiler], cwd=root, capture_output=True, timeout=TIMEOUT_S)
+            run = subprocess.run(command_for(tests, root, path), cwd=root, capture_output=True, timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return True
         return run.returncode != 0
@@ -84,12 +110,13 @@ def main():
     parser.add_argument("--jobs", default=2, type=int)
     parser.add_argument("--only", default="", help="part of a file's name and a rule")
     options = parser.parse_args()
-    test = (options.build / "tests" / "cuda_kernels_test").resolve()
-    if subprocess.run([test, ROOT, "cc"], capture_output=True, cwd=test.parent).returncode != 0:
-        sys.exit(f"{test}: fails without a mutant; build it first")
+    tests = (options.build / "tests").resolve()
+    for test in (tests / "cuda_kernels_test", tests / "cuda_attention_test"):
+        if subprocess.run([test, ROOT, "cc"], capture_output=True, cwd=tests).returncode != 0:
+            sys.exit(f"{test}: fails without a mutant; build it first")
     work = list(mutants(options.only))
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        killed = list(pool.map(lambda m: is_killed(test, "cc", m[0], m[3]), work))
+        killed = list(pool.map(lambda m: is_killed(tests, m[0], m[3]), work))
     counts, survivors, equal = collections.Counter(), [], 0
     for (path, rule, line, _), dead in zip(work, killed):
         counts[rule, dead] += 1

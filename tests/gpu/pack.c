@@ -6,6 +6,7 @@
 
 #include "compiler/codegen/cuda_source.h"
 #include "compiler/codegen/nvrtc.h"
+#include "tests/gpu/attention_list.h"
 #include "tests/gpu/bench_list.h"
 #include "tests/lib/check.h"
 #include "tests/lib/cuda_checks.h"
@@ -69,6 +70,30 @@ static void compile_read(pack *p) {
   compile(p, "read.cubin", (tl_str){text, length}, "read");
 }
 
+static void compile_attention(pack *p, bool is_trial, int index,
+                              const tl_cuda_attention_shape *shape,
+                              const tl_cuda_attention_variant *variant) {
+  static tl_cuda_attention_kernel kernel;
+  char name[64], what[96];
+  tl_arena arena;
+  tl_arena_init(&arena, ARENA_BYTES);
+  attention_file(is_trial, index, name, sizeof name);
+  tl_cuda_attention_kernel_make(shape, variant, &kernel);
+  snprintf(what, sizeof what, "%s, key %d, %d KiB", kernel.template, shape->key,
+           (int)(kernel.shared_bytes >> 10));
+  compile(p, name, tl_cuda_source_print(&kernel.spec, kernel.template, &arena), what);
+  tl_arena_finish(&arena);
+}
+
+static void compile_all_attention(pack *p) {
+  for (int i = 0; i < tl_cuda_attention_trials_count; i++) {
+    const tl_cuda_attention_trial *trial = &tl_cuda_attention_trials[i];
+    compile_attention(p, true, i, &trial->shape, &trial->variant);
+  }
+  for (int i = 0; i < attention_benches_count; i++)
+    compile_attention(p, false, i, &attention_benches[i].shape, &attention_benches[i].variant);
+}
+
 int main(int argc, char **argv) {
   static tl_diag diag;
   static tl_cuda_kernel kernel;
@@ -82,6 +107,7 @@ int main(int argc, char **argv) {
   CHECK(tl_ok(status));
   pack p = {nvrtc, argv[1], argv[2], argv[3], argc == 5 ? argv[4] : "", 0};
   compile_read(&p);
+  compile_all_attention(&p);
   for (int i = 0; i < tl_cuda_trials_count; i++) {
     const tl_cuda_trial *trial = &tl_cuda_trials[i];
     for (int which = 0; which < TL_CUDA_CASES; which++) {

@@ -17,7 +17,7 @@ cat > "$folder/run.sh" <<'END'
 #!/bin/sh
 # check: are results right; bench: each matmul; layers: the four of a layer. All without an argument.
 cd "$(dirname "$0")"
-for mode in ${1:-check layers bench}; do
+for mode in ${1:-check attention attention_bench layers bench}; do
   ./cuda_run . "$mode" || echo "$mode: something is wrong"
 done
 END

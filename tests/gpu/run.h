@@ -13,4 +13,8 @@ int gpu_bench_all(gpu *g, int first);
 // Times layers: the four matmuls one after the other, as one graph.
 int gpu_bench_layers(gpu *g, int first);
 
+// Attention: every trial, and times; from number `first` on.
+int gpu_check_attention(gpu *g, int first);
+int gpu_bench_attention(gpu *g, int first);
+
 #endif

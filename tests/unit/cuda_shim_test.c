@@ -70,8 +70,8 @@ static void test_gemm(void) {
     CHECK(run_gemm(shim, &p, 1)); // in order, but all of it wrong
     for (int i = 0; i < M * N; i++)
       CHECK(p.c[i] != p.c[i]);
-    expect(shim, run_gemm(shim, &p, 2), "race: warp");
-    expect(shim, run_gemm(shim, &p, 3), "race: warp");
+    expect(shim, run_gemm(shim, &p, 2), "race: ");
+    expect(shim, run_gemm(shim, &p, 3), "race: ");
     CHECK(run_gemm(shim, &p, 0) && memcmp(p.c, p.wanted, sizeof p.c) == 0);
     tl_shim_destroy(shim);
   }
@@ -153,14 +153,14 @@ WRONG(copy_end) {
 }
 
 WRONG(race_of_writers) {
-  tl_shared_put_u32(0, 7);
+  if (tl_thread() % 32 == 0) tl_shared_put_u32(0, 7);
 }
 
 WRONG(race_after_reading) {
   tl_i32 warp = tl_thread() / 32;
   if (tl_block()) return;
   if (warp == 0) tl_shared_u32(0);
-  if (warp == 1) tl_shared_put_u32(0, 7);
+  if (tl_thread() == 32) tl_shared_put_u32(0, 7);
 }
 
 WRONG(race_with_copy) {
@@ -176,6 +176,22 @@ WRONG(race_no_barrier) {
   tl_i32 i = tl_thread();
   tl_shared_put_f32((tl_u32)i * 4, tl_load_f32(X, i));
   tl_store_f32(Y, i, tl_shared_f32((tl_u32)(63 - i) * 4));
+}
+
+WRONG(lane_reads) {
+  tl_shared_put_u32((tl_u32)tl_thread() * 4, 1);
+  tl_shared_u32((tl_u32)(tl_thread() ^ 1) * 4);
+}
+
+WRONG(lane_writes) {
+  tl_shared_u32((tl_u32)(tl_thread() / 32) * 4);
+  tl_shared_put_u32((tl_u32)(tl_thread() / 32) * 4, 1);
+}
+
+WRONG(lane_copies) {
+  tl_copy_async((tl_u32)(tl_thread() / 32) * 16, X, 16);
+  tl_copy_commit();
+  tl_copy_wait(0);
 }
 
 WRONG(barrier_of_half) {
@@ -259,6 +275,9 @@ static const wrong wrongs[] = {
     {race_after_reading, "race: warp"},
     {race_with_copy, "race: warp"},
     {race_no_barrier, "race: warp"},
+    {lane_reads, "race: a lane"},
+    {lane_writes, "race: a lane"},
+    {lane_copies, "tl_copy_async: race: a lane writes shared memory"},
     {barrier_of_half, "deadlock: 64 live, 32 at the barrier; 16 lanes of warp 0 at "},
     {collective_of_half, "deadlock: 32 live, 0 at the barrier; 16 lanes of warp 0 at "},
     {two_barriers, "tl_barrier: divergence: 32 threads are at the barrier "},
@@ -304,6 +323,86 @@ static void test_faults(void) {
     CHECK(tl_shim_launch(shim, &grid) && m.y[0] == 7 && m.y[31] == 7 && m.y[32] == 31);
     grid.threads = 40;
     expect(shim, tl_shim_launch(shim, &grid), "grid: 3 blocks of 40 threads");
+    tl_shim_destroy(shim);
+  }
+}
+
+// ---- blocks that exchange: 64 parts of each, their sums by the last to come
+
+enum { BLOCKS = 5 };
+
+typedef struct exchanged {
+  float parts[BLOCKS * 64], sums[64];
+  uint32_t came[64]; // blocks, as each thread counts them
+  uint32_t counter;
+} exchanged;
+
+typedef enum mistake {
+  NO_MISTAKE,
+  WRITER_HAS_NO_BARRIER,
+  WRITER_DOES_NOT_ARRIVE,
+  READER_DOES_NOT_ARRIVE,
+  READER_HAS_NO_BARRIER,
+  NEIGHBOUR_HAS_NO_BARRIER,
+  NOTHING_WRITTEN,
+  COUNTER_LEFT,
+  MISTAKES
+} mistake;
+
+// at: parts, sums, came, counter, a mistake
+KERNEL(64, exchange) {
+  tl_i64 i = tl_thread(), own = tl_block() * 64 + i, made = arguments.at[4].i;
+  tl_u32 came = tl_load_u32(arguments.at[2].p, i);
+  bool last = came + 1 == BLOCKS;
+  tl_store_u32(arguments.at[2].p, i, last ? 0 : came + 1);
+  if (made != NOTHING_WRITTEN) tl_store_f32(X, own, (float)own);
+  if (made == NEIGHBOUR_HAS_NO_BARRIER) tl_load_f32(X, own ^ 1);
+  if (made != WRITER_HAS_NO_BARRIER || last) tl_barrier();
+  if (i == 0 && made != (last ? READER_DOES_NOT_ARRIVE : WRITER_DOES_NOT_ARRIVE)) {
+    tl_u32 before = tl_arrive(arguments.at[3].p, 0, BLOCKS);
+    if (made == NO_MISTAKE && (before == BLOCKS - 1) != last) tl_load_f32(X, -1);
+  }
+  if (made != READER_HAS_NO_BARRIER) tl_barrier();
+  float sum = 0;
+  for (tl_i64 block = 0; last && block < BLOCKS; block++)
+    sum += tl_load_f32(X, block * 64 + (i + 1) % 64);
+  if (last) tl_store_f32(Y, i, sum);
+}
+
+static bool run_exchange(tl_shim *shim, exchanged *m, mistake made) {
+  int both = TL_SHIM_READ | TL_SHIM_WRITE;
+  memset(m, 0, sizeof *m);
+  m->counter = made == COUNTER_LEFT ? BLOCKS : 0;
+  tl_shim_memory_clear(shim);
+  CHECK(tl_shim_memory(shim, m->parts, sizeof m->parts, both | TL_SHIM_EXCHANGE, "parts"));
+  CHECK(tl_shim_memory(shim, m->sums, sizeof m->sums, TL_SHIM_WRITE, "sums"));
+  CHECK(tl_shim_memory(shim, m->came, sizeof m->came, both, "came"));
+  CHECK(tl_shim_memory(shim, &m->counter, sizeof m->counter, both, "counter"));
+  tl_arguments arguments = {
+      .at = {{.p = m->parts}, {.p = m->sums}, {.p = m->came}, {.p = &m->counter}, {.i = made}}};
+  tl_shim_grid grid = {
+      .kernel = exchange, .arguments = &arguments, .blocks = BLOCKS, .threads = 64};
+  return tl_shim_launch(shim, &grid) && (made || tl_shim_launch(shim, &grid));
+}
+
+static void test_exchange(void) {
+  static exchanged m;
+  static const char *const faults[MISTAKES] = {
+      [WRITER_HAS_NO_BARRIER] = "did not arrive since",
+      [WRITER_DOES_NOT_ARRIVE] = "did not arrive since",
+      [READER_DOES_NOT_ARRIVE] = "the reader did not arrive",
+      [READER_HAS_NO_BARRIER] = "exchange: ",
+      [NEIGHBOUR_HAS_NO_BARRIER] = "exchange: ",
+      [NOTHING_WRITTEN] = "was not written by this launch",
+      [COUNTER_LEFT] = "tl_arrive: exchange: 5 of 5 blocks came already",
+  };
+  for (uint64_t seed = 0; seed < 8; seed++) {
+    tl_shim *shim = tl_shim_create(seed);
+    for (int made = NO_MISTAKE + 1; made < MISTAKES; made++)
+      expect(shim, run_exchange(shim, &m, (mistake)made), faults[made]);
+    CHECK(run_exchange(shim, &m, NO_MISTAKE) && m.counter == 0);
+    for (int i = 0; i < 64; i++)
+      CHECK(m.sums[i] == (float)(5 * ((i + 1) % 64) + 64 * 10));
     tl_shim_destroy(shim);
   }
 }
@@ -530,23 +629,19 @@ static void test_order(void) {
 // y[i]: what lane 31 - i wrote, if it came earlier; nothing makes sure of that.
 KERNEL(32, neighbours) {
   tl_i32 lane = tl_thread();
-  tl_shared_put_u32((tl_u32)lane * 4, 5);
-  tl_store_u32(Y, lane, tl_shared_u32((tl_u32)(31 - lane) * 4));
+  tl_store_u32(Y, 32 + lane, 5);
+  tl_store_u32(Y, lane, tl_load_u32(Y, 32 + 31 - lane));
 }
 
 static void test_lane_order(void) {
   int first = 0, last = 0;
   for (uint64_t seed = 0; seed < 16; seed++) {
-    uint32_t y[32] = {0};
+    uint32_t y[64] = {0};
     tl_shim *shim = tl_shim_create(seed);
-    CHECK(tl_shim_memory(shim, y, sizeof y, TL_SHIM_WRITE, "y"));
+    CHECK(tl_shim_memory(shim, y, sizeof y, TL_SHIM_READ | TL_SHIM_WRITE, "y"));
     tl_arguments arguments = {.at = {[1] = {.p = y}}};
-    tl_shim_grid grid = {.kernel = neighbours,
-                         .arguments = &arguments,
-                         .blocks = 1,
-                         .threads = 32,
-                         .shared_bytes = 128};
-    CHECK(tl_shim_launch(shim, &grid) && y[0] + y[31] == 4);
+    tl_shim_grid grid = {.kernel = neighbours, .arguments = &arguments, .blocks = 1, .threads = 32};
+    CHECK(tl_shim_launch(shim, &grid) && y[0] + y[31] == 5);
     first += y[0] == 5;
     last += y[31] == 5;
     tl_shim_destroy(shim);
@@ -561,6 +656,7 @@ int main(void) {
   test_lane_order();
   test_gemm();
   test_faults();
+  test_exchange();
   test_clusters();
   return 0;
 }

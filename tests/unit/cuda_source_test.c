@@ -6,6 +6,7 @@
 #include "compiler/codegen/cuda_source.h"
 #include "compiler/codegen/nvrtc.h"
 #include "tests/lib/check.h"
+#include "tests/lib/cuda_attention.h"
 #include "tests/lib/cuda_cases.h"
 
 enum { REGISTERS_MAX = 65536, ARENA_BYTES = 1 << 28, SKIPPED = 77 };
@@ -43,15 +44,12 @@ static const tl_cuda_sizes models[] = {
     {.hidden = 576, .inner = 1536, .heads = 9, .kv_heads = 3, .head = 64, .vocabulary = 1000},
 };
 
-static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which,
-                    const tl_cuda_variant *variant, const char *architecture) {
+static void compile_spec(const tl_nvrtc *nvrtc, const tl_spec *spec, const char *template,
+                         int threads, const char *architecture, bool may_use_stack) {
   static tl_diag diag;
   tl_arena arena;
   tl_arena_init(&arena, ARENA_BYTES);
-  static tl_cuda_kernel kernel;
-  tl_cuda_case_make(sizes, which, variant, &kernel);
-  tl_nvrtc_source source = {
-      kernel.template, tl_cuda_source_print(&kernel.spec, kernel.template, &arena), architecture};
+  tl_nvrtc_source source = {template, tl_cuda_source_print(spec, template, &arena), architecture};
   tl_nvrtc_code code;
   CHECK(source.text.data != NULL);
   tl_status status = tl_nvrtc_compile(nvrtc, &source, &arena, &code, &diag);
@@ -61,12 +59,44 @@ static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_c
     CHECK(strstr(code.bytes.data, ".target sm_80") != NULL);
   } else {
     CHECK(memcmp(code.bytes.data, "\177ELF", 4) == 0);
-    CHECK(code.registers > 0 && code.registers * kernel.threads <= REGISTERS_MAX);
+    CHECK(code.registers > 0 && code.registers * threads <= REGISTERS_MAX);
     CHECK(code.spill_bytes == 0);
-    // A large angle's sine reduces it in memory.
-    CHECK(code.stack_bytes == 0 || which == TL_CUDA_TABLE);
+    CHECK(code.stack_bytes == 0 || may_use_stack);
   }
   tl_arena_finish(&arena);
+}
+
+static void compile(const tl_nvrtc *nvrtc, const tl_cuda_sizes *sizes, tl_cuda_case which,
+                    const tl_cuda_variant *variant, const char *architecture) {
+  static tl_cuda_kernel kernel;
+  tl_cuda_case_make(sizes, which, variant, &kernel);
+  // A large angle's sine reduces it in memory.
+  compile_spec(nvrtc, &kernel.spec, kernel.template, kernel.threads, architecture,
+               which == TL_CUDA_TABLE);
+}
+
+// Attention on the matrix unit, as it would be chosen; its blocks fit.
+static void compile_attention(const tl_nvrtc *nvrtc) {
+  static const struct {
+    const char *architecture;
+    int64_t shared_bytes; // of a multiprocessor
+    int head;
+  } sizes[] = {{"sm_80", 164 << 10, 128},  {"sm_80", 164 << 10, 256},  {"sm_90a", 228 << 10, 64},
+               {"sm_90a", 228 << 10, 128}, {"sm_90a", 228 << 10, 256}, {"sm_120", 100 << 10, 96},
+               {"sm_120", 100 << 10, 128}, {"sm_120", 100 << 10, 256}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    int head = sizes[i].head;
+    tl_cuda_attention_shape shape = {head, head, 8, 4, 0, 0, i % 2 ? 0 : 30, true, true};
+    for (int way = TL_CUDA_ATTENTION_FEW; way <= TL_CUDA_ATTENTION_MANY; way++) {
+      tl_cuda_attention_kernel kernel;
+      tl_cuda_attention_variant variant =
+          tl_cuda_attention_variant_for(&shape, (tl_cuda_attention_way)way, sizes[i].shared_bytes);
+      tl_cuda_attention_kernel_make(&shape, &variant, &kernel);
+      CHECK(kernel.shared_bytes + 1024 <= sizes[i].shared_bytes);
+      compile_spec(nvrtc, &kernel.spec, kernel.template, kernel.threads, sizes[i].architecture,
+                   false);
+    }
+  }
 }
 
 static const char *complaint(const tl_nvrtc *nvrtc, const char *text, const char *architecture) {
@@ -120,6 +150,7 @@ int main(void) {
   test_faults(nvrtc);
   for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
     compile_all(nvrtc, &targets[i]);
+  compile_attention(nvrtc);
   tl_nvrtc_close(nvrtc);
   tl_arena_finish(&arena);
   return 0;

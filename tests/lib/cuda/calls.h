@@ -19,12 +19,15 @@ typedef struct tl_site {
 
 tl_i32 tl_shim_thread(void);
 tl_i32 tl_shim_block(void);
+tl_i32 tl_shim_blocks(void);
 
 // Element `index` of `bytes` bytes.
 void tl_shim_load(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes);
 void tl_shim_store(const tl_site *site, void *base, tl_i64 index, const void *in, tl_u32 bytes);
 // The same from memory that this launch must not write.
 void tl_shim_stream(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes);
+
+tl_u32 tl_shim_arrive(const tl_site *site, void *counters, tl_i64 index, tl_u32 count);
 
 void tl_shim_get(const tl_site *site, tl_u32 at, void *out, tl_u32 bytes);
 void tl_shim_put(const tl_site *site, tl_u32 at, const void *in, tl_u32 bytes);
@@ -37,6 +40,8 @@ void tl_shim_matrices(const tl_site *site, tl_u32 *out, tl_u32 at, bool turned);
 void tl_shim_multiply(const tl_site *site, float *d, const tl_u32 *a, const tl_u32 *b);
 float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane);
 float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask);
+tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition);
+void tl_shim_warp_barrier(const tl_site *site);
 void tl_shim_barrier(const tl_site *site);
 void tl_shim_cluster_arrive(const tl_site *site);
 void tl_shim_cluster_wait(const tl_site *site);

@@ -20,6 +20,7 @@
 #define TL_CLUSTER(blocks)
 #define TL_INLINE static inline __attribute__((unused))
 #define TL_UNROLL
+#define TL_UNROLL_BY(count)
 
 // The place of a call, by its address.
 #define TL_SITE(operation)                                                                         \
@@ -32,6 +33,7 @@
 
 #define tl_thread() tl_shim_thread()
 #define tl_block() tl_shim_block()
+#define tl_blocks() tl_shim_blocks()
 
 // ---- global memory
 
@@ -68,6 +70,10 @@ TL_INLINE tl_quad tl_shim_load_stream(const tl_site *site, const void *base, tl_
 #define tl_store_u32(...) tl_shim_store_u32(TL_SITE("tl_store_u32"), __VA_ARGS__)
 #define tl_store_i32(...) tl_shim_store_i32(TL_SITE("tl_store_i32"), __VA_ARGS__)
 #define tl_store_quad(...) tl_shim_store_quad(TL_SITE("tl_store_quad"), __VA_ARGS__)
+
+// ---- blocks that meet in global memory
+
+#define tl_arrive(...) tl_shim_arrive(TL_SITE("tl_arrive"), __VA_ARGS__)
 
 // ---- shared memory
 
@@ -106,6 +112,8 @@ TL_SHARED(tl_quad, quad)
 // ---- warps and blocks
 
 #define tl_barrier() tl_shim_barrier(TL_SITE("tl_barrier"))
+#define tl_warp_barrier() tl_shim_warp_barrier(TL_SITE("tl_warp_barrier"))
+#define tl_any(...) tl_shim_any(TL_SITE("tl_any"), __VA_ARGS__)
 #define tl_from_lane_xor(...) tl_shim_from_lane_xor(TL_SITE("tl_from_lane_xor"), __VA_ARGS__)
 #define tl_from_lane(...) tl_shim_from_lane(TL_SITE("tl_from_lane"), __VA_ARGS__)
 #define tl_cluster_arrive() tl_shim_cluster_arrive(TL_SITE("tl_cluster_arrive"))
@@ -135,6 +143,10 @@ TL_INLINE tl_u32 tl_shim_f32_bits(float value) {
 
 #define tl_bits_f32(...) tl_shim_bits_f32(__VA_ARGS__)
 #define tl_f32_bits(...) tl_shim_f32_bits(__VA_ARGS__)
+
+TL_INLINE float tl_exp2(float x) {
+  return x < -126 ? 0 : exp2f(x);
+}
 
 // Every NaN becomes the one that the hardware makes.
 TL_INLINE tl_u32 tl_shim_round_bf16(float value) {

@@ -1,6 +1,7 @@
 // Memory of kernels under test: registered ranges of global memory, the block's arena with its
 // record of who used each word, and copies that take place as late as they may.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/cuda/state.h"
@@ -37,12 +38,17 @@ bool tl_shim_memory(tl_shim *shim, const void *pointer, size_t bytes, int flags,
     shim->ranges_count++;
   }
   tl_range *range = &shim->ranges[before];
+  if (again) free(range->exchanged);
   *range = (tl_range){.begin = begin, .bytes = bytes, .flags = flags};
+  if (flags & TL_SHIM_EXCHANGE)
+    range->exchanged = tl_shim_need(calloc(bytes / 4 + 1, sizeof *range->exchanged));
   snprintf(range->name, sizeof range->name, "%s", name);
   return true;
 }
 
 void tl_shim_memory_clear(tl_shim *shim) {
+  for (int i = 0; i < shim->ranges_count; i++)
+    free(shim->ranges[i].exchanged);
   shim->ranges_count = 0;
   shim->range_last = 0;
 }
@@ -85,28 +91,29 @@ static const tl_range *check_global(tl_shim *shim, const tl_site *site, const vo
   return range;
 }
 
-// The address of an element that may be accessed.
-static void *element(tl_shim *shim, const tl_site *site, const void *base, tl_i64 index,
-                     tl_u32 bytes, int need) {
+void *tl_shim_element(tl_shim *shim, const tl_site *site, const void *base, tl_i64 index,
+                      tl_u32 bytes, int need) {
   uintptr_t at = (uintptr_t)base + (uintptr_t)index * bytes;
   const tl_range *range = check_global(shim, site, base, at, bytes, need);
   if (at % bytes)
     tl_shim_fail(shim, site, "alignment: %u bytes at offset %zu of %s", bytes,
                  (size_t)(at - range->begin), range->name);
+  if (range->exchanged)
+    tl_exchange_touch(shim, site, range, at, bytes, (need & TL_SHIM_WRITE) != 0);
   return (void *)at;
 }
 
 void tl_shim_load(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes) {
-  memcpy(out, element(tl_shim_current, site, base, index, bytes, TL_SHIM_READ), bytes);
+  memcpy(out, tl_shim_element(tl_shim_current, site, base, index, bytes, TL_SHIM_READ), bytes);
 }
 
 void tl_shim_store(const tl_site *site, void *base, tl_i64 index, const void *in, tl_u32 bytes) {
-  memcpy(element(tl_shim_current, site, base, index, bytes, TL_SHIM_WRITE), in, bytes);
+  memcpy(tl_shim_element(tl_shim_current, site, base, index, bytes, TL_SHIM_WRITE), in, bytes);
 }
 
 void tl_shim_stream(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes) {
   tl_shim *shim = tl_shim_current;
-  const void *at = element(shim, site, base, index, bytes, TL_SHIM_READ);
+  const void *at = tl_shim_element(shim, site, base, index, bytes, TL_SHIM_READ);
   const tl_range *range = &shim->ranges[shim->range_last];
   if (range->flags & TL_SHIM_WRITE)
     tl_shim_fail(shim, site, "bounds: %s may be written, its lines are not kept true", range->name);
@@ -160,6 +167,32 @@ static void touch_from_afar(tl_shim *shim, const tl_site *site, tl_block_data *b
   word->other = warp;
 }
 
+// Lanes of one warp, which ran one after another.
+static void check_lanes(tl_shim *shim, const tl_site *site, const tl_word *word, bool write) {
+  int warp = shim->thread / TL_LANES, lane = shim->thread % TL_LANES;
+  uint32_t turn = shim->warps[warp].turn, meeting = shim->warps[warp].meetings;
+  bool wrote = word->writer && word->written_turn == turn && word->written_lane != lane;
+  bool read = write && word->readers && word->read_meeting == meeting && word->read_lane != lane;
+  if (!wrote && !read) return;
+  const tl_site *place = wrote ? word->written : word->read;
+  tl_shim_fail(shim, site,
+               "race: a lane %s shared memory at offset %d, lane %d %s it, no barrier of the warp "
+               "between; %s:%d: %s",
+               write ? "writes" : "reads", (int)(word - tl_shim_block_of(shim)->words) * 4,
+               wrote ? word->written_lane : word->read_lane, wrote ? "wrote" : "read", place->file,
+               place->line, place->operation);
+}
+
+static void note_read(tl_shim *shim, const tl_site *site, tl_word *word) {
+  int lane = shim->thread % TL_LANES;
+  uint32_t meeting = shim->warps[shim->thread / TL_LANES].meetings;
+  bool another = word->readers && word->read_meeting == meeting && word->read_lane != lane;
+  word->read_lane = another ? -1 : lane;
+  word->read_meeting = meeting;
+  word->readers |= 1u << warp_of(shim);
+  word->read = site;
+}
+
 void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write) {
   check_shared(shim, site, at, bytes);
   tl_block_data *block = tl_shim_block_of(shim);
@@ -173,14 +206,16 @@ void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes
       word->readers = word->writer = 0;
     }
     if (word->writer && word->writer != warp + 1) fail_race(shim, site, word, write);
+    if (write && word->readers & ~bit) fail_race(shim, site, word, write);
+    check_lanes(shim, site, word, write);
     if (!write) {
-      word->readers |= bit;
-      word->read = site;
+      note_read(shim, site, word);
       continue;
     }
-    if (word->readers & ~bit) fail_race(shim, site, word, write);
     word->writer = warp + 1;
     word->written = site;
+    word->written_lane = shim->thread % TL_LANES;
+    word->written_turn = shim->warps[shim->thread / TL_LANES].turn;
   }
 }
 

@@ -20,22 +20,24 @@ static void run_thread(void *context) {
   tl_shim_block_of(shim)->live--;
 }
 
-static void *need(void *memory) {
+void *tl_shim_need(void *memory) {
   if (memory) return memory;
   fputs("no memory for the CUDA stand-in\n", stderr);
   exit(1);
 }
 
 tl_shim *tl_shim_create(uint64_t seed) {
-  tl_shim *shim = need(calloc(1, sizeof *shim));
+  tl_shim *shim = tl_shim_need(calloc(1, sizeof *shim));
   shim->random = seed * 2 + 1;
-  need(tl_fibers_init(&shim->fibers, run_thread, shim) ? shim : NULL);
+  tl_shim_need(tl_fibers_init(&shim->fibers, run_thread, shim) ? shim : NULL);
   return shim;
 }
 
 void tl_shim_destroy(tl_shim *shim) {
   if (!shim) return;
   tl_fibers_finish(&shim->fibers);
+  tl_shim_memory_clear(shim);
+  free(shim->arrivals);
   for (int i = 0; i < TL_SHIM_CLUSTER_MAX; i++) {
     free(shim->blocks[i].shared);
     free(shim->blocks[i].words);
@@ -106,6 +108,10 @@ tl_i32 tl_shim_thread(void) {
 
 tl_i32 tl_shim_block(void) {
   return tl_shim_current->first_block + tl_shim_current->thread / tl_shim_current->grid.threads;
+}
+
+tl_i32 tl_shim_blocks(void) {
+  return tl_shim_current->grid.blocks;
 }
 
 void tl_shim_wait_for_launch(void) {
@@ -278,9 +284,9 @@ static void make_blocks(tl_shim *shim) {
   for (int i = 0; i < shim->cluster; i++) {
     tl_block_data *block = &shim->blocks[i];
     free(block->shared);
-    block->shared = need(malloc((size_t)shim->grid.shared_bytes + 1));
+    block->shared = tl_shim_need(malloc((size_t)shim->grid.shared_bytes + 1));
     if (!block->words)
-      block->words = need(calloc((TL_SHIM_SHARED_MAX + 3) / 4, sizeof *block->words));
+      block->words = tl_shim_need(calloc((TL_SHIM_SHARED_MAX + 3) / 4, sizeof *block->words));
   }
 }
 
@@ -295,6 +301,9 @@ bool tl_shim_launch(tl_shim *shim, const tl_shim_grid *grid) {
     return false;
   }
   make_blocks(shim);
+  free(shim->arrivals);
+  shim->arrivals = tl_shim_need(calloc((size_t)grid->blocks, sizeof *shim->arrivals));
+  shim->launch++;
   tl_shim *outer = tl_shim_current;
   tl_shim_current = shim;
   bool done = run_blocks(shim);

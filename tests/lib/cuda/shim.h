@@ -15,9 +15,12 @@
 //   bounds       a global access outside the ranges that were registered, or against their flags;
 //                a shared access outside the block's arena
 //   alignment    an access that is not aligned to its size
-//   race         a 4-byte word of shared memory written by one warp and read or written by another
-//                with no barrier between (lanes of one warp and global memory are not checked);
-//                for what another block of the cluster writes, no barrier of the cluster
+//   race         a 4-byte word of shared memory written by one thread, read or written by another
+//                with no barrier between; one of the warp will do for lanes of one warp (global
+//                memory is not checked); for what another block of the cluster writes, no barrier
+//                of the cluster
+//   exchange     memory by which blocks of one launch give to each other read before it was
+//                written, or with no tl_arrive of the writer and the reader between
 //   divergence   lanes of a warp at different collectives, or threads at different barriers
 //   deadlock     nobody can run: some threads wait at a barrier, others at a collective
 //   copy         an asynchronous copy that was not waited for when its thread ended, too many
@@ -47,7 +50,8 @@
 enum {
   TL_SHIM_READ = 1,
   TL_SHIM_WRITE = 2,
-  TL_SHIM_EARLIER = 4, // an earlier launch writes it: only after tl_wait_for_launch
+  TL_SHIM_EARLIER = 4,  // an earlier launch writes it: only after tl_wait_for_launch
+  TL_SHIM_EXCHANGE = 8, // blocks of a launch write it for each other
 };
 
 enum {

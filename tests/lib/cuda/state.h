@@ -12,18 +12,35 @@ enum { TL_RANGES_MAX = 256, TL_COPIES_MAX = 64 }; // copies: under way, of one t
 enum { TL_COPY_BYTES = 16 };
 enum { TL_POISON = 0xFF };
 
+// A word of memory that blocks exchange: its last write, if `launch` is this one.
+typedef struct tl_exchanged {
+  uint32_t launch, epoch;
+  int block, thread;
+  uint64_t tick;
+} tl_exchanged;
+
+// A block's last tl_arrive; tick 0: none.
+typedef struct tl_arrival {
+  int thread;
+  uint32_t epoch;
+  uint64_t tick;
+} tl_arrival;
+
 typedef struct tl_range {
   uintptr_t begin;
   size_t bytes;
   int flags;
+  tl_exchanged *exchanged; // one for each 4 bytes, or null
   char name[40];
 } tl_range;
 
 // A word of shared memory: who used it since the last barrier, if its epoch is the block's.
 typedef struct tl_word {
   uint32_t epoch;
-  uint32_t readers; // bit w: warp w
-  uint32_t writer;  // warp + 1, or 0
+  uint32_t readers;                    // bit w: warp w
+  uint32_t writer;                     // warp + 1, or 0
+  int read_lane, written_lane;         // of the warp that read or wrote last; -1: several
+  uint32_t read_meeting, written_turn; // of the warp then
   const tl_site *read, *written;
   uint32_t own, others; // the cluster's epochs when its block and another one used it last
   int other;            // the warp that did
@@ -67,6 +84,8 @@ typedef struct tl_thread_data {
 typedef struct tl_warp {
   const tl_site *site;
   int arrived;
+  uint32_t turn;     // counts the warp's barriers
+  uint32_t meetings; // and its collectives: what was read before one is not overwritten too early
   tl_parcel parcels[TL_LANES];
 } tl_warp;
 
@@ -89,6 +108,9 @@ struct tl_shim {
   int arrived;             // at the cluster's barrier
   uint32_t epoch;          // of the cluster: grows at its barrier
   uint32_t epoch_begun;    // when it began
+  uint32_t launch;
+  uint64_t tick;        // counts writes to exchanged memory and arrivals
+  tl_arrival *arrivals; // (blocks)
   bool faulted;
   char fault[512];
   tl_fibers fibers;
@@ -119,6 +141,15 @@ void tl_warp_release(tl_shim *shim);
 
 // Notes an access of `warp` to shared memory, checked.
 void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write);
+
+// Notes an access to exchanged memory, checked.
+void tl_exchange_touch(tl_shim *shim, const tl_site *site, const tl_range *range, uintptr_t at,
+                       tl_u32 bytes, bool write);
+// The address of an element that may be accessed.
+void *tl_shim_element(tl_shim *shim, const tl_site *site, const void *base, tl_i64 index,
+                      tl_u32 bytes, int need);
+// `memory`, or the program ends.
+void *tl_shim_need(void *memory);
 
 // What an ended thread leaves behind is a fault.
 void tl_copies_check(tl_shim *shim);

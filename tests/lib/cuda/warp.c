@@ -19,9 +19,17 @@ bool tl_warp_meet(tl_shim *shim, const tl_site *site, tl_parcel parcel) {
 
 void tl_warp_release(tl_shim *shim) {
   int first = shim->thread / TL_LANES * TL_LANES;
+  shim->warps[shim->thread / TL_LANES].meetings++;
   shim->warps[shim->thread / TL_LANES].arrived = 0;
   for (int lane = 0; lane < TL_LANES; lane++)
     shim->threads[first + lane].state = TL_READY;
+}
+
+void tl_shim_warp_barrier(const tl_site *site) {
+  tl_shim *shim = tl_shim_current;
+  if (!tl_warp_meet(shim, site, (tl_parcel){.d = NULL})) return;
+  shim->warps[shim->thread / TL_LANES].turn++;
+  tl_warp_release(shim);
 }
 
 static const tl_parcel *parcels_of_running(const tl_shim *shim) {
@@ -41,6 +49,21 @@ float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane) {
     tl_warp_release(shim);
   }
   return out;
+}
+
+tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
+  tl_shim *shim = tl_shim_current;
+  float out;
+  if (tl_warp_meet(shim, site, (tl_parcel){.d = &out, .value = condition ? 1 : 0})) {
+    const tl_parcel *parcels = parcels_of_running(shim);
+    float any = 0;
+    for (int i = 0; i < TL_LANES; i++)
+      any = parcels[i].value > any ? parcels[i].value : any;
+    for (int i = 0; i < TL_LANES; i++)
+      *parcels[i].d = any;
+    tl_warp_release(shim);
+  }
+  return out > 0;
 }
 
 float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask) {

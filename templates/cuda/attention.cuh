@@ -1,0 +1,75 @@
+// What attention's kernels share: which query vectors a block has, what they see, where they lie.
+//
+// A query vector is a (row, query head) pair of one key head; those of a piece of work are numbered
+// row by row. Arguments of all: q, out, state, bytes from page to page, group, q row bytes, out row
+// bytes.
+#ifndef TL_TEMPLATES_CUDA_ATTENTION_CUH
+#define TL_TEMPLATES_CUDA_ATTENTION_CUH
+
+#include "templates/cuda/page.cuh"
+#include "templates/cuda/rows.cuh"
+
+#define NONE tl_bits_f32(0xff800000u) // minus infinity
+#define CELL (T_CACHE_BF16 ? 2 : 4)
+
+typedef struct query_tile {
+  const tl_arguments *a;
+  const char *pages; // its sequence's page numbers
+  tl_i32 sequence, first_row, rows, first_position; // of the piece of work
+  tl_i32 head;
+  tl_i32 first, count; // query vectors of the piece
+} query_tile;
+
+// The tile of a piece's first vector; `piece` exists.
+TL_INLINE query_tile tile_of_piece(const tl_arguments *a, const tl_step *step, tl_i32 piece,
+                                   tl_i32 head) {
+  tl_i32 work[4];
+  TL_UNROLL for (tl_i32 i = 0; i < 4; i++)
+    work[i] = tl_step_int(step, step->work, (tl_i64)piece * 4 + i);
+  tl_i64 pages = step->pages[a->at[4].i] + (tl_i64)work[0] * step->pages_max * 4;
+  query_tile t = {a, (const char *)step + pages, work[0], work[1], work[2], work[3], head, 0, 0};
+  return t;
+}
+
+TL_INLINE tl_i32 position_of(const query_tile *t, tl_i32 vector) {
+  return t->first_position + (t->first + vector) / T_QUERIES;
+}
+
+// First position that `position` sees.
+TL_INLINE tl_i32 first_visible(tl_i32 position) {
+  tl_i32 first = 0;
+  if (T_WINDOW && position - T_WINDOW + 1 > first) first = position - T_WINDOW + 1;
+  if (T_CHUNK && position / (T_CHUNK + !T_CHUNK) * T_CHUNK > first)
+    first = position / (T_CHUNK + !T_CHUNK) * T_CHUNK;
+  return first;
+}
+
+// Index of a vector's first value in its row of `values` a head.
+TL_INLINE tl_i64 place_of(const query_tile *t, tl_i32 vector, tl_i32 values) {
+  tl_i32 query = (t->first + vector) % T_QUERIES;
+  return (tl_i64)(t->head * T_QUERIES + query) * values;
+}
+
+TL_INLINE char *row_of(const query_tile *t, tl_i32 vector, tl_i32 argument) {
+  tl_i64 row = t->first_row + (t->first + vector) / T_QUERIES;
+  return (char *)t->a->at[argument].p + row * t->a->at[5 + argument].i;
+}
+
+// The tile's head in the page of positions [block * 64, ..).
+TL_INLINE const char *head_of_page(const query_tile *t, tl_i32 block) {
+  tl_i64 page = tl_load_i32(t->pages, block);
+  return (const char *)t->a->at[2].p + page * t->a->at[3].i +
+         t->head * TL_PAGE_HEAD_BYTES(T_KEY, T_VALUE, CELL);
+}
+
+// What lies behind the last head in a row is read as zeros by the next matmul.
+TL_INLINE void zero_tail(const query_tile *t) {
+  tl_i32 cell = T_INPUT_BF16 ? 2 : 4, used = T_HEADS * T_QUERIES * T_VALUE;
+  tl_i32 tail = (tl_i32)t->a->at[6].i / cell - used;
+  for (tl_i32 i = tl_thread(); i < t->rows * tail; i += T_THREADS) {
+    char *row = (char *)t->a->at[1].p + (tl_i64)(t->first_row + i / tail) * t->a->at[6].i;
+    tl_store_value(row, used + i % tail, 0.0f, T_INPUT_BF16);
+  }
+}
+
+#endif
