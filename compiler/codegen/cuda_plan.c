@@ -3,6 +3,7 @@
 
 #include "compiler/passes/fuse.h"
 #include "runtime/base/target.h"
+#include "templates/cuda/attention_bytes.cuh"
 #include "templates/cuda/page.cuh"
 
 enum {
@@ -13,7 +14,8 @@ enum {
   TABLE_THREADS = 64,
   BEST_THREADS = 1024,
   ATTENTION_THREADS = 256,
-  ATTENTION_VECTORS = 16
+  ATTENTION_VECTORS = TL_ATTENTION_VECTORS,
+  ATTENTION_BLOCKS = 264 // of the kernel for few rows: two for each of 132 multiprocessors
 };
 
 enum {
@@ -220,11 +222,28 @@ static tl_status fill_gather(tl_draft *d) {
   return TL_OK;
 }
 
-static tl_status fill_attention(tl_draft *d) {
+// The numbers that say which rows are which kernel's; both are given all of them.
+typedef struct share {
+  int64_t rows_few, rows_far, far;
+} share;
+
+static share share_of(const tl_attention *a) {
+  int64_t queries = a->heads / a->kv_heads;
+  return (share){queries < ATTENTION_VECTORS * 4 ? ATTENTION_VECTORS * 4 / queries : 1, 64, 1024};
+}
+
+static void set_share(tl_draft *d) {
+  share s = share_of(&d->kernel->attention);
+  tl_draft_constant(d, "T_PIECE", TL_CUDA_ATTENTION_ROWS);
+  tl_draft_constant(d, "T_ROWS_FEW", s.rows_few);
+  tl_draft_constant(d, "T_ROWS_FAR", s.rows_far);
+  tl_draft_constant(d, "T_FAR", s.far);
+}
+
+static void set_attention(tl_draft *d, int64_t threads) {
   const tl_attention *a = &d->kernel->attention;
   const tl_buffer *out = tl_draft_only_store(d->kernel);
-  d->drafted.template = "attention";
-  set_rows(d, ATTENTION_THREADS, 1);
+  set_rows(d, threads, 1);
   tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, out));
   tl_draft_constant(d, "T_CACHE_BF16", tl_draft_is_bf16(d, NULL));
   tl_draft_constant(d, "T_KEY", a->key);
@@ -241,9 +260,82 @@ static tl_status fill_attention(tl_draft *d) {
   tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
   tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
   d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
+}
+
+// Any heads and pages.
+static void fill_plain(tl_draft *d) {
+  const tl_attention *a = &d->kernel->attention;
+  d->drafted.template = "attention";
+  set_attention(d, ATTENTION_THREADS);
   d->launch.grid_items = (uint32_t)a->kv_heads;
   // Queries, scores, sums, and three numbers for each vector.
   d->drafted.block.shared_bytes = (uint32_t)(ATTENTION_VECTORS * (a->key + 64 + a->value + 3) * 4);
+}
+
+static int64_t tiles_of(const tl_attention *a, int64_t vectors) {
+  int64_t queries = a->heads / a->kv_heads;
+  return (TL_CUDA_ATTENTION_ROWS * queries + vectors - 1) / vectors;
+}
+
+static void fill_few(tl_draft *d, int64_t shared_max) {
+  const tl_attention *a = &d->kernel->attention;
+  int64_t threads = 128, stages = 3;
+  if (2 * TL_ATTENTION_FEW_BYTES(a->key, a->value, threads, stages) > shared_max) stages = 2;
+  if (TL_ATTENTION_FEW_BYTES(a->key, a->value, threads, stages) > shared_max) threads = 64;
+  d->drafted.template = "attention_few";
+  set_attention(d, threads);
+  set_share(d);
+  tl_draft_constant(d, "T_STAGES", stages);
+  tl_draft_constant(d, "T_SPAN", 0);
+  tl_draft_arg_own(d, "attention.parts", TL_PLAN_SYMBOL_ONE,
+                   2 * ATTENTION_BLOCKS * TL_ATTENTION_PART(a->value));
+  tl_draft_arg_own(d, "attention.counters", TL_PLAN_SYMBOL_A,
+                   a->kv_heads * tiles_of(a, ATTENTION_VECTORS) * 4);
+  d->launch.grid_symbol = TL_PLAN_SYMBOL_ONE;
+  d->launch.grid_items = ATTENTION_BLOCKS;
+  d->drafted.block.shared_bytes =
+      (uint32_t)TL_ATTENTION_FEW_BYTES(a->key, a->value, threads, stages);
+}
+
+static void fill_many(tl_draft *d, int64_t shared_max) {
+  const tl_attention *a = &d->kernel->attention;
+  int64_t threads = 128, tiles = a->value <= 128 ? 2 : 1, positions = 64;
+  int64_t vectors = threads / 2 * tiles;
+  if (2 * TL_ATTENTION_MANY_BYTES(a->key, a->value, vectors, positions) > shared_max) {
+    positions = 32;
+  }
+  d->drafted.template = "attention_many";
+  set_attention(d, threads);
+  set_share(d);
+  tl_draft_constant(d, "T_TILES", tiles);
+  tl_draft_constant(d, "T_POSITIONS", positions);
+  tl_draft_constant(d, "T_WIDE", a->value <= 64 ? positions : 32);
+  d->launch.grid_items = (uint32_t)(tiles_of(a, vectors) * a->kv_heads);
+  d->launch.guard_min = (uint32_t)share_of(a).rows_few + 1;
+  d->drafted.block.shared_bytes =
+      (uint32_t)TL_ATTENTION_MANY_BYTES(a->key, a->value, vectors, positions);
+}
+
+static bool is_for_tiles(const tl_draft *d) {
+  const tl_attention *a = &d->kernel->attention;
+  return d->kv == TL_PLAN_KV_BF16 && a->key % 16 == 0 && a->value % 16 == 0 && a->key <= 256 &&
+         a->value <= 256;
+}
+
+// 0, 1: few and many of the first class, 2, 3: of the second; or one for all.
+static tl_status fill_attention(tl_draft *d, int number) {
+  if (!is_for_tiles(d)) {
+    if (number == 0) fill_plain(d);
+    d->drafted.classes = number == 0 ? CLASS_ALL | CLASS_CLUSTERS : 0;
+    return TL_OK;
+  }
+  int64_t shared_max = number < 2 ? SHARED_MAX_ALL : SHARED_MAX_CLUSTERS;
+  if (number % 2 == 0) {
+    fill_few(d, shared_max);
+  } else {
+    fill_many(d, shared_max);
+  }
+  d->drafted.classes = number < 2 ? CLASS_ALL : CLASS_CLUSTERS;
   return TL_OK;
 }
 
@@ -274,7 +366,7 @@ static tl_status fill(tl_draft *d, int number) {
   case TL_ANCHOR_MATMUL: return fill_matmul(d, number);
   case TL_ANCHOR_ROWS: return fill_rows(d);
   case TL_ANCHOR_GATHER: return fill_gather(d);
-  case TL_ANCHOR_ATTENTION: return fill_attention(d);
+  case TL_ANCHOR_ATTENTION: return fill_attention(d, number);
   case TL_ANCHOR_ROPE_TABLE: return fill_table(d);
   default: return TL_INTERNAL;
   }
@@ -285,7 +377,11 @@ static int64_t head_bytes(int64_t key, int64_t value, int element_bytes) {
 }
 
 static int variants_of(const tl_kernel *kernel) {
-  return kernel->anchor == TL_ANCHOR_MATMUL ? VARIANTS_COUNT : 1;
+  switch (kernel->anchor) {
+  case TL_ANCHOR_MATMUL: return VARIANTS_COUNT;
+  case TL_ANCHOR_ATTENTION: return 4;
+  default: return 1;
+  }
 }
 
 const tl_draft_rules tl_cuda_rules = {head_bytes, variants_of, fill, fill_best};

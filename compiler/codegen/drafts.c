@@ -3,7 +3,10 @@
 
 #include "compiler/codegen/memory.h"
 
-enum { BEST_BYTES = 64 }; // of a row that holds an index
+enum {
+  BEST_BYTES = 64, // of a row that holds an index
+  OWN_MAX = 64     // buffers of a device's own
+};
 
 struct tl_drafter {
   const tl_program *program;
@@ -14,7 +17,8 @@ struct tl_drafter {
   uint32_t (*rows)[TL_PLAN_KV_COUNT]; // of the buffer table, by number in the program
   tl_memory_life *lives;              // of the buffer table's rows
   const tl_value **states;            // in order of the state table
-  uint32_t launch;                    // number of the kernel that launches are made for
+  uint32_t own_count;
+  uint32_t launch; // number of the kernel that launches are made for
   tl_diag *diag;
 };
 
@@ -55,9 +59,9 @@ static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
 static tl_status add_buffers(tl_drafter *b) {
   size_t count = b->program->buffers_count;
   b->rows = tl_arena_array(b->program->arena, count + 1, sizeof *b->rows);
-  b->lives = tl_arena_array(b->program->arena, 2 * count + 2, sizeof *b->lives);
+  b->lives = tl_arena_array(b->program->arena, 2 * count + OWN_MAX, sizeof *b->lives);
   if (!b->rows || !b->lives) return TL_MEMORY;
-  for (size_t i = 0; i < 2 * count + 1; i++)
+  for (size_t i = 0; i < 2 * count + OWN_MAX; i++)
     b->lives[i].first = UINT32_MAX;
   for (uint32_t i = 0; i < count; i++) {
     add_buffer(b, i, TL_PLAN_KV_F32);
@@ -156,6 +160,32 @@ void tl_draft_arg_weight(tl_draft *draft, const tl_value *value, double offset,
 
 void tl_draft_arg_buffer(tl_draft *draft, const tl_buffer *buffer) {
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, buffer_row(draft->drafter, buffer, draft->kv), 0);
+}
+
+static bool is_called(const tl_drafter *b, uint32_t row, const char *name, int64_t bytes) {
+  const tl_plan_buffer *buffer = &b->tables->buffers[row];
+  return buffer->row_bytes == (uint64_t)bytes &&
+         strcmp(b->tables->strings + buffer->name, name) == 0;
+}
+
+void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes) {
+  tl_drafter *b = draft->drafter;
+  int64_t row_bytes = tl_round_up(bytes, 64);
+  uint32_t count = (uint32_t)b->tables->buffers_count, first = count - b->own_count, row = first;
+  while (row < count && !is_called(b, row, name, row_bytes))
+    row++;
+  if (row == count && b->own_count + 1 < OWN_MAX) {
+    tl_plan_buffer added = {.name = tl_plan_text(b->tables, tl_str_from(name)),
+                            .format = tl_plan_text(b->tables, tl_format_of(TL_FORMAT_I32)->text),
+                            .symbol = symbol,
+                            .columns = (uint32_t)(row_bytes / 4),
+                            .row_bytes = (uint64_t)row_bytes};
+    row = tl_plan_add_buffer(b->tables, &added);
+    b->own_count++;
+    b->lives[row] = (tl_memory_life){0, UINT32_MAX};
+  }
+  b->tables->failed |= row == count && row >= b->tables->buffers_count;
+  tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, row, 0);
 }
 
 void tl_draft_arg_state(tl_draft *draft, const tl_value *state) {

@@ -104,6 +104,10 @@ void tl_draft_arg_weight(tl_draft *draft, const tl_value *value, double offset,
                          tl_plan_layout layout);
 void tl_draft_arg_buffer(tl_draft *draft, const tl_buffer *buffer);
 
+// Memory of a device's own, the same for all launches that ask for as much under this name: `bytes`
+// for every unit of `symbol`, zero at first, kept from step to step.
+void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes);
+
 // Three arguments: address, bytes from page to page, group.
 void tl_draft_arg_state(tl_draft *draft, const tl_value *state);
 

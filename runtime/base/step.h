@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 enum {
-  TL_PAGE_TOKENS = 64,    // tokens of a KV page, and of a block of attention
-  TL_GROUPS_MAX = 8,      // KV groups of a plan
-  TL_ATTENTION_ROWS = 16, // rows of one piece of attention work
+  TL_PAGE_TOKENS = 64,        // tokens of a KV page, and of a block of attention
+  TL_GROUPS_MAX = 8,          // KV groups of a plan
+  TL_ATTENTION_ROWS = 16,     // rows of one piece of attention work on a CPU
+  TL_CUDA_ATTENTION_ROWS = 64 // on a GPU
 };
 
 // Rows [first_row, first_row + rows_count) of the step continue one sequence at first_position.
@@ -26,8 +27,8 @@ typedef struct tl_step_sequence {
   int32_t reserved;
 } tl_step_sequence;
 
-// Rows [first_row, first_row + rows_count) of one sequence, at most TL_ATTENTION_ROWS of them; the
-// host cuts them at multiples of TL_ATTENTION_ROWS from the sequence's first row of the step.
+// Rows [first_row, first_row + rows_count) of one sequence, at most as many as the device's pieces
+// have; the host cuts them at multiples of that from the sequence's first row of the step.
 typedef struct tl_step_work {
   int32_t sequence;
   int32_t first_row, rows_count;

@@ -34,6 +34,7 @@ typedef struct tl_device_config {
 
 typedef struct tl_device_vtable {
   const char *name;
+  int32_t attention_rows; // of a piece of attention work, at most
 
   // True if device `ordinal` of this machine can run `target`; of several, the engine takes the
   // highest rank. True for everything if there is no such device: `open` then says why.

@@ -189,7 +189,7 @@ static tl_status open_device(tlmc_session *session, const tl_place *place,
   config.symbols_max[TL_PLAN_SYMBOL_T] = (uint64_t)l->chunk;
   config.symbols_max[TL_PLAN_SYMBOL_S] = (uint64_t)l->batch;
   config.symbols_max[TL_PLAN_SYMBOL_R] = (uint64_t)l->outputs;
-  config.symbols_max[TL_PLAN_SYMBOL_A] = (uint64_t)tl_session_work_max(l);
+  config.symbols_max[TL_PLAN_SYMBOL_A] = (uint64_t)tl_session_work_max(session);
   config.step_bytes = tl_session_step_bytes(session);
   if (config.step_bytes > UINT32_MAX) {
     return tl_diag_error(diag, TL_MEMORY, (tl_span){0},
@@ -213,6 +213,7 @@ static tl_status take_pool(tlmc_session *session, const tlmc_session_options *op
 
 static tl_status set_up(tlmc_session *session, const tl_place *place,
                         const tlmc_session_options *options, tl_diag *diag) {
+  session->attention_rows = place->device->attention_rows;
   TL_TRY(choose_target(session, place, options->target, diag));
   TL_TRY(choose_kv(session, options->kv_type, diag));
   if (options->kv_bytes) {

@@ -52,6 +52,7 @@ typedef struct tl_session_part {
 } tl_session_part;
 
 struct tlmc_session {
+  int32_t attention_rows; // of a piece of attention work, as the device takes them
   tl_arena memory;
   const tlmc_plan *plan;
   tl_pool *pool;
@@ -86,7 +87,7 @@ typedef struct tl_session_rows {
 uint64_t tl_session_step_bytes(const tlmc_session *session);
 
 // Work pieces of a step at most.
-int32_t tl_session_work_max(const tl_session_limits *limits);
+int32_t tl_session_work_max(const tlmc_session *session);
 
 // Lays the block out in the device's memory. Once, after the device is open.
 void tl_session_step_init(tlmc_session *session);

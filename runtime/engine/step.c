@@ -8,8 +8,9 @@ static int32_t *ints_at(tlmc_session *session, uint32_t place) {
   return (int32_t *)((char *)session->step + place);
 }
 
-int32_t tl_session_work_max(const tl_session_limits *limits) {
-  return limits->chunk / TL_ATTENTION_ROWS + limits->batch + 1;
+int32_t tl_session_work_max(const tlmc_session *session) {
+  const tl_session_limits *l = &session->limits;
+  return l->chunk / session->attention_rows + l->batch + 1;
 }
 
 // Walks the block's parts in order; `step` (may be NULL) gets their places.
@@ -27,7 +28,7 @@ static uint64_t lay_out(const tlmc_session *session, tl_step *step) {
   s->sequences = (uint32_t)at;
   at += (uint64_t)l->batch * sizeof(tl_step_sequence);
   s->work = (uint32_t)at;
-  at += (uint64_t)tl_session_work_max(l) * sizeof(tl_step_work);
+  at += (uint64_t)tl_session_work_max(session) * sizeof(tl_step_work);
   for (uint64_t g = 0; g < groups; g++) {
     s->slots[g] = (uint32_t)at;
     s->pages[g] = (uint32_t)(at += rows);
@@ -116,13 +117,13 @@ static void add_ids(tlmc_session *session, const tl_session_rows *rows, int32_t 
 static void add_work(tlmc_session *session, const tl_session_rows *rows, int32_t position) {
   tl_step *step = session->step;
   tl_step_work *work = (tl_step_work *)((char *)step + step->work);
-  for (int32_t i = 0; i < rows->count; i += TL_ATTENTION_ROWS) {
+  int32_t most = session->attention_rows;
+  for (int32_t i = 0; i < rows->count; i += most) {
     int32_t left = rows->count - i;
-    work[step->work_count++] =
-        (tl_step_work){.sequence = step->sequences_count,
-                       .first_row = step->rows_count + i,
-                       .rows_count = left < TL_ATTENTION_ROWS ? left : TL_ATTENTION_ROWS,
-                       .first_position = position + i};
+    work[step->work_count++] = (tl_step_work){.sequence = step->sequences_count,
+                                              .first_row = step->rows_count + i,
+                                              .rows_count = left < most ? left : most,
+                                              .first_position = position + i};
   }
 }
 

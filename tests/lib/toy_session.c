@@ -155,6 +155,7 @@ static const tl_device_vtable toy_vtable = {
     .close = toy_close,
     .step_block = toy_step_block,
     .run = toy_run,
+    .attention_rows = TL_ATTENTION_ROWS,
     .output = toy_output,
     .best = toy_best,
     .copy_pages = toy_copy_pages,

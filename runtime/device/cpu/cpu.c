@@ -274,6 +274,7 @@ static uint64_t memory_bytes(const tl_device *device) {
 
 const tl_device_vtable tl_device_cpu = {
     .name = "cpu",
+    .attention_rows = TL_ATTENTION_ROWS,
     .supports = supports,
     .open = cpu_open,
     .close = cpu_close,

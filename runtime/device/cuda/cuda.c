@@ -408,6 +408,7 @@ static uint64_t memory_bytes(const tl_device *device) {
 
 const tl_device_vtable tl_device_cuda = {
     .name = "cuda",
+    .attention_rows = TL_CUDA_ATTENTION_ROWS,
     .supports = supports,
     .open = cuda_open,
     .close = cuda_close,

@@ -17,7 +17,7 @@ static bounds bounds_of(const tl_device_config *config, uint64_t rows) {
   b.of[TL_PLAN_SYMBOL_T] = rows;
   b.of[TL_PLAN_SYMBOL_S] = least(config->symbols_max[TL_PLAN_SYMBOL_S], rows);
   b.of[TL_PLAN_SYMBOL_R] = least(config->symbols_max[TL_PLAN_SYMBOL_R], rows);
-  uint64_t work = rows / TL_ATTENTION_ROWS + b.of[TL_PLAN_SYMBOL_S];
+  uint64_t work = rows / TL_CUDA_ATTENTION_ROWS + b.of[TL_PLAN_SYMBOL_S];
   b.of[TL_PLAN_SYMBOL_A] = least(least(config->symbols_max[TL_PLAN_SYMBOL_A], rows), work);
   return b;
 }

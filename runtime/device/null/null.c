@@ -106,6 +106,7 @@ static uint64_t memory_bytes(const tl_device *device) {
 
 const tl_device_vtable tl_device_null = {
     .name = "null",
+    .attention_rows = TL_ATTENTION_ROWS,
     .supports = supports,
     .open = null_open,
     .close = null_close,
