@@ -54,8 +54,8 @@ TL_INLINE const char *weight_row(const unit *u, tl_i32 column) {
 
 // Columns of the tile that go into rows of outputs, their filler included.
 TL_INLINE tl_i32 width_of(const unit *u) {
-  tl_tile tile = {0, 0, 0, WIDTH, 0, u->index * (T_UNIT * 64), u->columns};
-  return T_WEIGHTS > 1 ? WIDTH : tl_tile_stored(&tile);
+  tl_tile tile = {0, 0, 0, WIDTH, 0, u->index * (T_UNIT * 64), u->columns, WIDTH};
+  return T_WEIGHTS > 1 || T_UNIT == 1 ? WIDTH : tl_tile_stored(&tile);
 }
 
 TL_INLINE const char *input_row(const tl_arguments *a, const tl_step *step, tl_i32 row) {

@@ -154,11 +154,13 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
 
 // Adds the sums along K of all ranks and splits, in their order.
 TL_INLINE void add_splits(tl_tile *tile) {
-  TL_EACH_ELEMENT(r, c, x) {
-    float sum = tl_shared_f32(x);
-    TL_UNROLL for (tl_i32 s = 1; s < T_CLUSTER * T_SPLITS; s++)
-      sum += tl_shared_f32(x + (tl_u32)(s * SHARE * STRIDE) * 4);
-    tl_shared_put_f32(x, sum);
+  TL_EACH_FOUR(r, c) {
+    tl_four sum = tl_tile_four(tile, r, c);
+    TL_UNROLL for (tl_i32 s = 1; s < T_CLUSTER * T_SPLITS; s++) {
+      tl_four more = tl_tile_four(tile, s * SHARE + r, c);
+      TL_UNROLL for (tl_i32 e = 0; e < 4; e++) sum.v[e] += more.v[e];
+    }
+    tl_tile_put_four(tile, r, c, sum);
   }
 }
 
@@ -183,7 +185,7 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_i32 left = rows - rank * SHARE;
   if (left <= 0) return;
   tl_tile tile = {TILE, STRIDE, left < SHARE ? left : SHARE, width_of(&u), row + rank * SHARE,
-                  u.index * (T_UNIT * 64), u.columns};
+                  u.index * (T_UNIT * 64), u.columns, WIDTH};
   add_splits(&tile);
   tl_epilogue(&tile, &a, step, u.segment);
 }

@@ -19,6 +19,7 @@ typedef struct tl_site {
 
 tl_i32 tl_shim_thread(void);
 tl_i32 tl_shim_block(void);
+tl_i32 tl_shim_blocks(void);
 
 // Element `index` of `bytes` bytes.
 void tl_shim_load(const tl_site *site, const void *base, tl_i64 index, void *out, tl_u32 bytes);

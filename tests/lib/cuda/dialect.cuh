@@ -32,6 +32,7 @@
 
 #define tl_thread() tl_shim_thread()
 #define tl_block() tl_shim_block()
+#define tl_blocks() tl_shim_blocks()
 
 // ---- global memory
 
@@ -48,6 +49,7 @@ TL_GLOBAL(float, f32)
 TL_GLOBAL(tl_u16, u16)
 TL_GLOBAL(tl_u32, u32)
 TL_GLOBAL(tl_i32, i32)
+TL_GLOBAL(tl_pair, pair)
 TL_GLOBAL(tl_quad, quad)
 #undef TL_GLOBAL
 
@@ -61,12 +63,14 @@ TL_INLINE tl_quad tl_shim_load_stream(const tl_site *site, const void *base, tl_
 #define tl_load_u16(...) tl_shim_load_u16(TL_SITE("tl_load_u16"), __VA_ARGS__)
 #define tl_load_u32(...) tl_shim_load_u32(TL_SITE("tl_load_u32"), __VA_ARGS__)
 #define tl_load_i32(...) tl_shim_load_i32(TL_SITE("tl_load_i32"), __VA_ARGS__)
+#define tl_load_pair(...) tl_shim_load_pair(TL_SITE("tl_load_pair"), __VA_ARGS__)
 #define tl_load_quad(...) tl_shim_load_quad(TL_SITE("tl_load_quad"), __VA_ARGS__)
 #define tl_load_stream(...) tl_shim_load_stream(TL_SITE("tl_load_stream"), __VA_ARGS__)
 #define tl_store_f32(...) tl_shim_store_f32(TL_SITE("tl_store_f32"), __VA_ARGS__)
 #define tl_store_u16(...) tl_shim_store_u16(TL_SITE("tl_store_u16"), __VA_ARGS__)
 #define tl_store_u32(...) tl_shim_store_u32(TL_SITE("tl_store_u32"), __VA_ARGS__)
 #define tl_store_i32(...) tl_shim_store_i32(TL_SITE("tl_store_i32"), __VA_ARGS__)
+#define tl_store_pair(...) tl_shim_store_pair(TL_SITE("tl_store_pair"), __VA_ARGS__)
 #define tl_store_quad(...) tl_shim_store_quad(TL_SITE("tl_store_quad"), __VA_ARGS__)
 
 // ---- shared memory

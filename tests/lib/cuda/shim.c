@@ -108,6 +108,10 @@ tl_i32 tl_shim_block(void) {
   return tl_shim_current->first_block + tl_shim_current->thread / tl_shim_current->grid.threads;
 }
 
+tl_i32 tl_shim_blocks(void) {
+  return tl_shim_current->grid.blocks;
+}
+
 void tl_shim_wait_for_launch(void) {
   tl_shim_running(tl_shim_current)->waited = true;
 }
