@@ -2,13 +2,14 @@
 //
 //   w rows (N up to 64s, T_COLUMNS up to 32s) in T_WEIGHT; tile (1, T_COLUMNS up to 64s)
 //   args: N, w, operands ..;  grid: a row each
+#define WIDTH ((T_COLUMNS + 63) / 64 * 64)
+#define TILE_ROWS 1
+
 #include "templates/cuda/rows.cuh"
 #include "templates/cuda/statements.cuh"
 
 TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *step,
                            tl_i32 segment);
-
-#define WIDTH ((T_COLUMNS + 63) / 64 * 64)
 
 TL_INLINE float weight_value(const void *weights, tl_i64 index) {
   if (T_WEIGHT_BYTES == 4) return tl_load_f32(weights, index);

@@ -9,13 +9,14 @@
 #ifndef TL_TEMPLATES_CUDA_MATMUL_CUH
 #define TL_TEMPLATES_CUDA_MATMUL_CUH
 
+#define WIDTH (T_WEIGHTS * T_UNIT * 64)
+
 #include "templates/cuda/rows.cuh"
 #include "templates/cuda/statements.cuh"
 
 TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *step,
                            tl_i32 segment);
 
-#define WIDTH (T_WEIGHTS * T_UNIT * 64)
 #define STEP 32 // values of K
 #define STEPS ((T_COLUMNS + STEP - 1) / STEP)
 #define WEIGHT_ROW_BYTES (STEPS * STEP * T_WEIGHT_BYTES)

@@ -12,6 +12,9 @@
 // bf16: the weights are the matrix unit's a operand, 32 values of K of its rows at a time, 16 bytes
 // a lane; x is the b operand, 8 rows at a time, copied to shared memory a chunk at a time. The
 // first weights are on their way before anything is known of the rows.
+#define SHARE (T_ROWS / T_CLUSTER) // rows of a rank
+#define TILE_ROWS SHARE
+
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
@@ -21,7 +24,6 @@
 #define X_STRIDE (CHUNK * STEP * 2 + (CHUNK % 2 ? 0 : 64)) // an odd number of half lines of banks
 #define STAGE_BYTES (T_ROWS * X_STRIDE)
 #define TILE (T_WEIGHT_BF16 ? T_STAGES * STAGE_BYTES : 0) // its place
-#define SHARE (T_ROWS / T_CLUSTER)                        // rows of a rank
 #define SHARED_BYTES (TILE + T_SPLITS * T_ROWS * STRIDE * 4)
 
 // What a warp works on.
@@ -182,6 +184,9 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   } else {
     tl_barrier();
   }
+  place = tl_from_here(tl_block()) / T_CLUSTER; // again: registers are scarce until here
+  row = place / units * T_ROWS;
+  u = unit_at(&a, place % units, row);
   tl_i32 left = rows - rank * SHARE;
   if (left <= 0) return;
   tl_tile tile = {TILE, STRIDE, left < SHARE ? left : SHARE, width_of(&u), row + rank * SHARE,

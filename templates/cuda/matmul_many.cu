@@ -9,10 +9,12 @@
 // bf16: x is the matrix unit's a operand, weights are b, 64 values of K at a time: a line of 128
 // bytes of each row, its 16-byte pieces in an order that depends on the row, so that rows lie in
 // other banks. The sum along K ascends in one chain.
+#define TILE_ROWS T_ROWS
+
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
-#define LINE 128           // bytes
+#define LINE 128 // bytes
 #define LINES ((STEPS + 1) / 2)
 #define STAGE_BYTES ((T_ROWS + WIDTH) * LINE)
 #define WARPS_DOWN (T_ROWS / 64)

@@ -2,13 +2,14 @@
 //
 //   x (rows, T_COLUMNS) in T_INPUT; tile (1, T_COLUMNS up to 64s)
 //   args: x, operands ..;  grid: a row each
+#define WIDTH ((T_COLUMNS + 63) / 64 * 64)
+#define TILE_ROWS 1
+
 #include "templates/cuda/rows.cuh"
 #include "templates/cuda/statements.cuh"
 
 TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *step,
                            tl_i32 segment);
-
-#define WIDTH ((T_COLUMNS + 63) / 64 * 64)
 
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_tile self = {0, WIDTH, 1, WIDTH, tl_block(), 0, T_COLUMNS, WIDTH}, *tile = &self;

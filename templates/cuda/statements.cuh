@@ -53,25 +53,26 @@ TL_INLINE tl_four tl_add_sums(tl_four f, const char *sums, tl_i32 count, tl_i32 
 // i1 = partial sums of a row; i2 = 1 if output rows are the wanted ones of the summed rows. What a
 // row is divided by lies behind it until all have it; a tile of one row has no place there.
 TL_STATEMENT(row_rms) {
-  tl_i32 each = T_THREADS / 8, is_alone = tile->stride == tile->pitch;
+  enum { EACH = T_THREADS / 8, BATCH = TL_BATCH_OF(TILE_ROWS, EACH) };
+  tl_i32 is_alone = tile->stride == tile->pitch;
   float alone = 0;
   if (!is_alone) tl_barrier();
-  for (tl_i32 r0 = is_alone ? 0 : tl_thread() / 8; r0 / 4 * 4 < tile->rows; r0 += TL_BATCH * each) {
-    tl_four f[TL_BATCH];
-    TL_UNROLL for (tl_i32 b = 0; b < TL_BATCH; b++) TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+  for (tl_i32 begin = 0; begin < TILE_ROWS; begin += BATCH * EACH) {
+    tl_i32 own = is_alone ? 0 : begin + tl_thread() / 8;
+    tl_four f[BATCH];
+    TL_UNROLL for (tl_i32 b = 0; b < BATCH; b++) TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
       f[b].v[e] = 0;
     }
-    for (tl_i32 p = 0; p < i1; p += 32) TL_UNROLL for (tl_i32 b = 0; b < TL_BATCH; b++) {
-      tl_i32 r = r0 + b * each;
+    for (tl_i32 p = 0; p < i1; p += 32) TL_UNROLL for (tl_i32 b = 0; b < BATCH; b++) {
+      tl_i32 r = own + b * EACH;
       if (r < tile->rows)
         f[b] = tl_add_sums(f[b], tl_sums_of(tile, a, step, first, r, i2, row_bytes), i1, p);
     }
-    TL_UNROLL for (tl_i32 b = 0; b < TL_BATCH; b++) {
-      float by = tl_sqrt(tl_eight_sum(f[b]) / (float)i0 + f0);
-      tl_i32 r = r0 + b * each;
-      if (b == 0) alone = by;
+    TL_UNROLL for (tl_i32 b = 0; b < BATCH; b++) {
+      tl_i32 r = own + b * EACH;
+      alone = tl_sqrt(tl_eight_sum(f[b]) / (float)i0 + f0);
       if (!is_alone && r < tile->rows && tl_thread() % 8 == 0)
-        tl_shared_put_f32(tl_tile_at(tile, r, tile->pitch), by);
+        tl_shared_put_f32(tl_tile_at(tile, r, tile->pitch), alone);
     }
   }
   if (!is_alone) tl_barrier();
@@ -257,6 +258,7 @@ TL_INLINE void tl_rope_four(const tl_tile *tile, tl_i32 r, tl_i32 u, tl_i32 j, t
 // The row's table is [2][pairs]: cosines, then sines. i1 = pairs, i2 = 1 if they lie beside each
 // other.
 TL_STATEMENT(rope) {
+  enum { BATCH = (TL_BATCH + 1) / 2 };
   tl_i32 fours = i1 / 4, count = tile->pitch / i0 * fours, real = tl_tile_real(tile);
   tl_barrier();
   if (i1 % 4 || i0 % 4) {
@@ -266,15 +268,15 @@ TL_STATEMENT(rope) {
         tl_rope_pair(tile, cosines, r, u, j, i1, i2);
     }
   } else {
-    for (tl_i32 i = tl_thread(); i < tile->rows * count; i += 2 * T_THREADS) {
-      tl_four cosines[2], sines[2];
-      TL_UNROLL for (tl_i32 b = 0; b < 2; b++) {
+    for (tl_i32 i = tl_thread(); i < tile->rows * count; i += BATCH * T_THREADS) {
+      tl_four cosines[BATCH], sines[BATCH];
+      TL_UNROLL for (tl_i32 b = 0; b < BATCH; b++) {
         tl_i32 own = i + b * T_THREADS, r = own / count, j = own % fours * 4;
         const char *table = tl_row_of(a, first, tile->row + r, row_bytes);
         if (r < tile->rows) cosines[b] = tl_load_four(table, j, 0);
         if (r < tile->rows) sines[b] = tl_load_four(table, i1 + j, 0);
       }
-      TL_UNROLL for (tl_i32 b = 0; b < 2; b++) {
+      TL_UNROLL for (tl_i32 b = 0; b < BATCH; b++) {
         tl_i32 own = i + b * T_THREADS, r = own / count, u = own % count / fours * i0;
         if (r < tile->rows && u < real)
           tl_rope_four(tile, r, u, own % fours * 4, i1, i2, cosines[b], sines[b]);

@@ -5,7 +5,8 @@
 //
 // Four neighbours from column c on, c a multiple of 4, belong to thread (row * pitch + c) / 4 %
 // T_THREADS: statements that read and write only their own elements follow each other without a
-// barrier. What they need of global memory is loaded for TL_BATCH fours before it is used.
+// barrier. What they need of global memory is loaded for TL_BATCH fours before it is used: as many
+// as a tile of TILE_ROWS by WIDTH, the template's, has for each thread, but not more than 4.
 #ifndef TL_TEMPLATES_CUDA_TILE_CUH
 #define TL_TEMPLATES_CUDA_TILE_CUH
 
@@ -27,7 +28,9 @@ typedef struct tl_four {
   float v[4];
 } tl_four;
 
-enum { TL_BATCH = 4 };
+#define TL_BATCH TL_BATCH_OF(TILE_ROWS *WIDTH / 4, T_THREADS)
+#define TL_BATCH_OF(things, threads)                                                               \
+  ((things) > 3 * (threads) ? 4 : ((things) + (threads) - 1) / (threads))
 
 // Runs the statement after it for batches of this thread's fours; the first of them is number `i`.
 #define TL_EACH_BATCH(i)                                                                           \

@@ -33,6 +33,7 @@
 #define tl_thread() tl_shim_thread()
 #define tl_block() tl_shim_block()
 #define tl_blocks() tl_shim_blocks()
+#define tl_from_here(value) (value)
 
 // ---- global memory
 
