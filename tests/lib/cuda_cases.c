@@ -59,16 +59,33 @@ static void set_many(draft *d, int width) {
   d->kernel->shared_bytes = stages > tile ? stages : tile;
 }
 
+// Groups of warps that multiply, and one that copies.
+static void set_wide(draft *d, int width) {
+  const tl_cuda_variant *v = d->variant;
+  int64_t tile = (int64_t)v->rows * (width + 4) * 4;
+  int64_t ring = (int64_t)v->stages * (v->rows + width) * 128;
+  if (v->cluster > 1) tile += ring;
+  constant(d, "T_CLUSTER", v->cluster);
+  d->kernel->cluster = v->cluster;
+  d->kernel->shared_bytes = (ring > tile ? ring : tile) + (int64_t)v->stages * 16;
+}
+
+static int warps_of(const tl_cuda_variant *v, int width, int *out_splits) {
+  *out_splits = v->warps / (width / 16) > 0 ? v->warps / (width / 16) : 1;
+  if (strcmp(v->template, "matmul_few") == 0) return *out_splits * (width / 16);
+  if (strcmp(v->template, "matmul_many") == 0) return v->warps;
+  return (v->warps < width / 16 ? v->warps : width / 16) + 4;
+}
+
 static void set_matmul(draft *d, int columns, int weights, int segments, bool is_wanted) {
   const tl_cuda_sizes *s = d->sizes;
   const tl_cuda_variant *v = d->variant;
   int unit = segments > 1 ? (s->head + 63) / 64 : 1;
   if (v->width / 64 / weights > unit) unit = v->width / 64 / weights;
-  int width = unit * weights * 64;
-  bool is_few = strcmp(v->template, "matmul_few") == 0;
-  int splits = v->warps / (width / 16) > 0 ? v->warps / (width / 16) : 1;
-  int warps = is_few ? splits * (width / 16) : v->warps;
-  int blocks = v->blocks * v->warps / warps;
+  int width = unit * weights * 64, splits;
+  int warps = warps_of(v, width, &splits);
+  bool is_wide = strcmp(v->template, "matmul_wide") == 0;
+  int blocks = is_wide ? v->blocks : v->blocks * v->warps / warps;
   set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
   constant(d, "T_COLUMNS", columns);
@@ -81,7 +98,9 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   constant(d, "T_BLOCKS", blocks > 0 ? blocks : 1);
   d->kernel->template = v->template;
   d->kernel->unit = unit;
-  if (is_few) {
+  if (is_wide) {
+    set_wide(d, width);
+  } else if (strcmp(v->template, "matmul_few") == 0) {
     set_few(d, width, splits);
   } else {
     set_many(d, width);

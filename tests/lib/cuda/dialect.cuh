@@ -119,6 +119,32 @@ TL_SHARED(tl_quad, quad)
 #define tl_cluster_put_f32(...) tl_shim_cluster_put_f32(TL_SITE("tl_cluster_put_f32"), __VA_ARGS__)
 #define tl_multiply_bf16(...) tl_shim_multiply(TL_SITE("tl_multiply_bf16"), __VA_ARGS__)
 
+// ---- sm_90a: boxes, gates and the wide matrix unit
+
+#define tl_gate_make(...) tl_shim_gate_make(TL_SITE("tl_gate_make"), __VA_ARGS__)
+#define tl_gates_made() ((void)0)
+#define tl_gate_arrive(at) tl_shim_gate_await(TL_SITE("tl_gate_arrive"), at, 0)
+#define tl_gate_await(...) tl_shim_gate_await(TL_SITE("tl_gate_await"), __VA_ARGS__)
+#define tl_gate_pass(...) tl_shim_gate_pass(TL_SITE("tl_gate_pass"), __VA_ARGS__)
+#define tl_map_begin(map) tl_shim_map_begin(TL_SITE("tl_map_begin"), map)
+#define tl_box_load(...) tl_shim_box_load(TL_SITE("tl_box_load"), __VA_ARGS__)
+#define tl_boxes_begin() tl_shim_boxes_begin()
+#define tl_wide_operand(at) tl_shim_wide_operand(TL_SITE("tl_wide_operand"), at)
+#define tl_wide_begin() tl_shim_wide_begin()
+#define tl_wide_commit() tl_shim_wide_commit()
+#define tl_wide_wait(left)                                                                         \
+  tl_shim_wide_wait(TL_SITE("tl_wide_wait"), (tl_i32)sizeof(char[(left) + 1]) - 1)
+#define tl_wide_end(d, count) ((void)0)
+#define TL_WIDE_CALL(columns, ...)                                                                 \
+  tl_shim_wide_multiply(TL_SITE("tl_wide_multiply"), columns, __VA_ARGS__)
+#define tl_wide_multiply(columns) TL_WIDE_OF(columns)
+#define TL_WIDE_OF(columns) tl_wide_multiply_##columns
+#define tl_wide_multiply_16(...) TL_WIDE_CALL(16, __VA_ARGS__)
+#define tl_wide_multiply_32(...) TL_WIDE_CALL(32, __VA_ARGS__)
+#define tl_wide_multiply_64(...) TL_WIDE_CALL(64, __VA_ARGS__)
+#define tl_wide_multiply_128(...) TL_WIDE_CALL(128, __VA_ARGS__)
+#define tl_wide_multiply_256(...) TL_WIDE_CALL(256, __VA_ARGS__)
+
 // ---- launches that overlap
 
 #define tl_wait_for_launch() tl_shim_wait_for_launch()
