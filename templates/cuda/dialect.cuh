@@ -216,8 +216,8 @@ TL_INLINE void tl_multiply_bf16(float d[4], const tl_u32 a[4], const tl_u32 b[2]
 //   map    128 bytes in global memory, made by the driver: a matrix, its rows cut into boxes of 64
 //          bf16 by some rows; a line of 128 bytes of each row, its 16-byte pieces in an order that
 //          depends on the row
-//   gate   8 bytes of shared memory that open and close: open when as many threads have arrived, and
-//          as many bytes, as are awaited; then the next phase begins. Phases are counted from 0
+//   gate   8 bytes of shared memory: opens when as many threads have arrived, and as many bytes, as
+//          are awaited; then its next phase begins. Phases are counted from 0
 //   wide   d (64, N) += a (64, 16) b (N, 16)^T by 128 threads; a and b lie in boxes
 
 #if __CUDA_ARCH__ >= 900
@@ -279,7 +279,8 @@ TL_INLINE void tl_boxes_begin(void) {
 // Lines of 64 or more rows that lie behind each other from `at` on, a multiple of 1024, as an
 // operand; + 2 for every 16 values of K.
 TL_INLINE tl_u64 tl_wide_operand(tl_u32 at) {
-  return (tl_u64)(tl_place(at) >> 4) | (tl_u64)1 << 16 | (tl_u64)(1024 >> 4) << 32 | (tl_u64)1 << 62;
+  tl_u64 form = (tl_u64)1 << 16 | (tl_u64)(1024 >> 4) << 32 | (tl_u64)1 << 62;
+  return form | tl_place(at) >> 4;
 }
 
 // Before the first product that adds to registers which were touched otherwise.
@@ -293,7 +294,8 @@ TL_INLINE void tl_wide_commit(void) {
 }
 
 // Waits until at most `left` (a constant) groups are under way.
-#define tl_wide_wait(left) asm volatile("wgmma.wait_group.sync.aligned %0;" : : "n"(left) : "memory")
+#define tl_wide_wait(left)                                                                         \
+  asm volatile("wgmma.wait_group.sync.aligned %0;" : : "n"(left) : "memory")
 
 // Once more of these registers, nothing under way: they are not read earlier.
 #define tl_wide_end(d, count)                                                                      \
@@ -319,8 +321,9 @@ TL_INLINE void tl_wide_commit(void) {
 
 #define TL_WIDE(columns, registers, a, b, ...)                                                     \
   TL_INLINE void tl_wide_multiply_##columns(float *d, tl_u64 left, tl_u64 right) {                 \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" registers      \
-                 "}, %" #a ", %" #b ", 1, 1, 1, 0, 0;"                                             \
+    asm volatile("{\n.reg .pred adds;\nsetp.eq.u64 adds, %" #a ", %" #a ";\n"                      \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" registers      \
+                 "}, %" #a ", %" #b ", adds, 1, 1, 0, 0;\n}"                                       \
                  : __VA_ARGS__                                                                     \
                  : "l"(left), "l"(right));                                                         \
   }

@@ -117,7 +117,7 @@ static void pass_factor(fixture *f, matrix *m, int flags, const char *name) {
   if (strcmp(v->template, "matmul_wide") != 0) return;
   f->run.pointers &= ~(1u << argument);
   CHECK(f->run.maps_count < TL_CUDA_MAPS_MAX);
-  f->run.maps[f->run.maps_count++] = (tl_cuda_map){
+  f->run.maps[f->run.maps_count++] = (tl_cuda_boxes){
       argument, m->bytes, m->stride, m->rows, (int64_t)m->stride * 2, is_weight ? 64 : v->rows};
 }
 

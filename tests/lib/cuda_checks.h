@@ -21,11 +21,11 @@ typedef struct tl_cuda_range {
 } tl_cuda_range;
 
 // A matrix of bf16 in a range, for kernels that load it by boxes of 64 columns.
-typedef struct tl_cuda_map {
+typedef struct tl_cuda_boxes {
   int argument; // which wants the address of the map
   void *at;     // the range
   int64_t columns, rows, row_bytes, box_rows;
-} tl_cuda_map;
+} tl_cuda_boxes;
 
 typedef struct tl_cuda_trial {
   const char *name; // of the sizes
@@ -43,7 +43,7 @@ typedef struct tl_cuda_run {
   const void *step;  // in a range too
   tl_cuda_range ranges[TL_CUDA_RANGES_MAX];
   int ranges_count;
-  tl_cuda_map maps[TL_CUDA_MAPS_MAX];
+  tl_cuda_boxes maps[TL_CUDA_MAPS_MAX];
   int maps_count;
   int blocks;
 } tl_cuda_run;

@@ -49,7 +49,7 @@ static tl_shim_kernel load(const place *p, const char *path, void **out_module) 
   return kernel;
 }
 
-static void make_map(const place *p, const tl_cuda_map *map, void *out) {
+static void make_map(const place *p, const tl_cuda_boxes *map, void *out) {
   CHECK(tl_shim_map_make(out, map->at, map->columns, map->rows, map->row_bytes, map->box_rows));
   CHECK(tl_shim_memory(p->shim, out, TL_MAP_BYTES, TL_SHIM_READ, "a map"));
 }

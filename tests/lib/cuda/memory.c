@@ -214,7 +214,8 @@ void tl_shim_boxes_begin(void) {
   tl_block_data *block = tl_shim_block_of(shim);
   for (int64_t i = 0; i < shim->grid.shared_bytes / 4; i++) {
     tl_word *word = &block->words[i];
-    if (word->plain == block->number && word->plain_warp == (uint32_t)warp_of(shim)) word->plain = 0;
+    if (word->plain == block->number && word->plain_warp == (uint32_t)warp_of(shim))
+      word->plain = 0;
   }
 }
 

@@ -1,5 +1,5 @@
-// What sm_90a has beside the rest: gates, boxes that arrive some time after they were asked for, and
-// the matrix unit of 128 threads, which works when it is waited for.
+// What sm_90a has beside the rest: gates, boxes that arrive some time after they were asked for,
+// and the matrix unit of 128 threads, which works when it is waited for.
 #include <math.h>
 #include <string.h>
 
@@ -105,7 +105,8 @@ void tl_shim_box_load(const tl_site *site, tl_u32 at, const void *map, tl_i32 co
   tl_shim *shim = tl_shim_current;
   tl_block_data *block = tl_shim_block_of(shim);
   tl_box box = {.site = site, .block = block, .at = at, .column = column, .row = row, .gate = gate};
-  if (!is_begun(tl_shim_running(shim), map)) tl_shim_fail(shim, site, "early: the map is not begun");
+  if (!is_begun(tl_shim_running(shim), map))
+    tl_shim_fail(shim, site, "early: the map is not begun");
   memcpy(&box.map, map, sizeof box.map);
   if (box.map.magic != magic || column < 0)
     tl_shim_fail(shim, site, "bounds: no map, or column %d", column);
@@ -161,8 +162,7 @@ const tl_box *tl_box_over(const tl_shim *shim, const tl_block_data *block, tl_u3
 // ---- the matrix unit
 
 tl_u64 tl_shim_wide_operand(const tl_site *site, tl_u32 at) {
-  if (at % BOX_ALIGN)
-    tl_shim_fail(tl_shim_current, site, "alignment: an operand at offset %u", at);
+  if (at % BOX_ALIGN) tl_shim_fail(tl_shim_current, site, "alignment: an operand at offset %u", at);
   return (tl_u64)(at >> 4) | (tl_u64)1 << 16 | (tl_u64)(BOX_ALIGN >> 4) << 32 | (tl_u64)1 << 62;
 }
 
@@ -213,7 +213,8 @@ static void read_operand(tl_shim *shim, const tl_site *site, tl_u64 operand, int
   const unsigned char *shared = tl_shim_block_of(shim)->shared;
   for (int row = 0; row < rows; row++)
     for (int k = 0; k < DEPTH; k++) {
-      tl_u32 at = begin + (tl_u32)(row / 8) * eight + (tl_u32)(row % 8) * LINE_BYTES + (tl_u32)k * 2;
+      tl_u32 at =
+          begin + (tl_u32)(row / 8) * eight + (tl_u32)(row % 8) * LINE_BYTES + (tl_u32)k * 2;
       tl_u16 half;
       memcpy(&half, shared + (at ^ (at >> 7 & 7) << 4), sizeof half);
       tl_u32 bits = (tl_u32)half << 16;
