@@ -1,7 +1,8 @@
 // matmul for 9 and more rows on sm_90a: weights and x come by boxes through a deep ring of shared
 // memory, the wide matrix unit works on them there.
 //
-//   shapes: matmul.cuh, bf16 alone; T_ROWS is 16, 32, 64, 128 or 256, a multiple of T_CLUSTER
+//   shapes: matmul.cuh, bf16 alone; T_ROWS is 16, 32, 64, 128 or 256, a multiple of T_CLUSTER, and
+//           with the panels of a group at most 256
 //   args: as in matmul.cuh, but instead of x and of each weight the map of it: boxes of 64 columns
 //         by T_ROWS rows of x, by 64 rows of a weight. x's rows are as many as its memory has.
 //   grid: (unit * blocks of T_ROWS rows + block) * T_CLUSTER + rank, so that neighbours share
