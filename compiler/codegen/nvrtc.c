@@ -169,6 +169,7 @@ static tl_status check_usage(const compilation *c, tl_nvrtc_code *out_code) {
   read_usage(c->log, out_code);
   if (out_code->spill_bytes > 0) return fail(c, TL_STR("registers are spilled to memory"));
   if (strstr(c->log, "ignored")) return fail(c, TL_STR("a limit of its registers was ignored"));
+  if (strstr(c->log, "serialized")) return fail(c, TL_STR("its wide products are serialized"));
   return TL_OK;
 }
 

@@ -54,6 +54,13 @@ TL_INLINE tl_i32 tl_blocks(void) {
   return (tl_i32)gridDim.x;
 }
 
+// The same number, unknown to the compiler until here: nothing that is made of it is made earlier
+// and kept in registers meanwhile.
+TL_INLINE tl_i32 tl_from_here(tl_i32 value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
 // ---- global memory
 
 #define TL_GLOBAL(type, name)                                                                      \
@@ -67,6 +74,7 @@ TL_GLOBAL(float, f32)
 TL_GLOBAL(tl_u16, u16)
 TL_GLOBAL(tl_u32, u32)
 TL_GLOBAL(tl_i32, i32)
+TL_GLOBAL(tl_pair, pair)
 TL_GLOBAL(tl_quad, quad)
 #undef TL_GLOBAL
 
@@ -231,6 +239,131 @@ TL_INLINE void tl_multiply_bf16(float d[4], const tl_u32 a[4], const tl_u32 b[2]
                : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+
+// ---- sm_90a: boxes, gates and the wide matrix unit
+//
+//   map    128 bytes in global memory, made by the driver: a matrix, its rows cut into boxes of 64
+//          bf16 by some rows; a line of 128 bytes of each row, its 16-byte pieces in an order that
+//          depends on the row
+//   gate   8 bytes of shared memory: opens when as many threads have arrived, and as many bytes, as
+//          are awaited; then its next phase begins. Phases are counted from 0
+//   wide   d (64, N) += a (64, 16) b (N, 16)^T by 128 threads; a and b lie in boxes
+
+#if __CUDA_ARCH__ >= 900
+
+// By one thread; the others see the gate behind tl_gates_made and a barrier.
+TL_INLINE void tl_gate_make(tl_u32 at, tl_u32 arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;"
+               :
+               : "r"(tl_place(at)), "r"(arrivals)
+               : "memory");
+}
+
+TL_INLINE void tl_gates_made(void) {
+  asm volatile("fence.mbarrier_init.release.cluster;" : : : "memory");
+}
+
+TL_INLINE void tl_gate_arrive(tl_u32 at) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" : : "r"(tl_place(at)) : "memory");
+}
+
+// Arrives, and awaits so many bytes too.
+TL_INLINE void tl_gate_await(tl_u32 at, tl_u32 bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;"
+               :
+               : "r"(tl_place(at)), "r"(bytes)
+               : "memory");
+}
+
+// Until phase `phase` (its last bit counts) is over.
+TL_INLINE void tl_gate_pass(tl_u32 at, tl_u32 phase) {
+  asm volatile("{\n.reg .pred open;\nAGAIN:\n"
+               "mbarrier.try_wait.parity.shared::cta.b64 open, [%0], %1;\n"
+               "@open bra PASSED;\nbra AGAIN;\nPASSED:\n}"
+               :
+               : "r"(tl_place(at)), "r"(phase & 1)
+               : "memory");
+}
+
+// Before its first use by a block: the map may have been written since an earlier launch used it.
+TL_INLINE void tl_map_begin(const void *map) {
+  asm volatile("fence.proxy.tensormap::generic.acquire.sys [%0], 128;" : : "l"(map) : "memory");
+}
+
+// By one thread: the box from column and row on, zeros outside of the matrix. Its bytes, all of
+// them, arrive at the gate. `at` is a multiple of 1024.
+TL_INLINE void tl_box_load(tl_u32 at, const void *map, tl_i32 column, tl_i32 row, tl_u32 gate) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%2, %3}], [%4];"
+               :
+               : "r"(tl_place(at)), "l"(map), "r"(column), "r"(row), "r"(tl_place(gate))
+               : "memory");
+}
+
+// What was written before by other means is what boxes are loaded from.
+TL_INLINE void tl_boxes_begin(void) {
+  asm volatile("fence.proxy.async;" : : : "memory");
+}
+
+// Lines of 64 or more rows that lie behind each other from `at` on, a multiple of 1024, as an
+// operand; + 2 for every 16 values of K.
+TL_INLINE tl_u64 tl_wide_operand(tl_u32 at) {
+  tl_u64 form = (tl_u64)1 << 16 | (tl_u64)(1024 >> 4) << 32 | (tl_u64)1 << 62;
+  return form | tl_place(at) >> 4;
+}
+
+// Before the first product that adds to registers which were touched otherwise.
+TL_INLINE void tl_wide_begin(void) {
+  asm volatile("wgmma.fence.sync.aligned;" : : : "memory");
+}
+
+// Ends a group of products.
+TL_INLINE void tl_wide_commit(void) {
+  asm volatile("wgmma.commit_group.sync.aligned;" : : : "memory");
+}
+
+// Waits until at most `left` (a constant) groups are under way.
+#define tl_wide_wait(left)                                                                         \
+  asm volatile("wgmma.wait_group.sync.aligned %0;" : : "n"(left) : "memory")
+
+// Once more of these registers, nothing under way: they are not read earlier.
+#define tl_wide_end(d, count)                                                                      \
+  TL_UNROLL for (tl_i32 i_ = 0; i_ < (count); i_++) asm volatile("" : "+f"((d)[i_]) : : "memory")
+
+// d[4 * j + i] of lane 4 * g + t of warp w: row 16 * w + g + i / 2 * 8, column 8 * j + 2 * t + i % 2.
+#define tl_wide_multiply(columns) TL_WIDE_OF(columns)
+#define TL_WIDE_OF(columns) tl_wide_multiply_##columns
+
+#define TL_TEN(t)                                                                                  \
+  "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t \
+  "9, "
+#define TL_TO_9 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, "
+#define TL_TO_29 TL_TO_9 TL_TEN(1) TL_TEN(2)
+#define TL_TO_59 TL_TO_29 TL_TEN(3) TL_TEN(4) TL_TEN(5)
+#define TL_TO_119 TL_TO_59 TL_TEN(6) TL_TEN(7) TL_TEN(8) TL_TEN(9) TL_TEN(10) TL_TEN(11)
+#define TL_FOUR(d, i) "+f"(d[i]), "+f"(d[(i) + 1]), "+f"(d[(i) + 2]), "+f"(d[(i) + 3])
+#define TL_EIGHT(d, i) TL_FOUR(d, i), TL_FOUR(d, (i) + 4)
+#define TL_16(d, i) TL_EIGHT(d, i), TL_EIGHT(d, (i) + 8)
+#define TL_32(d, i) TL_16(d, i), TL_16(d, (i) + 16)
+#define TL_64(d, i) TL_32(d, i), TL_32(d, (i) + 32)
+#define TL_128(d, i) TL_64(d, i), TL_64(d, (i) + 64)
+
+#define TL_WIDE(columns, registers, a, b, ...)                                                     \
+  TL_INLINE void tl_wide_multiply_##columns(float *d, tl_u64 left, tl_u64 right) {                 \
+    asm volatile("{\n.reg .pred adds;\nsetp.eq.u64 adds, %" #a ", %" #a ";\n"                      \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" registers      \
+                 "}, %" #a ", %" #b ", adds, 1, 1, 0, 0;\n}"                                       \
+                 : __VA_ARGS__                                                                     \
+                 : "l"(left), "l"(right));                                                         \
+  }
+TL_WIDE(16, "%0, %1, %2, %3, %4, %5, %6, %7", 8, 9, TL_EIGHT(d, 0))
+TL_WIDE(32, TL_TO_9 "%10, %11, %12, %13, %14, %15", 16, 17, TL_16(d, 0))
+TL_WIDE(64, TL_TO_29 "%30, %31", 32, 33, TL_32(d, 0))
+TL_WIDE(128, TL_TO_59 "%60, %61, %62, %63", 64, 65, TL_64(d, 0))
+TL_WIDE(256, TL_TO_119 "%120, %121, %122, %123, %124, %125, %126, %127", 128, 129, TL_128(d, 0))
+#undef TL_WIDE
+
+#endif
 
 // ---- launches that overlap: the wait comes before the first read of what an earlier launch wrote
 

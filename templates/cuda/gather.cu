@@ -2,13 +2,14 @@
 //
 //   w rows (N up to 64s, T_COLUMNS up to 32s) in T_WEIGHT; tile (1, T_COLUMNS up to 64s)
 //   args: N, w, operands ..;  grid: a row each
+#define WIDTH ((T_COLUMNS + 63) / 64 * 64)
+#define TILE_ROWS 1
+
 #include "templates/cuda/rows.cuh"
 #include "templates/cuda/statements.cuh"
 
 TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *step,
                            tl_i32 segment);
-
-#define WIDTH ((T_COLUMNS + 63) / 64 * 64)
 
 TL_INLINE float weight_value(const void *weights, tl_i64 index) {
   if (T_WEIGHT_BYTES == 4) return tl_load_f32(weights, index);
@@ -17,13 +18,17 @@ TL_INLINE float weight_value(const void *weights, tl_i64 index) {
 }
 
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
-  tl_tile self = {0, WIDTH, 1, WIDTH, tl_block(), 0, T_COLUMNS}, *tile = &self;
+  tl_tile self = {0, WIDTH, 1, WIDTH, tl_block(), 0, T_COLUMNS, WIDTH}, *tile = &self;
   if (tile->row >= tl_rows_count(step)) return;
   tl_i32 id = tl_step_int(step, step->ids, tile->row);
   tl_i64 from = (tl_i64)id * ((T_COLUMNS + 31) / 32 * 32);
   tl_wait_for_launch();
-  TL_EACH_ELEMENT(r, c, x) {
-    tl_shared_put_f32(x, c < T_COLUMNS && id < a.at[0].i ? weight_value(a.at[1].p, from + c) : 0.0f);
+  TL_EACH_FOUR(r, c) {
+    tl_four f = {{0, 0, 0, 0}};
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+      if (c + e < T_COLUMNS && id < a.at[0].i) f.v[e] = weight_value(a.at[1].p, from + c + e);
+    }
+    tl_tile_put_four(tile, r, c, f);
   }
   tl_allow_next_launch();
   tl_epilogue(tile, &a, step, 0);

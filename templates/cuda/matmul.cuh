@@ -9,13 +9,14 @@
 #ifndef TL_TEMPLATES_CUDA_MATMUL_CUH
 #define TL_TEMPLATES_CUDA_MATMUL_CUH
 
+#define WIDTH (T_WEIGHTS * T_UNIT * 64)
+
 #include "templates/cuda/rows.cuh"
 #include "templates/cuda/statements.cuh"
 
 TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *step,
                            tl_i32 segment);
 
-#define WIDTH (T_WEIGHTS * T_UNIT * 64)
 #define STEP 32 // values of K
 #define STEPS ((T_COLUMNS + STEP - 1) / STEP)
 #define WEIGHT_ROW_BYTES (STEPS * STEP * T_WEIGHT_BYTES)
@@ -54,8 +55,8 @@ TL_INLINE const char *weight_row(const unit *u, tl_i32 column) {
 
 // Columns of the tile that go into rows of outputs, their filler included.
 TL_INLINE tl_i32 width_of(const unit *u) {
-  tl_tile tile = {0, 0, 0, WIDTH, 0, u->index * (T_UNIT * 64), u->columns};
-  return T_WEIGHTS > 1 ? WIDTH : tl_tile_stored(&tile);
+  tl_tile tile = {0, 0, 0, WIDTH, 0, u->index * (T_UNIT * 64), u->columns, WIDTH};
+  return T_WEIGHTS > 1 || T_UNIT == 1 ? WIDTH : tl_tile_stored(&tile);
 }
 
 TL_INLINE const char *input_row(const tl_arguments *a, const tl_step *step, tl_i32 row) {

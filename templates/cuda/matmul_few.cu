@@ -12,6 +12,9 @@
 // bf16: the weights are the matrix unit's a operand, 32 values of K of its rows at a time, 16 bytes
 // a lane; x is the b operand, 8 rows at a time, copied to shared memory a chunk at a time. The
 // first weights are on their way before anything is known of the rows.
+#define SHARE (T_ROWS / T_CLUSTER) // rows of a rank
+#define TILE_ROWS SHARE
+
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
@@ -21,7 +24,6 @@
 #define X_STRIDE (CHUNK * STEP * 2 + (CHUNK % 2 ? 0 : 64)) // an odd number of half lines of banks
 #define STAGE_BYTES (T_ROWS * X_STRIDE)
 #define TILE (T_WEIGHT_BF16 ? T_STAGES * STAGE_BYTES : 0) // its place
-#define SHARE (T_ROWS / T_CLUSTER)                        // rows of a rank
 #define SHARED_BYTES (TILE + T_SPLITS * T_ROWS * STRIDE * 4)
 
 // What a warp works on.
@@ -154,11 +156,13 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
 
 // Adds the sums along K of all ranks and splits, in their order.
 TL_INLINE void add_splits(tl_tile *tile) {
-  TL_EACH_ELEMENT(r, c, x) {
-    float sum = tl_shared_f32(x);
-    TL_UNROLL for (tl_i32 s = 1; s < T_CLUSTER * T_SPLITS; s++)
-      sum += tl_shared_f32(x + (tl_u32)(s * SHARE * STRIDE) * 4);
-    tl_shared_put_f32(x, sum);
+  TL_EACH_FOUR(r, c) {
+    tl_four sum = tl_tile_four(tile, r, c);
+    TL_UNROLL for (tl_i32 s = 1; s < T_CLUSTER * T_SPLITS; s++) {
+      tl_four more = tl_tile_four(tile, s * SHARE + r, c);
+      TL_UNROLL for (tl_i32 e = 0; e < 4; e++) sum.v[e] += more.v[e];
+    }
+    tl_tile_put_four(tile, r, c, sum);
   }
 }
 
@@ -180,10 +184,13 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   } else {
     tl_barrier();
   }
+  place = tl_from_here(tl_block()) / T_CLUSTER; // again: registers are scarce until here
+  row = place / units * T_ROWS;
+  u = unit_at(&a, place % units, row);
   tl_i32 left = rows - rank * SHARE;
   if (left <= 0) return;
   tl_tile tile = {TILE, STRIDE, left < SHARE ? left : SHARE, width_of(&u), row + rank * SHARE,
-                  u.index * (T_UNIT * 64), u.columns};
+                  u.index * (T_UNIT * 64), u.columns, WIDTH};
   add_splits(&tile);
   tl_epilogue(&tile, &a, step, u.segment);
 }

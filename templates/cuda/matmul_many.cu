@@ -9,10 +9,12 @@
 // bf16: x is the matrix unit's a operand, weights are b, 64 values of K at a time: a line of 128
 // bytes of each row, its 16-byte pieces in an order that depends on the row, so that rows lie in
 // other banks. The sum along K ascends in one chain.
+#define TILE_ROWS T_ROWS
+
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
-#define LINE 128           // bytes
+#define LINE 128 // bytes
 #define LINES ((STEPS + 1) / 2)
 #define STAGE_BYTES ((T_ROWS + WIDTH) * LINE)
 #define WARPS_DOWN (T_ROWS / 64)
@@ -139,12 +141,16 @@ TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *st
 TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *step,
                          const tl_tile *tile) {
   tl_wait_for_launch();
-  TL_EACH_ELEMENT(r, c, place) {
-    const char *x = input_row(a, step, u->row + r), *weights = weight_row(u, c);
-    float sum = 0;
-    for (tl_i32 k = 0; k < T_COLUMNS; k++)
-      sum = tl_fma(weight_value(weights, k), tl_load_f32(x, k), sum);
-    tl_shared_put_f32(place, sum);
+  TL_EACH_FOUR(r, c) {
+    const char *x = input_row(a, step, u->row + r);
+    tl_four f;
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+      const char *weights = weight_row(u, c + e);
+      f.v[e] = 0;
+      for (tl_i32 k = 0; k < T_COLUMNS; k++)
+        f.v[e] = tl_fma(weight_value(weights, k), tl_load_f32(x, k), f.v[e]);
+    }
+    tl_tile_put_four(tile, r, c, f);
   }
 }
 
@@ -156,7 +162,7 @@ TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *st
   tl_i32 row = tl_block() % blocks * T_ROWS, left = rows - row;
   unit u = unit_at(&a, tl_block() / blocks, row);
   tl_tile tile = {0, STRIDE, left < T_ROWS ? left : T_ROWS, width_of(&u), row,
-                  u.index * (T_UNIT * 64), u.columns};
+                  u.index * (T_UNIT * 64), u.columns, WIDTH};
   make_tile(&u, &a, step, &tile);
   tl_allow_next_launch();
   tl_barrier();

@@ -14,6 +14,11 @@ typedef struct tl_quad {
   tl_u32 x, y, z, w;
 } tl_quad;
 
+// 8 bytes, moved at once.
+typedef struct tl_pair {
+  tl_u32 x, y;
+} tl_pair;
+
 // What a launch is given: addresses and numbers that stay as they are from step to step.
 typedef union tl_argument {
   void *p;

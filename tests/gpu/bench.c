@@ -18,6 +18,7 @@ enum {
   LAYERS = 24, // of a graph
   READ_BLOCKS_PER_SM = 2,
   ROW_BYTES_MAX = 128256 * 4,
+  MAPS_MAX = 256, // of an op: of x, then of each place of its weights
   SAMPLES = 24
 };
 
@@ -32,6 +33,7 @@ typedef struct bench {
   gpu *g;
   uint16_t *values; // [VALUES] bf16, what each block of the pool holds
   tl_cuda_address pool, x, sums, sums_out, table, zeros, ones, residual, out, pages, step;
+  tl_cuda_address maps; // tl_cuda_map [BENCH_OPS][MAPS_MAX]
   void *begin, *end;
   double read_bytes_us; // what memory gives
   size_t place;         // of the next weights
@@ -46,6 +48,7 @@ typedef struct work {
   gpu_kernel kernel;
   int rows, blocks;
   size_t weight_bytes;
+  tl_cuda_address maps; // 0: the kernel wants none
 } work;
 
 // ---- memory
@@ -99,6 +102,7 @@ static bool open_bench(bench *b, gpu *g) {
   b->pages = gpu_take(g, (size_t)(BENCH_ROWS_MAX / 64) * (size_t)s->kv_heads * 64 * 2 *
                              (size_t)s->head * 2);
   b->step = gpu_take(g, sizeof(step_block));
+  b->maps = gpu_take(g, sizeof(tl_cuda_map) * BENCH_OPS * MAPS_MAX);
   gpu_need(g, g->driver.event_create(&b->begin, 0), "event");
   gpu_need(g, g->driver.event_create(&b->end, 0), "event");
   return true;
@@ -129,34 +133,81 @@ static int pass_state(const bench *b, const tl_cuda_sizes *s, tl_arguments *a, i
   return count;
 }
 
+// The outputs of each of an op's weights, which lie behind each other.
+static int weights_of(const bench_op *op, int out_outputs[3]) {
+  const tl_cuda_sizes *s = &op->sizes;
+  int kv = s->kv_heads * s->head;
+  switch (op->which) {
+  case TL_CUDA_QKV:
+    out_outputs[0] = s->heads * s->head;
+    out_outputs[1] = out_outputs[2] = kv;
+    return 3;
+  case TL_CUDA_GLU: out_outputs[0] = out_outputs[1] = op->outputs / 2; return 2;
+  default: out_outputs[0] = op->outputs; return 1;
+  }
+}
+
+// What a kernel gets of x and of weight `i` of the op, which lies at `weights`: its address or its
+// map's.
+static tl_argument x_of(const bench *b, const work *w) {
+  return address(w->maps ? w->maps : b->x);
+}
+
+static tl_argument weight_of(const bench *b, const work *w, tl_cuda_address weights, int i) {
+  int outputs[3], count = weights_of(w->op, outputs);
+  size_t place = (weights - b->pool) / w->weight_bytes;
+  if (w->maps)
+    return address(w->maps + (1 + place * (size_t)count + (size_t)i) * sizeof(tl_cuda_map));
+  for (int before = 0; before < i; before++)
+    weights += (tl_cuda_address)outputs[before] * (tl_cuda_address)w->op->columns * 2;
+  return address(weights);
+}
+
+static void put_maps(const bench *b, work *w) {
+  static tl_cuda_map maps[MAPS_MAX];
+  int outputs[3], count = weights_of(w->op, outputs), made = 1;
+  size_t columns = (size_t)w->op->columns,
+         places = (size_t)POOL_BLOCKS * BLOCK_BYTES / w->weight_bytes;
+  gpu_matrix x = {b->x, columns, BENCH_ROWS_MAX, columns * 2, (size_t)w->made.rows};
+  maps[0] = gpu_map(b->g, &x);
+  for (size_t place = 0; place < places; place++) {
+    gpu_matrix m = {b->pool + place * w->weight_bytes, columns, 0, columns * 2, 64};
+    for (int i = 0; i < count; i++) {
+      m.rows = (size_t)outputs[i];
+      if (made == MAPS_MAX) exit(1);
+      maps[made++] = gpu_map(b->g, &m);
+      m.at += m.rows * m.row_bytes;
+    }
+  }
+  w->maps = b->maps + (tl_cuda_address)(w->op - bench_ops) * sizeof maps;
+  gpu_put(b->g, w->maps, maps, sizeof maps);
+}
+
 static void make_qkv(const bench *b, const work *w, tl_cuda_address weights, tl_arguments *a) {
-  const tl_cuda_sizes *s = &w->op->sizes;
-  int outputs[3] = {s->heads * s->head, s->kv_heads * s->head, s->kv_heads * s->head};
-  int count = 1, end = 0;
+  int outputs[3], count = 1, end = 0;
+  weights_of(w->op, outputs);
   for (int i = 0; i < 3; i++)
     a->at[count++].i = end += outputs[i] / 64 / w->made.unit;
   for (int i = 0; i < 3; i++) {
     a->at[count++].i = outputs[i];
-    a->at[count++] = address(weights);
-    weights += (tl_cuda_address)outputs[i] * (tl_cuda_address)s->hidden * 2;
+    a->at[count++] = weight_of(b, w, weights, i);
   }
   a->at[count++] = address(b->sums);
   a->at[count++] = address(b->table);
   a->at[count++] = address(b->out);
-  count = pass_state(b, s, a, count);
-  pass_state(b, s, a, count);
+  count = pass_state(b, &w->op->sizes, a, count);
+  pass_state(b, &w->op->sizes, a, count);
 }
 
 static tl_arguments make_arguments(const bench *b, const work *w, tl_cuda_address weights) {
-  const tl_cuda_sizes *s = &w->op->sizes;
   bool is_glu = w->op->which == TL_CUDA_GLU;
   int outputs = is_glu ? w->op->outputs / 2 : w->op->outputs;
-  tl_arguments a = {.at = {address(b->x), {.i = outputs / 64 / w->made.unit}, {.i = outputs}}};
-  a.at[3] = address(weights);
+  tl_arguments a = {.at = {x_of(b, w), {.i = outputs / 64 / w->made.unit}, {.i = outputs}}};
+  a.at[3] = weight_of(b, w, weights, 0);
   switch (w->op->which) {
   case TL_CUDA_QKV: make_qkv(b, w, weights, &a); break;
   case TL_CUDA_GLU:
-    a.at[4] = address(weights + (tl_cuda_address)outputs * (tl_cuda_address)s->hidden * 2);
+    a.at[4] = weight_of(b, w, weights, 1);
     a.at[5] = address(b->sums);
     a.at[6] = a.at[7] = address(b->zeros);
     a.at[8] = address(b->out);
@@ -183,7 +234,9 @@ static bool load_work(const bench *b, int variant, int op, work *out) {
   bench_file(variant, op, file, sizeof file);
   tl_cuda_case_make(&out->op->sizes, out->op->which, &bench_variants[variant].kernel, &out->made);
   out->weight_bytes = (size_t)out->op->outputs * (size_t)out->op->columns * 2;
-  return gpu_load(b->g, file, out->made.threads, out->made.shared_bytes, &out->kernel);
+  if (!gpu_load(b->g, file, out->made.threads, out->made.shared_bytes, &out->kernel)) return false;
+  if (strcmp(out->made.template, "matmul_wide") == 0) put_maps(b, out);
+  return true;
 }
 
 static void set_rows(work *w, int variant, int rows) {
@@ -196,6 +249,7 @@ static void set_rows(work *w, int variant, int rows) {
 
 static void launch_next(bench *b, const work *w) {
   size_t pool = (size_t)POOL_BLOCKS * BLOCK_BYTES;
+  b->place = (b->place + w->weight_bytes - 1) / w->weight_bytes * w->weight_bytes;
   if (b->place + w->weight_bytes > pool) b->place = 0;
   tl_arguments a = make_arguments(b, w, b->pool + b->place);
   b->place += w->weight_bytes;
@@ -346,7 +400,7 @@ static int bench_variant_rows(bench *b, int variant, int rows) {
   put_step(b, rows);
   for (int op = 0; op < BENCH_OPS; op++) {
     work w;
-    if (op == BENCH_OPS - 1 && rows > 64) break; // more outputs are not wanted at once
+    if (!bench_has(variant, op) || (op == BENCH_OPS - 1 && rows > 64)) break; // see logits
     if (!load_work(b, variant, op, &w)) {
       printf(" %7s      -     ", bench_ops[op].name);
       continue;

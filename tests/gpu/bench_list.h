@@ -28,6 +28,9 @@ extern const bench_op bench_ops[BENCH_OPS];
 extern const bench_variant bench_variants[];
 extern const int bench_variants_count;
 
+// Whether a variant can make an op: wide boxes hold no rows of a list, as those of logits are.
+bool bench_has(int variant, int op);
+
 // A variant's numbers in few letters.
 void bench_variant_name(const tl_cuda_variant *variant, char *out, size_t bytes);
 

@@ -43,6 +43,24 @@ static void get_range(checking *c, const tl_cuda_range *range, tl_cuda_address a
   gpu_need(c->g, c->g->driver.memory_release(at - GUARD_BYTES), "release");
 }
 
+// Puts the maps of a launch behind each other.
+static tl_cuda_address put_maps(const gpu *g, const tl_cuda_run *run,
+                                const tl_cuda_address places[PLACES_MAX], tl_arguments *arguments) {
+  tl_cuda_map maps[TL_CUDA_MAPS_MAX];
+  tl_cuda_address at = gpu_take(g, sizeof maps);
+  for (int i = 0; i < run->maps_count; i++) {
+    const tl_cuda_boxes *boxes = &run->maps[i];
+    gpu_matrix matrix = {0, (size_t)boxes->columns, (size_t)boxes->rows, (size_t)boxes->row_bytes,
+                         (size_t)boxes->box_rows};
+    for (int r = 0; r < run->ranges_count; r++)
+      if (run->ranges[r].at == boxes->at) matrix.at = places[r];
+    maps[i] = gpu_map(g, &matrix);
+    arguments->at[boxes->argument].i = (tl_i64)(at + (size_t)i * sizeof *maps);
+  }
+  gpu_put(g, at, maps, sizeof maps);
+  return at;
+}
+
 static bool launch(void *context, const tl_cuda_run *run) {
   checking *c = context;
   const gpu *g = c->g;
@@ -64,10 +82,12 @@ static bool launch(void *context, const tl_cuda_run *run) {
         arguments.at[k].i = (tl_i64)places[i];
     }
   }
+  tl_cuda_address maps = put_maps(g, run, places, &arguments);
   gpu_launch(g, &kernel, run->blocks, &arguments, step);
   gpu_wait(g, file);
   for (int i = 0; i < run->ranges_count; i++)
     get_range(c, &run->ranges[i], places[i]);
+  gpu_need(g, g->driver.memory_release(maps), "release");
   gpu_unload(g, &kernel);
   return true;
 }

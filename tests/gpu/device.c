@@ -50,6 +50,19 @@ void gpu_put(const gpu *g, tl_cuda_address to, const void *from, size_t bytes) {
   gpu_wait(g, "copy in");
 }
 
+tl_cuda_map gpu_map(const gpu *g, const gpu_matrix *matrix) {
+  const gpu_matrix *m = matrix;
+  tl_cuda_map map;
+  uint64_t counts[2] = {m->columns, m->rows}, strides[1] = {m->row_bytes};
+  uint32_t box[2] = {64, (uint32_t)m->box_rows}, steps[2] = {1, 1};
+  gpu_need(g,
+           g->driver.map_make(&map, TL_CUDA_MAP_BF16, 2, m->at, counts, strides, box, steps,
+                              TL_CUDA_MAP_PLAIN, TL_CUDA_MAP_SWIZZLE_128, TL_CUDA_MAP_PROMOTE_256,
+                              TL_CUDA_MAP_PLAIN),
+           "map");
+  return map;
+}
+
 void gpu_get(const gpu *g, void *to, tl_cuda_address from, size_t bytes) {
   gpu_need(g, g->driver.copy_out(to, from, bytes, g->stream), "copy out");
   gpu_wait(g, "copy out");

@@ -29,6 +29,14 @@ void gpu_need(const gpu *g, tl_cuda_result result, const char *what);
 
 tl_cuda_address gpu_take(const gpu *g, size_t bytes);
 void gpu_put(const gpu *g, tl_cuda_address to, const void *from, size_t bytes);
+
+// A matrix of bf16 (rows, columns) for kernels that load boxes of 64 columns and some rows.
+typedef struct gpu_matrix {
+  tl_cuda_address at;
+  size_t columns, rows, row_bytes, box_rows;
+} gpu_matrix;
+tl_cuda_map gpu_map(const gpu *g, const gpu_matrix *matrix);
+
 void gpu_get(const gpu *g, void *to, tl_cuda_address from, size_t bytes);
 void gpu_wait(const gpu *g, const char *what);
 

@@ -119,6 +119,7 @@ int main(int argc, char **argv) {
   }
   for (int v = 0; v < bench_variants_count; v++) {
     for (int op = 0; op < BENCH_OPS; op++) {
+      if (!bench_has(v, op)) continue;
       const tl_cuda_variant *variant = &bench_variants[v].kernel;
       bench_file(v, op, name, sizeof name);
       tl_cuda_case_make(&bench_ops[op].sizes, bench_ops[op].which, variant, &kernel);

@@ -1,7 +1,8 @@
 // Specs as compiler/codegen would draft them for each kernel.
 #include "tests/lib/cuda_cases.h"
 
-enum { SHARED_BYTES = 96 << 10 }; // of kernels that do not say
+enum { SHARED_BYTES = 96 << 10 };                     // of kernels that do not say
+enum { SM_BYTES = 228 << 10, BLOCK_BYTES = 1 << 10 }; // of sm_90; what a block takes beside its own
 
 typedef struct draft {
   const tl_cuda_sizes *sizes;
@@ -44,6 +45,7 @@ static void set_few(draft *d, int width, int splits) {
   const tl_cuda_variant *v = d->variant;
   int chunk = splits * v->ahead;
   int64_t stage = v->rows * (chunk * 64 + (chunk % 2 ? 0 : 64));
+  constant(d, "T_STAGES", v->stages);
   constant(d, "T_SPLITS", splits);
   constant(d, "T_AHEAD", v->ahead);
   constant(d, "T_CLUSTER", v->cluster);
@@ -54,9 +56,34 @@ static void set_few(draft *d, int width, int splits) {
 
 static void set_many(draft *d, int width) {
   const tl_cuda_variant *v = d->variant;
+  constant(d, "T_STAGES", v->stages);
   int64_t tile = (int64_t)v->rows * (width + 4) * 4;
   int64_t stages = (int64_t)v->stages * (v->rows + width) * 128;
   d->kernel->shared_bytes = stages > tile ? stages : tile;
+}
+
+// A ring of as many stages as asked for, or as fit beside the tile.
+static void set_wide(draft *d, int width) {
+  const tl_cuda_variant *v = d->variant;
+  int64_t tile = (int64_t)v->rows * (width + 4) * 4, stage = (int64_t)(v->rows + width) * 128;
+  int64_t all = (SM_BYTES / v->blocks - BLOCK_BYTES) - (v->cluster > 1 ? tile : 0);
+  int stages = v->stages;
+  while (stages > 2 && stages * (stage + 16) > all)
+    stages--;
+  int64_t ring = stages * stage;
+  if (v->cluster > 1) tile += ring;
+  constant(d, "T_STAGES", stages);
+  constant(d, "T_CLUSTER", v->cluster);
+  d->kernel->cluster = v->cluster;
+  d->kernel->shared_bytes = (ring > tile ? ring : tile) + (int64_t)stages * 16;
+}
+
+// Those that multiply, and four that copy.
+static int warps_of(const tl_cuda_variant *v, int width, int *out_splits) {
+  *out_splits = v->warps / (width / 16) > 0 ? v->warps / (width / 16) : 1;
+  if (strcmp(v->template, "matmul_few") == 0) return *out_splits * (width / 16);
+  if (strcmp(v->template, "matmul_many") == 0) return v->warps;
+  return (v->warps < width / 16 ? v->warps : width / 16) + 4;
 }
 
 static void set_matmul(draft *d, int columns, int weights, int segments, bool is_wanted) {
@@ -64,11 +91,10 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   const tl_cuda_variant *v = d->variant;
   int unit = segments > 1 ? (s->head + 63) / 64 : 1;
   if (v->width / 64 / weights > unit) unit = v->width / 64 / weights;
-  int width = unit * weights * 64;
-  bool is_few = strcmp(v->template, "matmul_few") == 0;
-  int splits = v->warps / (width / 16) > 0 ? v->warps / (width / 16) : 1;
-  int warps = is_few ? splits * (width / 16) : v->warps;
-  int blocks = v->blocks * v->warps / warps;
+  int width = unit * weights * 64, splits;
+  int warps = warps_of(v, width, &splits);
+  bool is_wide = strcmp(v->template, "matmul_wide") == 0;
+  int blocks = is_wide ? v->blocks : v->blocks * v->warps / warps;
   set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
   constant(d, "T_COLUMNS", columns);
@@ -77,11 +103,13 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   constant(d, "T_WEIGHTS", weights);
   constant(d, "T_SEGMENTS", segments);
   constant(d, "T_ROWS", v->rows);
-  constant(d, "T_STAGES", v->stages);
   constant(d, "T_BLOCKS", blocks > 0 ? blocks : 1);
   d->kernel->template = v->template;
   d->kernel->unit = unit;
-  if (is_few) {
+  d->kernel->rows = v->rows;
+  if (is_wide) {
+    set_wide(d, width);
+  } else if (strcmp(v->template, "matmul_few") == 0) {
     set_few(d, width, splits);
   } else {
     set_many(d, width);

@@ -38,6 +38,7 @@ typedef struct tl_cuda_kernel {
   const char *template;
   tl_spec spec;
   int threads, cluster, unit;
+  int rows; // of a block
   int64_t shared_bytes;
 } tl_cuda_kernel;
 

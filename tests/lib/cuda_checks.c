@@ -108,6 +108,19 @@ static void pass(fixture *f, matrix *m, int flags, const char *name) {
   add_range(f, m->bytes, bytes, flags, name);
 }
 
+// Of x or a weight, which some kernels want by a map.
+static void pass_factor(fixture *f, matrix *m, int flags, const char *name) {
+  const tl_cuda_variant *v = &f->trial->variant;
+  bool is_weight = !(flags & TL_CUDA_EARLIER);
+  int argument = f->arguments_count;
+  pass(f, m, flags, name);
+  if (strcmp(v->template, "matmul_wide") != 0) return;
+  f->run.pointers &= ~(1u << argument);
+  CHECK(f->run.maps_count < TL_CUDA_MAPS_MAX);
+  f->run.maps[f->run.maps_count++] = (tl_cuda_boxes){
+      argument, m->bytes, m->stride, m->rows, (int64_t)m->stride * 2, is_weight ? 64 : v->rows};
+}
+
 // An earlier launch may still read what this one writes.
 enum {
   WEIGHT = TL_CUDA_READ,
@@ -271,15 +284,15 @@ static void test_qkv(fixture *f) {
   make(f, &out, f->rows, q, s->is_bf16, false);
   make(f, &out2, PAGES, page_values(s), s->is_bf16, false);
   before = out2;
-  pass(f, &x, INPUT, "x");
+  pass_factor(f, &x, INPUT, "x");
   for (int i = 0, total = 0; i < 3; i++)
     pass_number(f, total += units[i]);
   pass_number(f, q);
-  pass(f, &w, WEIGHT, "wq");
+  pass_factor(f, &w, WEIGHT, "wq");
   pass_number(f, kv);
-  pass(f, &w2, WEIGHT, "wk");
+  pass_factor(f, &w2, WEIGHT, "wk");
   pass_number(f, kv);
-  pass(f, &w3, WEIGHT, "wv");
+  pass_factor(f, &w3, WEIGHT, "wv");
   pass(f, &sums, INPUT, "sums");
   pass(f, &table, INPUT, "table");
   pass(f, &out, OUTPUT, "q");
@@ -311,11 +324,11 @@ static void test_glu(fixture *f) {
   make(f, &table, 1, s->inner, false, false);
   make(f, &residual, 1, s->inner, false, false);
   make(f, &out, f->rows, s->inner, s->is_bf16, false);
-  pass(f, &x, INPUT, "x");
+  pass_factor(f, &x, INPUT, "x");
   pass_number(f, units_of(f, s->inner));
   pass_number(f, s->inner);
-  pass(f, &w, WEIGHT, "gate");
-  pass(f, &w2, WEIGHT, "up");
+  pass_factor(f, &w, WEIGHT, "gate");
+  pass_factor(f, &w2, WEIGHT, "up");
   pass(f, &sums, INPUT, "sums");
   pass(f, &table, WEIGHT, "gate bias");
   pass(f, &residual, WEIGHT, "up bias");
@@ -341,10 +354,10 @@ static void test_down(fixture *f) {
   make(f, &sums, f->rows, (s->hidden + 63) / 64, false, false);
   make(f, &table, 1, s->hidden, false, false); // gamma
   make(f, &out, f->rows, s->hidden, s->is_bf16, false);
-  pass(f, &x, INPUT, "x");
+  pass_factor(f, &x, INPUT, "x");
   pass_number(f, units_of(f, s->hidden));
   pass_number(f, s->hidden);
-  pass(f, &w, WEIGHT, "w");
+  pass_factor(f, &w, WEIGHT, "w");
   pass(f, &residual, BOTH, "residual");
   pass(f, &sums, OUTPUT, "sums");
   pass(f, &table, WEIGHT, "gamma");
@@ -371,10 +384,10 @@ static void test_logits(fixture *f) {
   make_weights(f, &w, s->vocabulary, s->hidden);
   make(f, &sums, f->rows, (s->hidden + 63) / 64, false, true);
   make(f, &out, R_MAX, s->vocabulary, false, false);
-  pass(f, &x, INPUT, "x");
+  pass_factor(f, &x, INPUT, "x");
   pass_number(f, units_of(f, s->vocabulary));
   pass_number(f, s->vocabulary);
-  pass(f, &w, WEIGHT, "head");
+  pass_factor(f, &w, WEIGHT, "head");
   pass(f, &sums, INPUT, "sums");
   pass(f, &out, OUTPUT, "logits");
   run(f, blocks_of(f, units_of(f, s->vocabulary), f->wanted_count));
@@ -404,10 +417,10 @@ static void test_nothing_wanted(fixture *f) {
   f->wanted_count = 0;
   make(f, &out, R_MAX, f->sizes->vocabulary, false, false);
   before = out;
-  pass(f, &x, INPUT, "x");
+  pass_factor(f, &x, INPUT, "x");
   pass_number(f, 1);
   pass_number(f, f->sizes->vocabulary);
-  pass(f, &w, WEIGHT, "head");
+  pass_factor(f, &w, WEIGHT, "head");
   run(f, 1);
   CHECK(memcmp(out.bytes, before.bytes, sizeof out.bytes) == 0);
   f->wanted_count = wanted_count;
@@ -530,6 +543,7 @@ static const tl_cuda_sizes plain = {
     .hidden = 72, .inner = 96, .heads = 3, .kv_heads = 1, .head = 32, .vocabulary = 100};
 
 #define FEW(...) {.template = "matmul_few", .blocks = 1, __VA_ARGS__}
+#define WIDE(...) {.template = "matmul_wide", .blocks = 1, __VA_ARGS__}
 #define MANY(...) {.template = "matmul_many", .blocks = 1, __VA_ARGS__}
 
 const tl_cuda_trial tl_cuda_trials[] = {
@@ -543,10 +557,18 @@ const tl_cuda_trial tl_cuda_trials[] = {
     {"wide", &wide, 11, MANY(.rows = 128, .warps = 8, .stages = 2)},
     {"odd", &odd, 40, MANY(.rows = 64, .warps = 2, .stages = 4)},
     {"plain", &plain, 11, MANY(.rows = 64, .warps = 4, .stages = 2)},
+    {"small", &small, 11, WIDE(.rows = 16, .warps = 4, .stages = 4, .cluster = 1)},
+    {"small", &small, 40, WIDE(.width = 128, .rows = 32, .warps = 8, .stages = 3, .cluster = 2)},
+    {"wide", &wide, 40, WIDE(.rows = 16, .warps = 8, .stages = 2, .cluster = 4)},
+    {"wide", &wide, 11, WIDE(.width = 256, .rows = 128, .warps = 8, .stages = 2, .cluster = 1)},
+    {"odd", &odd, 40, WIDE(.width = 128, .rows = 256, .warps = 8, .stages = 3, .cluster = 1)},
+    {"odd", &odd, 40, WIDE(.width = 192, .rows = 64, .warps = 4, .stages = 2, .cluster = 2)},
 };
 const int tl_cuda_trials_count = sizeof tl_cuda_trials / sizeof *tl_cuda_trials;
 
 bool tl_cuda_trial_has(const tl_cuda_trial *trial, tl_cuda_case which) {
+  bool is_wide = strcmp(trial->variant.template, "matmul_wide") == 0;
+  if (is_wide && which == TL_CUDA_LOGITS) return false;
   bool is_first = trial == tl_cuda_trials || trial[-1].sizes != trial->sizes;
   return is_first || which <= TL_CUDA_LOGITS;
 }
@@ -564,8 +586,10 @@ int tl_cuda_trial_run(const tl_cuda_trial *trial, const tl_cuda_launcher *launch
   test_qkv(&f);
   test_glu(&f);
   test_down(&f);
-  test_logits(&f);
-  test_nothing_wanted(&f);
+  if (tl_cuda_trial_has(trial, TL_CUDA_LOGITS)) {
+    test_logits(&f);
+    test_nothing_wanted(&f);
+  }
   if (!tl_cuda_trial_has(trial, TL_CUDA_ATTENTION)) return f.wrong;
   test_rows(&f);
   test_table(&f);

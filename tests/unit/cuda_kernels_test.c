@@ -8,6 +8,7 @@
 
 #include "compiler/codegen/cuda_source.h"
 #include "tests/lib/check.h"
+#include "tests/lib/cuda/map.h"
 #include "tests/lib/cuda/shim.h"
 #include "tests/lib/cuda_checks.h"
 
@@ -48,8 +49,15 @@ static tl_shim_kernel load(const place *p, const char *path, void **out_module) 
   return kernel;
 }
 
+static void make_map(const place *p, const tl_cuda_boxes *map, void *out) {
+  CHECK(tl_shim_map_make(out, map->at, map->columns, map->rows, map->row_bytes, map->box_rows));
+  CHECK(tl_shim_memory(p->shim, out, TL_MAP_BYTES, TL_SHIM_READ, "a map"));
+}
+
 static bool launch(void *context, const tl_cuda_run *run) {
   place *p = context;
+  static _Alignas(TL_MAP_ALIGN) char maps[TL_CUDA_MAPS_MAX][TL_MAP_BYTES];
+  tl_arguments arguments = run->arguments;
   char path[64], file[72];
   void *module;
   snprintf(path, sizeof path, "./cuda_kernel_%ld", (long)getpid());
@@ -58,8 +66,12 @@ static bool launch(void *context, const tl_cuda_run *run) {
     const tl_cuda_range *range = &run->ranges[i];
     CHECK(tl_shim_memory(p->shim, range->at, range->bytes, range->flags, range->name));
   }
+  for (int i = 0; i < run->maps_count; i++) {
+    make_map(p, &run->maps[i], maps[i]);
+    arguments.at[run->maps[i].argument].p = maps[i];
+  }
   tl_shim_grid grid = {.kernel = load(p, path, &module),
-                       .arguments = &run->arguments,
+                       .arguments = &arguments,
                        .step = run->step,
                        .blocks = run->blocks,
                        .threads = run->kernel->threads,

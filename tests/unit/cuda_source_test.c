@@ -22,6 +22,10 @@ static const tl_cuda_variant variants[] = {
     {"matmul_few", .rows = 8, .warps = 8, .ahead = 4, .stages = 3, .cluster = 4, .blocks = 2},
     {"matmul_few", .rows = 32, .warps = 4, .ahead = 4, .stages = 3, .cluster = 8, .blocks = 1},
     {"matmul_many", .width = 128, .rows = 128, .warps = 8, .stages = 3, .blocks = 1},
+    {"matmul_wide", .rows = 16, .warps = 4, .stages = 9, .cluster = 4, .blocks = 2},
+    {"matmul_wide", .width = 128, .rows = 32, .warps = 8, .stages = 9, .cluster = 2, .blocks = 1},
+    {"matmul_wide", .width = 128, .rows = 256, .warps = 8, .stages = 4, .cluster = 1, .blocks = 1},
+    {"matmul_wide", .width = 256, .rows = 128, .warps = 8, .stages = 4, .cluster = 1, .blocks = 1},
 };
 
 static const tl_cuda_sizes models[] = {
@@ -126,14 +130,25 @@ static void test_faults(const tl_nvrtc *nvrtc) {
   CHECK(strstr(complaint(nvrtc, "\n", "sm_1"), "sm_1") != NULL);
 }
 
+// Whether a kernel can be: matmul_wide is for one generation, for bf16, for rows that are not a
+// list's and for tiles that its registers hold.
+static bool exists(const tl_cuda_sizes *sizes, int which, const tl_cuda_variant *variant,
+                   const char *architecture) {
+  if (strcmp(variant->template, "matmul_wide") != 0) return true;
+  if (sizes->head * variant->rows > 128 * 256) return false;
+  return sizes->is_bf16 && which != TL_CUDA_LOGITS && strcmp(architecture, "sm_90a") == 0;
+}
+
 static void compile_all(const tl_nvrtc *nvrtc, const target *t) {
   bool is_text = strncmp(t->architecture, "compute", 7) == 0;
   for (size_t m = 0; m < (is_text ? 1 : sizeof models / sizeof *models); m++) {
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
       tl_cuda_variant variant = variants[v];
       if (variant.cluster > t->cluster) variant.cluster = t->cluster;
-      for (int which = 0; which < (v == 0 ? TL_CUDA_CASES : TL_CUDA_GATHER); which++)
+      for (int which = 0; which < (v == 0 ? TL_CUDA_CASES : TL_CUDA_GATHER); which++) {
+        if (!exists(&models[m], which, &variant, t->architecture)) continue;
         compile(nvrtc, &models[m], (tl_cuda_case)which, &variant, t->architecture);
+      }
     }
   }
 }

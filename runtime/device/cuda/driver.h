@@ -27,9 +27,19 @@ enum {
   TL_CUDA_DYNAMIC_SHARED_BYTES = 8,
   // of a launch
   TL_CUDA_OVERLAPS = 6, // begins before the launch before it has ended; its kernel waits
+  // of a tensor map
+  TL_CUDA_MAP_BF16 = 9,
+  TL_CUDA_MAP_PLAIN = 0,       // no interleaving, zeros outside of the matrix
+  TL_CUDA_MAP_SWIZZLE_128 = 3, // lines of 128 bytes
+  TL_CUDA_MAP_PROMOTE_256 = 3, // what is read of memory at once
   // of a capture
   TL_CUDA_CAPTURE_THREAD_LOCAL = 1
 };
+
+// Where kernels find a matrix that they load by boxes: in the GPU's memory too, aligned as here.
+typedef struct tl_cuda_map {
+  _Alignas(64) unsigned char bytes[128];
+} tl_cuda_map;
 
 typedef struct tl_cuda_launch_attribute {
   int id;
@@ -90,6 +100,10 @@ typedef struct tl_cuda_launch {
   X(module_unload, cuModuleUnload, (void *module))                                                 \
   X(module_function, cuModuleGetFunction, (void **out, void *module, const char *name))            \
   X(function_set, cuFuncSetAttribute, (void *function, int attribute, int value))                  \
+  X(map_make, cuTensorMapEncodeTiled,                                                              \
+    (tl_cuda_map * out, int format, uint32_t rank, tl_cuda_address at, const uint64_t *counts,     \
+     const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave,          \
+     int swizzle, int promotion, int fill))                                                        \
   X(launch, cuLaunchKernelEx,                                                                      \
     (const tl_cuda_launch *launch, void *function, void **parameters, void **extra))
 

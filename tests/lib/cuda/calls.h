@@ -48,5 +48,18 @@ void tl_shim_cluster_wait(const tl_site *site);
 void tl_shim_cluster_put_f32(const tl_site *site, tl_i32 rank, tl_u32 at, float value);
 void tl_shim_wait_for_launch(void);
 
+void tl_shim_gate_make(const tl_site *site, tl_u32 at, tl_u32 arrivals);
+void tl_shim_gate_await(const tl_site *site, tl_u32 at, tl_u32 bytes);
+void tl_shim_gate_pass(const tl_site *site, tl_u32 at, tl_u32 phase);
+void tl_shim_map_begin(const tl_site *site, const void *map);
+void tl_shim_box_load(const tl_site *site, tl_u32 at, const void *map, tl_i32 column, tl_i32 row,
+                      tl_u32 gate);
+void tl_shim_boxes_begin(void);
+tl_u64 tl_shim_wide_operand(const tl_site *site, tl_u32 at);
+void tl_shim_wide_begin(void);
+void tl_shim_wide_commit(void);
+void tl_shim_wide_wait(const tl_site *site, tl_i32 left);
+void tl_shim_wide_multiply(const tl_site *site, int columns, float *d, tl_u64 a, tl_u64 b);
+
 #pragma GCC visibility pop
 #endif

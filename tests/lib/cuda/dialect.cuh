@@ -34,6 +34,7 @@
 #define tl_thread() tl_shim_thread()
 #define tl_block() tl_shim_block()
 #define tl_blocks() tl_shim_blocks()
+#define tl_from_here(value) (value)
 
 // ---- global memory
 
@@ -50,6 +51,7 @@ TL_GLOBAL(float, f32)
 TL_GLOBAL(tl_u16, u16)
 TL_GLOBAL(tl_u32, u32)
 TL_GLOBAL(tl_i32, i32)
+TL_GLOBAL(tl_pair, pair)
 TL_GLOBAL(tl_quad, quad)
 #undef TL_GLOBAL
 
@@ -63,12 +65,14 @@ TL_INLINE tl_quad tl_shim_load_stream(const tl_site *site, const void *base, tl_
 #define tl_load_u16(...) tl_shim_load_u16(TL_SITE("tl_load_u16"), __VA_ARGS__)
 #define tl_load_u32(...) tl_shim_load_u32(TL_SITE("tl_load_u32"), __VA_ARGS__)
 #define tl_load_i32(...) tl_shim_load_i32(TL_SITE("tl_load_i32"), __VA_ARGS__)
+#define tl_load_pair(...) tl_shim_load_pair(TL_SITE("tl_load_pair"), __VA_ARGS__)
 #define tl_load_quad(...) tl_shim_load_quad(TL_SITE("tl_load_quad"), __VA_ARGS__)
 #define tl_load_stream(...) tl_shim_load_stream(TL_SITE("tl_load_stream"), __VA_ARGS__)
 #define tl_store_f32(...) tl_shim_store_f32(TL_SITE("tl_store_f32"), __VA_ARGS__)
 #define tl_store_u16(...) tl_shim_store_u16(TL_SITE("tl_store_u16"), __VA_ARGS__)
 #define tl_store_u32(...) tl_shim_store_u32(TL_SITE("tl_store_u32"), __VA_ARGS__)
 #define tl_store_i32(...) tl_shim_store_i32(TL_SITE("tl_store_i32"), __VA_ARGS__)
+#define tl_store_pair(...) tl_shim_store_pair(TL_SITE("tl_store_pair"), __VA_ARGS__)
 #define tl_store_quad(...) tl_shim_store_quad(TL_SITE("tl_store_quad"), __VA_ARGS__)
 
 // ---- blocks that meet in global memory
@@ -121,6 +125,32 @@ TL_SHARED(tl_quad, quad)
 #define tl_cluster_wait() tl_shim_cluster_wait(TL_SITE("tl_cluster_wait"))
 #define tl_cluster_put_f32(...) tl_shim_cluster_put_f32(TL_SITE("tl_cluster_put_f32"), __VA_ARGS__)
 #define tl_multiply_bf16(...) tl_shim_multiply(TL_SITE("tl_multiply_bf16"), __VA_ARGS__)
+
+// ---- sm_90a: boxes, gates and the wide matrix unit
+
+#define tl_gate_make(...) tl_shim_gate_make(TL_SITE("tl_gate_make"), __VA_ARGS__)
+#define tl_gates_made() ((void)0)
+#define tl_gate_arrive(at) tl_shim_gate_await(TL_SITE("tl_gate_arrive"), at, 0)
+#define tl_gate_await(...) tl_shim_gate_await(TL_SITE("tl_gate_await"), __VA_ARGS__)
+#define tl_gate_pass(...) tl_shim_gate_pass(TL_SITE("tl_gate_pass"), __VA_ARGS__)
+#define tl_map_begin(map) tl_shim_map_begin(TL_SITE("tl_map_begin"), map)
+#define tl_box_load(...) tl_shim_box_load(TL_SITE("tl_box_load"), __VA_ARGS__)
+#define tl_boxes_begin() tl_shim_boxes_begin()
+#define tl_wide_operand(at) tl_shim_wide_operand(TL_SITE("tl_wide_operand"), at)
+#define tl_wide_begin() tl_shim_wide_begin()
+#define tl_wide_commit() tl_shim_wide_commit()
+#define tl_wide_wait(left)                                                                         \
+  tl_shim_wide_wait(TL_SITE("tl_wide_wait"), (tl_i32)sizeof(char[(left) + 1]) - 1)
+#define tl_wide_end(d, count) ((void)0)
+#define TL_WIDE_CALL(columns, ...)                                                                 \
+  tl_shim_wide_multiply(TL_SITE("tl_wide_multiply"), columns, __VA_ARGS__)
+#define tl_wide_multiply(columns) TL_WIDE_OF(columns)
+#define TL_WIDE_OF(columns) tl_wide_multiply_##columns
+#define tl_wide_multiply_16(...) TL_WIDE_CALL(16, __VA_ARGS__)
+#define tl_wide_multiply_32(...) TL_WIDE_CALL(32, __VA_ARGS__)
+#define tl_wide_multiply_64(...) TL_WIDE_CALL(64, __VA_ARGS__)
+#define tl_wide_multiply_128(...) TL_WIDE_CALL(128, __VA_ARGS__)
+#define tl_wide_multiply_256(...) TL_WIDE_CALL(256, __VA_ARGS__)
 
 // ---- launches that overlap
 

@@ -120,6 +120,10 @@ void tl_shim_stream(const tl_site *site, const void *base, tl_i64 index, void *o
   memcpy(out, at, bytes);
 }
 
+void tl_global_check(tl_shim *shim, const tl_site *site, const void *from, tl_u32 bytes) {
+  check_global(shim, site, from, (uintptr_t)from, bytes, TL_SHIM_READ);
+}
+
 // ---- the arena
 
 static void check_shared(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes) {
@@ -196,6 +200,8 @@ static void note_read(tl_shim *shim, const tl_site *site, tl_word *word) {
 void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write) {
   check_shared(shim, site, at, bytes);
   tl_block_data *block = tl_shim_block_of(shim);
+  if (shim->boxes_count && tl_box_over(shim, block, at, bytes))
+    tl_shim_fail(shim, site, "copy: a box is under way to offset %u", at);
   uint32_t warp = (uint32_t)warp_of(shim), bit = 1u << warp;
   tl_word *end = &block->words[(at + bytes + 3) / 4];
   for (tl_word *word = &block->words[at / 4]; word < end; word++) {
@@ -216,6 +222,35 @@ void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes
     word->written = site;
     word->written_lane = shim->thread % TL_LANES;
     word->written_turn = shim->warps[shim->thread / TL_LANES].turn;
+    word->plain = block->number;
+    word->plain_warp = warp;
+  }
+}
+
+void tl_async_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write) {
+  tl_block_data *block = tl_shim_block_of(shim);
+  if ((int64_t)at + bytes > shim->grid.shared_bytes)
+    tl_shim_fail(shim, site, "bounds: %u bytes at offset %u of shared memory, which has %lld",
+                 bytes, at, (long long)shim->grid.shared_bytes);
+  if (tl_box_over(shim, block, at, bytes))
+    tl_shim_fail(shim, site, "copy: a box is under way to offset %u", at);
+  uint32_t own = 1u << warp_of(shim);
+  for (tl_word *word = &block->words[at / 4]; word < &block->words[(at + bytes) / 4]; word++) {
+    if (word->plain == block->number)
+      tl_shim_fail(shim, site, "fence: offset %u was written with no fence since", at);
+    if (!write || word->epoch != block->epoch) continue;
+    if (word->readers & ~own || (word->writer && 1u << (word->writer - 1) != own))
+      fail_race(shim, site, word, true);
+  }
+}
+
+void tl_shim_boxes_begin(void) {
+  tl_shim *shim = tl_shim_current;
+  tl_block_data *block = tl_shim_block_of(shim);
+  for (int64_t i = 0; i < shim->grid.shared_bytes / 4; i++) {
+    tl_word *word = &block->words[i];
+    if (word->plain == block->number && word->plain_warp == (uint32_t)warp_of(shim))
+      word->plain = 0;
   }
 }
 

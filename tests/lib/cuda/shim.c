@@ -16,6 +16,7 @@ static void run_thread(void *context) {
   const tl_arguments *arguments = shim->grid.arguments ? shim->grid.arguments : &none;
   shim->grid.kernel(*arguments, shim->grid.step);
   tl_copies_check(shim);
+  tl_wides_check(shim);
   tl_shim_running(shim)->state = TL_ENDED;
   tl_shim_block_of(shim)->live--;
 }
@@ -152,7 +153,7 @@ void tl_shim_cluster_wait(const tl_site *site) {
 
 // ---- the order of things
 
-static uint32_t draw(tl_shim *shim, uint32_t below) {
+uint32_t tl_shim_draw(tl_shim *shim, uint32_t below) {
   shim->random = shim->random * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)((shim->random >> 32) * below >> 32);
 }
@@ -161,7 +162,7 @@ static uint32_t draw(tl_shim *shim, uint32_t below) {
 // at a fault.
 static bool run_lanes(tl_shim *shim, int warp) {
   bool any = false;
-  int turn = draw(shim, 2) ? TL_LANES - 1 : 0;
+  int turn = tl_shim_draw(shim, 2) ? TL_LANES - 1 : 0;
   for (int lane = 0; lane < TL_LANES; lane++) {
     int i = warp * TL_LANES + (lane ^ turn);
     if (shim->threads[i].state != TL_READY) continue;
@@ -179,14 +180,14 @@ static bool run_warps(tl_shim *shim) {
   int order[TL_WARPS_MAX], count = shim->cluster * shim->grid.threads / TL_LANES;
   bool any = false;
   for (int i = 0; i < count; i++) {
-    int j = (int)draw(shim, (uint32_t)i + 1);
+    int j = (int)tl_shim_draw(shim, (uint32_t)i + 1);
     order[i] = order[j];
     order[j] = i;
   }
   for (int i = 0; i < count && !shim->faulted; i++)
     while (run_lanes(shim, order[i])) {
       any = true;
-      if (draw(shim, 4) == 0) break;
+      if (tl_shim_draw(shim, 4) == 0) break;
     }
   return any;
 }
@@ -228,6 +229,8 @@ static void start_block(tl_shim *shim, int rank) {
   tl_block_data *block = &shim->blocks[rank];
   block->live = shim->grid.threads;
   block->at_barrier = 0;
+  block->gates_count = 0;
+  block->number = ++shim->numbers;
   block->epoch++;
   if (shim->grid.shared_bytes) memset(block->shared, TL_POISON, (size_t)shim->grid.shared_bytes);
   for (int i = rank * shim->grid.threads; i < (rank + 1) * shim->grid.threads; i++) {
@@ -236,6 +239,10 @@ static void start_block(tl_shim *shim, int rank) {
     thread->waited = thread->arrived = false;
     thread->groups = 0;
     thread->copies_begin = thread->copies_count = 0;
+    thread->maps_count = thread->wides_count = 0;
+    thread->wide_begun = false;
+    for (int j = 0; j < TL_HIDDEN_MAX; j++)
+      thread->hidden[j].d = NULL;
     tl_fiber_start(&shim->fibers, i);
   }
 }
@@ -246,11 +253,15 @@ static bool run_cluster(tl_shim *shim, int first_block) {
   shim->arrived = 0;
   for (int i = 0; i < TL_WARPS_MAX; i++)
     shim->warps[i].arrived = 0;
+  memset(shim->at_wide, 0, sizeof shim->at_wide);
+  shim->boxes_count = 0;
   for (int i = 0; i < shim->cluster; i++)
     start_block(shim, i);
   while (count_live(shim) && !shim->faulted) {
     bool any = run_warps(shim);
-    if (!shim->faulted && !release(shim) && !any) set_deadlock(shim);
+    if (shim->faulted) break;
+    any |= tl_boxes_arrive(shim, !any);
+    if (!release(shim) && !any) set_deadlock(shim);
   }
   return !shim->faulted;
 }
@@ -262,7 +273,7 @@ static uint32_t common_divisor(uint32_t a, uint32_t b) {
 // In steps that have no divisor in common with the number of blocks.
 static bool run_blocks(tl_shim *shim) {
   uint32_t count = (uint32_t)(shim->grid.blocks / shim->cluster);
-  uint32_t block = draw(shim, count), step = 1 + draw(shim, count);
+  uint32_t block = tl_shim_draw(shim, count), step = 1 + tl_shim_draw(shim, count);
   while (common_divisor(step, count) != 1)
     step++;
   for (uint32_t i = 0; i < count; i++) {

@@ -27,9 +27,15 @@
 //   early        memory written by an earlier launch used before tl_wait_for_launch, another
 //                block's before it was known to run
 //   pairing      arrivals and waits of a cluster that do not follow each other
+//   gate         arrivals that nobody awaits, waits for a phase that is not the next
+//   fence        shared memory that was written otherwise used by boxes or wide products, no
+//                tl_boxes_begin of the writers between
+//   wide         products without tl_wide_begin, or not waited for when their thread ended
 //
 // What is hostile: a block's shared memory starts as 0xFF (NaN); a copy makes its 16 bytes 0xFF at
-// once and copies in the wait that covers it; warps run in an order drawn from the seed, as far as
+// once and copies in the wait that covers it; a box does so and arrives at any time after, and any
+// other use of its place until then is a fault; wide products take place in the wait that covers
+// them, their results are NaN until then; warps run in an order drawn from the seed, as far as
 // they can or not, their lanes upwards or downwards; blocks too. The matrix unit adds in f32,
 // ascending in K.
 //

@@ -5,11 +5,14 @@
 
 #include "tests/lib/cuda/calls.h"
 #include "tests/lib/cuda/fiber.h"
+#include "tests/lib/cuda/map.h"
 #include "tests/lib/cuda/shim.h"
 
 enum { TL_LANES = 32, TL_WARPS_MAX = TL_SHIM_TOGETHER_MAX / TL_LANES };
 enum { TL_RANGES_MAX = 256, TL_COPIES_MAX = 64 }; // copies: under way, of one thread
 enum { TL_COPY_BYTES = 16 };
+enum { TL_GATES_MAX = 64, TL_BOXES_MAX = 256, TL_MAPS_MAX = 8 }; // boxes: of a cluster
+enum { TL_TOGETHER = 128, TL_WIDES_MAX = 32, TL_HIDDEN_MAX = 4, TL_WIDE_COLUMNS_MAX = 256 };
 enum { TL_POISON = 0xFF };
 
 // A word of memory that blocks exchange: its last write, if `launch` is this one.
@@ -44,6 +47,8 @@ typedef struct tl_word {
   const tl_site *read, *written;
   uint32_t own, others; // the cluster's epochs when its block and another one used it last
   int other;            // the warp that did
+  uint32_t plain;       // the block's number if it was written otherwise than by a box, ..
+  uint32_t plain_warp;  // .. and by whom
 } tl_word;
 
 typedef struct tl_copy {
@@ -58,6 +63,8 @@ typedef enum tl_thread_state {
   TL_AT_WARP,
   TL_AT_BARRIER,
   TL_AT_CLUSTER,
+  TL_AT_GATE,
+  TL_AT_WIDE,
   TL_ENDED
 } tl_thread_state;
 
@@ -71,6 +78,39 @@ typedef struct tl_parcel {
   tl_i32 lane;
 } tl_parcel;
 
+typedef struct tl_gate {
+  tl_u32 at, arrivals;
+  tl_u32 left;   // arrivals that are still awaited
+  int64_t bytes; // the same
+  tl_u32 phase;
+} tl_gate;
+
+struct tl_block_data;
+
+// A box under way.
+typedef struct tl_box {
+  const tl_site *site;
+  struct tl_block_data *block;
+  tl_shim_map map;
+  tl_u32 at, gate;
+  tl_i32 column, row;
+} tl_box;
+
+// A product that was asked for.
+typedef struct tl_wide {
+  const tl_site *site;
+  int columns, hidden;
+  tl_u64 a, b;
+  uint32_t group;
+} tl_wide;
+
+// Results of products under way; d is null if there are none.
+typedef struct tl_hidden {
+  float *d;
+  int count;
+  float values[TL_WIDE_COLUMNS_MAX / 2];
+} tl_hidden;
+
 typedef struct tl_thread_data {
   tl_thread_state state;
   bool waited;      // for the earlier launch
@@ -79,6 +119,12 @@ typedef struct tl_thread_data {
   uint32_t groups;
   int copies_begin, copies_count; // a ring
   tl_copy copies[TL_COPIES_MAX];
+  int maps_count, wides_count;
+  const void *maps[TL_MAPS_MAX]; // begun
+  bool wide_begun;
+  uint32_t wide_groups;
+  tl_wide wides[TL_WIDES_MAX];
+  tl_hidden hidden[TL_HIDDEN_MAX];
 } tl_thread_data;
 
 typedef struct tl_warp {
@@ -95,6 +141,9 @@ typedef struct tl_block_data {
   uint32_t epoch;
   unsigned char *shared; // its arena: (shared_bytes)
   tl_word *words;        // one for each 4 bytes that an arena may have
+  uint32_t number;       // of all blocks that there were
+  int gates_count;
+  tl_gate gates[TL_GATES_MAX];
 } tl_block_data;
 
 struct tl_shim {
@@ -113,6 +162,11 @@ struct tl_shim {
   tl_arrival *arrivals; // (blocks)
   bool faulted;
   char fault[512];
+  uint32_t numbers; // of blocks
+  int boxes_count;
+  tl_box boxes[TL_BOXES_MAX];
+  int at_wide[TL_SHIM_TOGETHER_MAX / TL_TOGETHER];
+  const tl_site *wide_sites[TL_SHIM_TOGETHER_MAX / TL_TOGETHER];
   tl_fibers fibers;
   tl_warp warps[TL_WARPS_MAX];
   tl_block_data blocks[TL_SHIM_CLUSTER_MAX];
@@ -150,8 +204,24 @@ void *tl_shim_element(tl_shim *shim, const tl_site *site, const void *base, tl_i
                       tl_u32 bytes, int need);
 // `memory`, or the program ends.
 void *tl_shim_need(void *memory);
+// An access of the machinery of boxes and wide products: not while a box is under way to it, nor to
+// what was written otherwise with no fence since; a write also not to what other warps used since
+// the last barrier.
+void tl_async_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes, bool write);
+
+// The first box under way to any of these bytes, or null.
+const tl_box *tl_box_over(const tl_shim *shim, const tl_block_data *block, tl_u32 at, tl_u32 bytes);
+
+// Some boxes arrive, at least one if it `must` be and there is one; false if none did.
+bool tl_boxes_arrive(tl_shim *shim, bool must);
+
+// These bytes of global memory may be read.
+void tl_global_check(tl_shim *shim, const tl_site *site, const void *from, tl_u32 bytes);
+
+uint32_t tl_shim_draw(tl_shim *shim, uint32_t below);
 
 // What an ended thread leaves behind is a fault.
 void tl_copies_check(tl_shim *shim);
+void tl_wides_check(tl_shim *shim);
 
 #endif

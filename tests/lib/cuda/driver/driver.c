@@ -22,6 +22,7 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/device/cuda/driver.h"
+#include "tests/lib/cuda/map.h"
 #include "tests/lib/cuda/shim.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -348,6 +349,22 @@ tl_cuda_result cuModuleGetFunction(void **out, void *from, const char *name) {
   memcpy(&m->kernel, &address, sizeof address);
   *out = m;
   return address ? 0 : INVALID;
+}
+
+// ---- tensor maps
+
+tl_cuda_result cuTensorMapEncodeTiled(tl_cuda_map *out, int format, uint32_t rank,
+                                      tl_cuda_address at, const uint64_t *counts,
+                                      const uint64_t *strides, const uint32_t *box,
+                                      const uint32_t *steps, int interleave, int swizzle,
+                                      int promotion, int fill) {
+  bool is_known = format == TL_CUDA_MAP_BF16 && rank == 2 && steps[0] == 1 && steps[1] == 1 &&
+                  interleave == TL_CUDA_MAP_PLAIN && swizzle == TL_CUDA_MAP_SWIZZLE_128 &&
+                  promotion <= TL_CUDA_MAP_PROMOTE_256 && fill == TL_CUDA_MAP_PLAIN;
+  if (!is_known || box[0] != TL_MAP_COLUMNS) return INVALID;
+  bool is_made = tl_shim_map_make(out, pointer(at), (int64_t)counts[0], (int64_t)counts[1],
+                                  (int64_t)strides[0], box[1]);
+  return is_made ? 0 : INVALID;
 }
 
 // ---- graphs
