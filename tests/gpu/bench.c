@@ -35,8 +35,8 @@ typedef struct bench {
   tl_cuda_address pool, x, sums, sums_out, table, zeros, ones, residual, out, pages, step;
   tl_cuda_address maps; // tl_cuda_map [BENCH_OPS][MAPS_MAX]
   void *begin, *end;
-  double read_bytes_us; // what memory gives
-  size_t place;         // of the next weights
+  double read_bytes_us, copy_bytes_us; // what memory gives
+  size_t place;                        // of the next weights
   unsigned char row[BENCH_OPS][ROW_BYTES_MAX];
   bool has_row[BENCH_OPS];
 } bench;
@@ -369,27 +369,32 @@ static int look_at_results(bench *b, const work *w) {
 
 // ---- what is printed
 
-static void measure_read(bench *b) {
+static void measure_copy(bench *b) {
+  const gpu *g = b->g;
+  size_t half = (size_t)POOL_BLOCKS / 2 * BLOCK_BYTES;
+  for (int i = 0; i < REPEATS; i++) {
+    gpu_need(g, g->driver.event_record(b->begin, g->stream), "event");
+    gpu_need(g, g->driver.copy_inside(b->pool + half, b->pool, half, g->stream), "copy");
+    b->copy_bytes_us = fmax(b->copy_bytes_us, 2 * (double)half / elapsed_us(b));
+  }
+}
+
+static void measure_memory(bench *b) {
   gpu_kernel kernel;
-  double best = 0;
   size_t bytes = (size_t)POOL_BLOCKS * BLOCK_BYTES;
   int blocks = b->g->multiprocessors * READ_BLOCKS_PER_SM;
   size_t at_once = (size_t)blocks * 512 * 8 * 16;
   bytes = bytes / at_once * at_once;
   tl_arguments a = {.at = {address(b->pool), {.i = (tl_i64)(bytes / 16)}, address(b->out)}};
+  measure_copy(b);
   if (!gpu_load(b->g, "read.cubin", 512, 0, &kernel)) return;
   for (int i = 0; i < REPEATS; i++) {
     gpu_need(b->g, b->g->driver.event_record(b->begin, b->g->stream), "event");
     gpu_launch(b->g, &kernel, blocks, &a, 0);
-    double speed = (double)bytes / elapsed_us(b);
-    best = speed > best ? speed : best;
+    b->read_bytes_us = fmax(b->read_bytes_us, (double)bytes / elapsed_us(b));
   }
-  b->read_bytes_us = best;
-  gpu_need(b->g, b->g->driver.event_record(b->begin, b->g->stream), "event");
-  size_t half = (size_t)POOL_BLOCKS / 2 * BLOCK_BYTES;
-  gpu_need(b->g, b->g->driver.copy_inside(b->pool + half, b->pool, half, b->g->stream), "copy");
-  printf("memory: read %.0f GB/s, copy %.0f GB/s\n", best / 1e3,
-         2 * (double)half / elapsed_us(b) / 1e3);
+  printf("memory: read %.0f GB/s, copy %.0f GB/s\n", b->read_bytes_us / 1e3,
+         b->copy_bytes_us / 1e3);
 }
 
 static int bench_variant_rows(bench *b, int variant, int rows) {
@@ -428,7 +433,7 @@ int gpu_bench_all(gpu *g, int first) {
   static bench b;
   int wrong = 0;
   if (!open_bench(&b, g)) return 1;
-  measure_read(&b);
+  measure_memory(&b);
   for (int v = first; v < bench_variants_count; v++) {
     g->current = v;
     memset(b.has_row, 0, sizeof b.has_row);
@@ -436,6 +441,46 @@ int gpu_bench_all(gpu *g, int first) {
       wrong += bench_variant_rows(&b, v, bench_variants[v].counts[i]);
   }
   return wrong;
+}
+
+// ---- rates
+
+static bool has_most_rows(const bench_variant *variant) {
+  for (int i = 0; i < BENCH_COUNTS_MAX; i++)
+    if (variant->counts[i] == BENCH_ROWS_MAX) return true;
+  return false;
+}
+
+// Bytes of weights times rows are twice the products: operations.
+static double matmul_tflops(bench *b, int variant, int op) {
+  work w;
+  if (!load_work(b, variant, op, &w)) return 0;
+  set_rows(&w, variant, BENCH_ROWS_MAX);
+  double us = measure_us(b, &w);
+  gpu_unload(b->g, &w.kernel);
+  return (double)w.weight_bytes * BENCH_ROWS_MAX / us / 1e6;
+}
+
+int gpu_measure_rates(gpu *g, int first) {
+  static bench b;
+  char name[96];
+  if (!open_bench(&b, g)) return 1;
+  measure_memory(&b);
+  printf("card %s\nread_gb_s %.1f\ncopy_gb_s %.1f\n", g->name, b.read_bytes_us / 1e3,
+         b.copy_bytes_us / 1e3);
+  put_step(&b, BENCH_ROWS_MAX);
+  double best = 0;
+  for (int v = first; v < bench_variants_count; v++) {
+    g->current = v;
+    for (int op = 0; op < BENCH_LAYER_OPS && has_most_rows(&bench_variants[v]); op++) {
+      double found = matmul_tflops(&b, v, op);
+      if (found <= best) continue;
+      best = found;
+      bench_variant_name(&bench_variants[v].kernel, name, sizeof name);
+      printf("matmul_tflops %.1f our own kernel %s, %s\n", best, name, bench_ops[op].name);
+    }
+  }
+  return best <= 0;
 }
 
 // ---- layers
@@ -487,7 +532,7 @@ static void bench_layers_rows(bench *b, int variant, int rows) {
 int gpu_bench_layers(gpu *g, int first) {
   static bench b;
   if (!open_bench(&b, g)) return 1;
-  measure_read(&b);
+  measure_memory(&b);
   if (first == 0) bench_layers_rows(&b, 0, 0); // what launches cost
   for (int v = first; v < bench_variants_count; v++) {
     g->current = v;

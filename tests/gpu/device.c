@@ -21,8 +21,7 @@ void gpu_need(const gpu *g, tl_cuda_result result, const char *what) {
 
 void gpu_open(gpu *g, const char *folder, const char *mode) {
   static tl_diag diag;
-  int device = 0;
-  char name[128] = "";
+  int device = 0, major = 0, minor = 0;
   void *context;
   *g = (gpu){.folder = folder, .mode = mode, .current = -1, .overlaps = true};
   if (!tl_ok(tl_cuda_driver_open(&g->driver, &diag))) {
@@ -30,13 +29,15 @@ void gpu_open(gpu *g, const char *folder, const char *mode) {
     exit(1);
   }
   gpu_need(g, g->driver.device_get(&device, 0), "device");
-  gpu_need(g, g->driver.device_name(name, sizeof name, device), "name");
+  gpu_need(g, g->driver.device_name(g->name, sizeof g->name, device), "name");
   gpu_need(g, g->driver.device_attribute(&g->multiprocessors, TL_CUDA_MULTIPROCESSORS, device),
            "attribute");
+  gpu_need(g, g->driver.device_attribute(&major, TL_CUDA_CAPABILITY_MAJOR, device), "attribute");
+  gpu_need(g, g->driver.device_attribute(&minor, TL_CUDA_CAPABILITY_MINOR, device), "attribute");
   gpu_need(g, g->driver.context_retain(&context, device), "context");
   gpu_need(g, g->driver.context_push(context), "context");
   gpu_need(g, g->driver.stream_create(&g->stream, 1), "stream");
-  printf("%s, %d multiprocessors\n", name, g->multiprocessors);
+  printf("%s, %d multiprocessors, sm_%d%d\n", g->name, g->multiprocessors, major, minor);
 }
 
 tl_cuda_address gpu_take(const gpu *g, size_t bytes) {

@@ -10,6 +10,7 @@ typedef struct gpu {
   tl_cuda_driver driver;
   void *stream;
   const char *folder; // of the kernels' files
+  char name[128];
   int multiprocessors;
   const char *mode;
   int current;   // what is run now, told by the caller

@@ -1,25 +1,40 @@
 #!/bin/sh
-# Builds all that tests the CUDA kernels on a machine with a GPU into one folder, which needs nothing
-# there but the driver: copy it and run FOLDER/run.sh.
+# Builds all that tests the CUDA target on a machine with a GPU into one folder, which needs nothing
+# there but the driver and libc: copy it and run FOLDER/run.sh. No GPU is needed here.
 #
-#   tests/gpu/pack.sh FOLDER [ARCHITECTURE]      default: sm_90a
+#   tests/gpu/pack.sh FOLDER [ARCHITECTURE..]      default: sm_90a
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
+here=$root/tests/gpu
+megabytes_max=60
+[ $# -gt 0 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 folder=$1
-architecture=${2:-sm_90a}
+shift
+[ $# -gt 0 ] || set -- sm_90a
+targets=
+for architecture in "$@"; do targets="$targets cuda:$architecture"; done
+
 cmake -S "$root" -B "$root/build" > /dev/null
-cmake --build "$root/build" -j 2 --target cuda_pack cuda_run > /dev/null
+cmake --build "$root/build" -j 2 --target tlmc tlmrt cuda_pack cuda_run cuda_compare cuda_table \
+  > /dev/null
 mkdir -p "$folder"
-rm -f "$folder"/*.cubin
-"$root/build/tests/cuda_pack" "$root" "$folder" "$architecture" > "$folder/packed.txt"
-cp "$root/build/tests/cuda_run" "$folder/"
-cat > "$folder/run.sh" <<'END'
-#!/bin/sh
-# check: are results right; bench: each matmul; layers: the four of a layer. All without an argument.
-cd "$(dirname "$0")"
-for mode in ${1:-check attention attention_bench layers bench}; do
-  ./cuda_run . "$mode" || echo "$mode: something is wrong"
+rm -rf "$folder/kernels" "$folder/tiny" "$folder/work"
+for architecture in "$@"; do
+  mkdir -p "$folder/kernels/$architecture"
+  "$root/build/tests/cuda_pack" "$root" "$folder/kernels/$architecture" "$architecture" \
+    > "$folder/kernels/$architecture/packed.txt" &
 done
-END
-chmod +x "$folder/run.sh"
-tail -n 1 "$folder/packed.txt"
+# shellcheck disable=SC2086 # a list
+python3 "$here/pack_models.py" "$folder" $targets --build "$root/build"
+wait
+for architecture in "$@"; do
+  tail -n 1 "$folder/kernels/$architecture/packed.txt" | sed "s/^/$architecture: /"
+done
+for program in tests/cuda_run tests/cuda_compare tests/cuda_table tlmrt; do
+  strip -o "$folder/${program#tests/}" "$root/build/$program"
+done
+cp "$here/run.sh" "$here/torch_peer.py" "$folder/"
+
+megabytes=$(du -sm "$folder" | cut -f 1)
+echo "$folder: $megabytes MB"
+[ "$megabytes" -lt $megabytes_max ] || { echo "more than $megabytes_max MB"; exit 1; }

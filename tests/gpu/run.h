@@ -13,6 +13,10 @@ int gpu_bench_all(gpu *g, int first);
 // Times layers: the four matmuls one after the other, as one graph.
 int gpu_bench_layers(gpu *g, int first);
 
+// What other figures are shares of, in lines of words that table.c reads: the card's name, how fast
+// its memory is read and copied, and the fastest of our matmuls for many rows.
+int gpu_measure_rates(gpu *g, int first);
+
 // Attention: every trial, and times; from number `first` on.
 int gpu_check_attention(gpu *g, int first);
 int gpu_bench_attention(gpu *g, int first);

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Runs what pack.sh packed on a machine with a GPU: needs its driver and libc only.
+#
+#   run.sh [PART..]      default: all, in this order
+#
+#   check            every matmul kernel against plain arithmetic
+#   attention        every attention kernel, the same
+#   tiny             compiled tiny models against their references
+#   rates            how fast the card reads, copies and multiplies
+#   ours             an 8b model with random weights: decode and prefill
+#   peer             the same in PyTorch, where python3 has it
+#   table            the figures of the last three
+#   sanitizer        compute-sanitizer on a small plan, where it is installed
+#   attention_bench, layers, bench       times of single kernels
+#
+# A part that fails is said, the rest goes on, and the exit status is 1. A part that begins after
+# $SECONDS_MAX (450) is left out; the peer ends after $PEER_SECONDS (150). Kept: work/PART.txt, what each part said.
+cd "$(dirname "$0")" || exit 1
+all="check attention tiny rates ours peer table sanitizer attention_bench layers bench"
+seconds_max=${SECONDS_MAX:-450}
+peer_seconds=${PEER_SECONDS:-150}
+jobs=4 # tiny models at a time
+prompts="2048 8192"
+chunk=2048
+
+# One line of tiny/cases.txt, see pack_models.py.
+tiny_case() {
+  plan=tiny/$1 ids=tiny/$2 wanted=tiny/$3 kv=$4
+  found=work/$$.found
+  if [ "$5" = greedy ]; then
+    name="$1 greedy"
+    ./tlmrt generate "$plan" --ids "$ids" -n 24 --device cuda --kv-type "$kv" \
+      > $found 2> $found.said
+  else
+    name="$1 ${2#*.} in steps of $5"
+    ./tlmrt logits "$plan" --ids "$ids" --out $found --device cuda --kv-type "$kv" --chunk "$5" \
+      > $found.said 2>&1
+  fi
+  status=$?
+  if [ $status -ne 0 ]; then
+    echo "$name BAD: tlmrt ended with $status: $(head -c 400 $found.said)"
+  else
+    shift 5
+    ./cuda_compare "$name" $found "$wanted" "$@"
+    status=$?
+  fi
+  rm -f $found $found.said
+  return $status
+}
+
+# Folder of the kernels that this GPU can run.
+kernels() {
+  gpu=$(./cuda_run . name | sed -n 's/.*, sm_//p')
+  minor=${gpu#"${gpu%?}"} major=${gpu%?}
+  [ -d "kernels/sm_${gpu}a" ] && echo "kernels/sm_${gpu}a" && return
+  while [ "${minor:--1}" -ge 0 ]; do
+    [ -d "kernels/sm_$major$minor" ] && echo "kernels/sm_$major$minor" && return
+    minor=$((minor - 1))
+  done
+  echo "no kernels were packed for this GPU" >&2
+  return 1
+}
+
+kernel_mode() {
+  folder=$(kernels) && ./cuda_run "$folder" "$1"
+}
+
+bench_ours() {
+  rm -f work/ours_*.json
+  status=0
+  ./tlmrt bench 8b.plan --device cuda --json --chunk $chunk --prompt 512 --gen 64 --batch 1,8,32 \
+    --depth 512 > work/ours_512.json || status=1
+  cat work/ours_512.json
+  for prompt in $prompts; do
+    ./tlmrt bench 8b.plan --device cuda --json --chunk $chunk --prompt "$prompt" --gen 0 \
+      > "work/ours_$prompt.json" || status=1
+    cat "work/ours_$prompt.json"
+  done
+  return $status
+}
+
+bench_peer() {
+  if ! command -v python3 > /dev/null || ! python3 -c 'import torch' 2> /dev/null; then
+    echo "skipped: there is no python3 with PyTorch"
+    return 0
+  fi
+  python3 torch_peer.py 8b.json --seconds "$peer_seconds"
+}
+
+print_table() {
+  # shellcheck disable=SC2046 # a list
+  ./cuda_table 8b.costs $(find work -name rates.txt -o -name peer.txt -o -name 'ours_*.json')
+}
+
+sanitizer() {
+  tool=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2> /dev/null)
+  tool=$(echo "$tool" | head -n 1)
+  [ -n "$tool" ] || { echo "skipped: there is no compute-sanitizer"; return 0; }
+  line=$(grep ' 512 ' tiny/cases.txt | grep '\.stored\.plan' | head -n 1)
+  # shellcheck disable=SC2086 # words
+  set -- $line
+  status=0
+  for check in memcheck racecheck; do
+    echo "$check: $1, $2"
+    "$tool" --tool $check --error-exitcode 9 ./tlmrt logits "tiny/$1" --ids "tiny/$2" \
+      --out work/sanitized --device cuda --threads 1 || status=1
+  done
+  return $status
+}
+
+run_part() {
+  case $1 in
+    tiny) xargs -P $jobs -L 1 ./run.sh tiny_case < tiny/cases.txt ;;
+    ours) bench_ours ;;
+    peer) bench_peer ;;
+    table) print_table ;;
+    sanitizer) sanitizer ;;
+    *) kernel_mode "$1" ;;
+  esac
+}
+
+case ${1:-} in
+  tiny_case) shift; tiny_case "$@"; exit ;;
+  part) run_part "$2"; exit ;;
+esac
+for part in "$@"; do
+  case " $all " in *" $part "*) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 16 >&2; exit 2 ;; esac
+done
+
+mkdir -p work
+began=$(date +%s)
+failed=
+for part in ${*:-$all}; do
+  start=$(date +%s)
+  left=$((seconds_max - start + began))
+  if [ $left -lt 1 ]; then
+    echo "== $part: left out, no time"
+    failed="$failed $part"
+    continue
+  fi
+  echo "== $part"
+  rm -f work/failed
+  { timeout $((left + 20)) ./run.sh part "$part" 2>&1 || echo $? > work/failed; } |
+    tee "work/$part.txt"
+  [ -f work/failed ] && failed="$failed $part" && echo "$part: FAILED ($(cat work/failed))"
+  echo "-- $part: $(($(date +%s) - start)) s"
+done
+[ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }
+echo "all is well"
