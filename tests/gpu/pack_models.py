@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""What of compiled models goes to a machine with a GPU: the tiny ones with what they should give, and a skeleton.
+"""What of compiled models goes to a machine with a GPU: tiny ones with what they should give, and a
+skeleton.
 
-    pack_models.py FOLDER TARGET.. [--build DIR]        TARGET: cuda:sm_90a, ..; all in every plan
+    pack_models.py FOLDER TARGET.. [--build DIR]     TARGET: cuda:sm_90a, ..; all in every plan
 
-FOLDER/8b.plan       the skeleton of tests/gpu/8b.json, and 8b.costs: what a step of it reads and calculates
-FOLDER/tiny/         plans, ids and references of tests/fixtures/tiny; cases.txt has a line per comparison:
-                     plan, ids, reference, KV type, rows of a step, largest deviation, largest KL
-                     plan, ids, reference, KV type, `greedy`, share of ids that must be equal
-References are transformers' logits in float64. They hold for weights as stored too, which are exact; where weights are
-stored as f32 or f16 there is also a plan in bf16, whose reference is a CPU plan of the same bf16 weights, in f32.
-Standard library only.
+FOLDER/8b.plan       the skeleton of tests/gpu/8b.json; 8b.costs: what its steps read and calculate
+FOLDER/tiny/         plans, ids and references of tests/fixtures/tiny; cases.txt has a line each:
+    plan, ids, reference, KV type, rows of a step, largest deviation, largest KL
+    plan, ids, reference, KV type, `greedy`, share of ids that must be equal
+References are transformers' logits in float64. They hold for weights as stored too, which are
+exact; where weights are stored as f32 or f16 there is also a plan in bf16, whose reference is a CPU
+plan of the same bf16 weights, in f32. Standard library only.
 """
 import argparse
 import json
@@ -115,7 +116,8 @@ def pack_skeleton(options):
     source, plan = HERE / "8b.json", options.folder / "8b.plan"
     facts, weights = costs(json.loads(source.read_text()))
     tlmc, tlmrt = find_program(options.build, "tlmc"), find_program(options.build, "tlmrt")
-    run(tlmc, "build", "--skeleton", source, "-o", plan, "--target", ",".join(options.targets), "--no-ptx", "--kv", "bf16")
+    run(tlmc, "build", "--skeleton", source, "-o", plan, "--target", ",".join(options.targets), "--no-ptx",
+        "--kv", "bf16")
     said = json.loads(run(tlmrt, "info", plan, "--json"))["memory"]["weights_bytes"]
     if abs(said - weights) > 0.001 * weights:
         raise Failed(f"the plan has {said} bytes of weights, counted are {weights}")

@@ -13,8 +13,9 @@
 #   sanitizer        compute-sanitizer on a small plan, where it is installed
 #   attention_bench, layers, bench       times of single kernels
 #
-# A part that fails is said, the rest goes on, and the exit status is 1. A part that begins after
-# $SECONDS_MAX (450) is left out; the peer ends after $PEER_SECONDS (150). Kept: work/PART.txt, what each part said.
+# A part that fails is said, the rest goes on, and the exit status is 1. Parts that would begin after
+# SECONDS_MAX (of the environment, 450) are left out; the peer begins nothing that would end after
+# PEER_SECONDS (150). work/PART.txt keeps what each part said.
 cd "$(dirname "$0")" || exit 1
 all="check attention tiny rates ours peer table sanitizer attention_bench layers bench"
 seconds_max=${SECONDS_MAX:-450}
@@ -124,13 +125,18 @@ case ${1:-} in
   part) run_part "$2"; exit ;;
 esac
 for part in "$@"; do
-  case " $all " in *" $part "*) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 16 >&2; exit 2 ;; esac
+  case " $all " in
+    *" $part "*) ;;
+    *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' run.sh >&2; exit 2 ;;
+  esac
 done
 
 mkdir -p work
 began=$(date +%s)
 failed=
-for part in ${*:-$all}; do
+# shellcheck disable=SC2086 # words
+[ $# -gt 0 ] || set -- $all
+for part in "$@"; do
   start=$(date +%s)
   left=$((seconds_max - start + began))
   if [ $left -lt 1 ]; then

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""The peer of `tlmrt bench` on a GPU: a dense decoder with random bf16 weights in plain PyTorch, written for speed.
+"""The peer of `tlmrt bench` on a GPU: a dense decoder with random bf16 weights in plain PyTorch,
+written for speed.
 
     torch_peer.py CONFIG.json [--seconds 150] [--device cuda] [--small]
 
-Weights of q, k, v and of gate and up lie together, the KV memory is a static tensor exactly as long as the context,
-attention is PyTorch's fused one, a whole step is one CUDA graph, and the next ids are chosen on the GPU. A layer is
-run as written, compiled by torch.compile (once: all layers have one shape), and for decoding also tuned
-("max-autotune-no-cudagraphs"), as far as time goes. Prints lines of words for cuda_table, where the fastest counts:
+Weights of q, k, v and of gate and up lie together, the KV memory is a static tensor exactly as long
+as the context, attention is PyTorch's fused one, a whole step is one CUDA graph, and the next ids
+are chosen on the GPU. A layer is run as written, compiled by torch.compile (once: all layers have
+one shape), and for decoding also tuned ("max-autotune-no-cudagraphs"), as far as time goes. Prints
+lines of words for cuda_table, where the fastest counts:
 
     matmul_tflops X PyTorch ..            bf16, 8192 x 8192 x 8192
     peer decode SEQUENCES TOKENS TOK_S HOW
@@ -81,7 +83,7 @@ def rotate(x, table):
 
 
 def attend(shape, q, keys, values):
-    """q [B, heads, T, head]; keys and values [B, kv_heads, length, head], of which the last T are q's own."""
+    """q [B, heads, T, head]; keys and values [B, kv_heads, length, head], the last T are q's own."""
     batch, _, rows, _ = q.shape
     if rows == 1:      # heads of a group are rows of one attention
         q = q.view(batch, shape.kv_heads, -1, shape.head)
@@ -91,7 +93,9 @@ def attend(shape, q, keys, values):
 
 
 def run_layer(shape, x, weights, cache, table):
-    """One layer; x [B, T, hidden]; its keys and values become the last T of the cache [2, B, kv_heads, length, head]."""
+    """One layer on x [B, T, hidden]; the last T of its cache become x's keys and values.
+
+    cache [2, B, kv_heads, length, head]"""
     norm, w_qkv, w_o, norm_2, w_gate_up, w_down = weights
     batch, rows, _ = x.shape
     qkv = F.linear(F.rms_norm(x, (shape.hidden,), norm, shape.eps), w_qkv)
@@ -105,7 +109,7 @@ def run_layer(shape, x, weights, cache, table):
 
 
 class Step:
-    """A step of fixed shape: `rows` new positions of each of `batch` sequences, `context` positions in all."""
+    """A step of fixed shape: `rows` new positions of `batch` sequences, each then of `context`."""
 
     def __init__(self, shape, weights, batch, rows, context):
         device = weights.norm.device
