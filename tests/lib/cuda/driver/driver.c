@@ -118,6 +118,7 @@ tl_cuda_result cuDeviceGetAttribute(int *out, int attribute, int device) {
   case TL_CUDA_CAPABILITY_MAJOR: *out = (int)(capability / 10); return 0;
   case TL_CUDA_CAPABILITY_MINOR: *out = (int)(capability % 10); return 0;
   case TL_CUDA_MULTIPROCESSORS: *out = 4; return 0;
+  case TL_CUDA_SHARED_BYTES_ALL:
   case TL_CUDA_SHARED_BYTES_MAX: *out = TL_SHIM_SHARED_MAX; return 0;
   default: return INVALID;
   }
@@ -255,6 +256,7 @@ NOTHING(cuEventSynchronize, __attribute__((unused)) void *event)
 
 tl_cuda_result cuFuncSetAttribute(void *function, int attribute, int value) {
   (void)function;
+  if (attribute == TL_CUDA_SHARED_PERCENT) return value <= 100 ? 0 : INVALID;
   return attribute == TL_CUDA_DYNAMIC_SHARED_BYTES && value <= TL_SHIM_SHARED_MAX ? 0 : INVALID;
 }
 
