@@ -101,7 +101,7 @@ class Model:
 
 
 def costs(config):
-    """What steps of a dense decoder cost, as lines of words: weights and operations, counted from its shape."""
+    """({what: bytes or operations} of a dense decoder, bytes of all weights)"""
     hidden, inner, layers = (config[k] for k in ("hidden_size", "intermediate_size", "num_hidden_layers"))
     heads, kv, head = config["num_attention_heads"], config["num_key_value_heads"], config["head_dim"]
     layer = hidden * head * (heads + 2 * kv) + heads * head * hidden + 3 * hidden * inner + 2 * hidden

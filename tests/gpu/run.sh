@@ -81,7 +81,8 @@ bench_ours() {
 }
 
 bench_peer() {
-  if ! command -v python3 > /dev/null || ! python3 -c 'import torch' 2> /dev/null; then
+  find_torch='import sys, importlib.util as u; sys.exit(u.find_spec("torch") is None)'
+  if ! command -v python3 > /dev/null || ! python3 -c "$find_torch"; then
     echo "skipped: there is no python3 with PyTorch"
     return 0
   fi
@@ -148,7 +149,8 @@ for part in "$@"; do
   rm -f work/failed
   { timeout $((left + 20)) ./run.sh part "$part" 2>&1 || echo $? > work/failed; } |
     tee "work/$part.txt"
-  [ -f work/failed ] && failed="$failed $part" && echo "$part: FAILED ($(cat work/failed))"
+  [ -f work/failed ] && failed="$failed $part" &&
+    echo "$part: FAILED, status $(cat work/failed) (124: out of time)"
   echo "-- $part: $(($(date +%s) - start)) s"
 done
 [ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }

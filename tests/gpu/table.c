@@ -218,9 +218,12 @@ static void print_row(const table *t, const row *r) {
   } else {
     printf(" %9s %9s %6s %6s %6s %6s", "-", "-", "-", "-", "-", "-");
   }
-  if (r->peer > 0) printf(" %9.1f", r->peer);
-  if (r->peer > 0 && r->ours > 0) printf(" %6.2f", r->ours / r->peer);
-  printf("%s%s\n", r->peer > 0 ? "  " : "", r->how);
+  if (r->peer > 0 && r->ours > 0)
+    printf(" %9.1f %6.2f  %s\n", r->peer, r->ours / r->peer, r->how);
+  else if (r->peer > 0)
+    printf(" %9.1f %6s  %s\n", r->peer, "-", r->how);
+  else
+    printf("\n");
 }
 
 static int by_kind(const void *a, const void *b) {

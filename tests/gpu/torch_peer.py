@@ -92,18 +92,18 @@ def attend(shape, q, keys, values):
     return out.transpose(1, 2).reshape(batch, rows, -1)
 
 
-def run_layer(shape, x, weights, cache, table):
-    """One layer on x [B, T, hidden]; the last T of its cache become x's keys and values.
-
-    cache [2, B, kv_heads, length, head]"""
+def run_layer(shape, x, weights, cache, places):
+    """One layer on x [B, T, hidden], whose keys and values go to places (positions, rope's table) of
+    the cache, a pair of [B, kv_heads, length, head]."""
     norm, w_qkv, w_o, norm_2, w_gate_up, w_down = weights
     batch, rows, _ = x.shape
     qkv = F.linear(F.rms_norm(x, (shape.hidden,), norm, shape.eps), w_qkv)
     qkv = qkv.view(batch, rows, -1, shape.head).transpose(1, 2)
     q, k, v = qkv.split((shape.heads, shape.kv_heads, shape.kv_heads), dim=1)
-    cache[0, :, :, -rows:] = rotate(k, table)
-    cache[1, :, :, -rows:] = v
-    x = x + F.linear(attend(shape, rotate(q, table), cache[0], cache[1]), w_o)
+    (keys, values), (positions, table) = cache, places
+    keys[:, :, positions] = rotate(k, table)       # torch.compile does this in place
+    values[:, :, positions] = v
+    x = x + F.linear(attend(shape, rotate(q, table), keys, values), w_o)
     gate, up = F.linear(F.rms_norm(x, (shape.hidden,), norm_2, shape.eps), w_gate_up).chunk(2, dim=-1)
     return x + F.linear(F.silu(gate) * up, w_down)
 
@@ -115,16 +115,17 @@ class Step:
         device = weights.norm.device
         self.shape, self.weights = shape, weights
         self.ids = torch.randint(0, shape.vocabulary, (batch, rows), device=device)
-        self.caches = [torch.zeros((2, batch, shape.kv_heads, context, shape.head), dtype=torch.bfloat16,
-                                   device=device).normal_() for _ in range(shape.layers)]
-        self.table = rope_table(shape, torch.arange(context - rows, context, device=device))
+        self.caches = [[torch.randn((batch, shape.kv_heads, context, shape.head), dtype=torch.bfloat16,
+                                    device=device) for _ in range(2)] for _ in range(shape.layers)]
+        positions = torch.arange(context - rows, context, device=device)
+        self.places = positions, rope_table(shape, positions)
         self.next = torch.zeros(batch, dtype=torch.int64, device=device)
         self.layer = partial(run_layer, shape)
 
     def logits(self):
         x = F.embedding(self.ids, self.weights.embedding)
         for weights, cache in zip(self.weights.layers, self.caches):
-            x = self.layer(x, weights, cache, self.table)
+            x = self.layer(x, weights, cache, self.places)
         x = F.rms_norm(x[:, -1], (self.shape.hidden,), self.weights.norm, self.shape.eps)
         return F.linear(x, self.weights.head)
 
