@@ -20,7 +20,7 @@ cd "$(dirname "$0")" || exit 1
 all="check attention tiny rates ours peer table sanitizer attention_bench layers bench"
 seconds_max=${SECONDS_MAX:-450}
 peer_seconds=${PEER_SECONDS:-150}
-jobs=4 # tiny models at a time
+jobs=${JOBS:-4} # tiny models at a time
 prompts="2048 8192"
 chunk=2048
 
