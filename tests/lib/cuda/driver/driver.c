@@ -1,6 +1,6 @@
 // A libcuda.so.1 without a GPU: memory of the "device" is the process's, and a module is the source
 // that a plan keeps behind it, compiled for this processor and run by the stand-in for the dialect
-// (shim.h), which checks every access. So the runtime runs whole CUDA programs as it would on a GPU:
+// (shim.h), which checks every access. So the runtime runs whole CUDA programs as on a GPU:
 //
 //   LD_LIBRARY_PATH=build/tests/driver tlmrt logits PLAN --device cuda ..     PLAN: --keep-source
 //
