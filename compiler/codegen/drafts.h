@@ -61,7 +61,8 @@ typedef struct tl_draft {
 typedef struct tl_draft_rules {
   // Bytes of one head of a state in a page, keys and values.
   int64_t (*head_bytes)(int64_t key, int64_t value, int element_bytes);
-  // Launches for `kernel`, those of no class included, of which a target's class and the step's size choose one.
+  // Launches for `kernel`, those of no class included: a target's class and the step's size choose
+  // one of them.
   int (*variants)(const tl_kernel *kernel);
   // Constants and arguments of launch `variant`; TL_UNSUPPORTED names what the device cannot do.
   tl_status (*fill)(tl_draft *draft, int variant);

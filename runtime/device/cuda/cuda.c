@@ -1,5 +1,5 @@
-// The CUDA device: all memory is taken and all launches are captured when it is opened; a step is an
-// upload of the step block, a graph, and a copy of the wanted outputs.
+// The CUDA device: all memory is taken and all launches are captured when it is opened; a step is
+// an upload of the step block, a graph, and a copy of the likeliest ids.
 #include "runtime/base/target.h"
 #include "runtime/device/cuda/state.h"
 
