@@ -11,6 +11,7 @@
 
 #include "compiler/codegen/cuda_plan.h"
 #include "compiler/codegen/cuda_source.h"
+#include "compiler/codegen/kernel_cache.h"
 #include "compiler/codegen/nvrtc.h"
 #include "runtime/base/target.h"
 
@@ -70,8 +71,12 @@ static tl_status compile_spec(const job *j, const tl_nvrtc *nvrtc, size_t index,
     tl_str text = tl_cuda_source_print(&spec, drafted->template, arena);
     if (!text.data) return TL_MEMORY;
     tl_nvrtc_source source = {drafted->template, text, machine};
+    tl_kernel_cache_entry entry;
     diag->count = 0;
+    tl_kernel_cache_find(nvrtc, &source, &entry);
+    if (tl_kernel_cache_get(&entry, arena, out_code)) return TL_OK;
     tl_status status = tl_nvrtc_compile(nvrtc, &source, arena, out_code, diag);
+    if (tl_ok(status)) tl_kernel_cache_put(&entry, out_code);
     if (tl_ok(status) || out_code->spill_bytes == 0 || !blocks || blocks->i <= 1) return status;
   }
 }

@@ -9,8 +9,15 @@
 
 typedef struct nvrtc_program *program;
 
+enum { HEADERS_MAX = 32, OPTION_BYTES = 64, FLAGS_BYTES = 128 };
+
+// Besides the architecture; as a list, and as a text.
+#define OPTIONS "--std=c++17", "-default-device", "--diag-suppress=177", "--ptxas-options=-v"
+#define OPTIONS_TEXT "--std=c++17 -default-device --diag-suppress=177 --ptxas-options=-v"
+
 // X(result-is-status function, parameters)
 #define FUNCTIONS(X)                                                                               \
+  X(nvrtcVersion, (int *, int *))                                                                  \
   X(nvrtcCreateProgram,                                                                            \
     (program *, const char *, const char *, int, const char *const *, const char *const *))        \
   X(nvrtcDestroyProgram, (program *))                                                              \
@@ -24,12 +31,11 @@ typedef struct nvrtc_program *program;
 
 struct tl_nvrtc {
   void *library;
+  char flags[FLAGS_BYTES];
 #define X(name, parameters) int(*name) parameters;
   FUNCTIONS(X)
 #undef X
 };
-
-enum { HEADERS_MAX = 32, OPTION_BYTES = 64 };
 
 // What the embedded texts need of a header that NVRTC does not have.
 static const char stdint_text[] =
@@ -78,8 +84,15 @@ tl_status tl_nvrtc_open(tl_arena *arena, tl_nvrtc **out_nvrtc, tl_diag *diag) {
     return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
                          "the libnvrtc found is not complete, expected version 12 or 13");
   }
+  int major = 0, minor = 0;
+  n->nvrtcVersion(&major, &minor);
+  snprintf(n->flags, sizeof n->flags, "nvrtc %d.%d " OPTIONS_TEXT, major, minor);
   *out_nvrtc = n;
   return TL_OK;
+}
+
+const char *tl_nvrtc_flags(const tl_nvrtc *nvrtc) {
+  return nvrtc->flags;
 }
 
 void tl_nvrtc_close(tl_nvrtc *nvrtc) {
@@ -152,8 +165,7 @@ static tl_status create(compilation *c) {
 static tl_status compile(compilation *c) {
   char architecture[OPTION_BYTES];
   snprintf(architecture, sizeof architecture, "--gpu-architecture=%s", c->source->architecture);
-  const char *options[] = {architecture, "--std=c++17", "-default-device", "--diag-suppress=177",
-                           "--ptxas-options=-v"};
+  const char *options[] = {architecture, OPTIONS};
   int options_count = (int)(sizeof options / sizeof *options);
   int failed = c->nvrtc->nvrtcCompileProgram(c->program, options_count, options);
   size_t bytes = 0;

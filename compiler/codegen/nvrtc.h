@@ -29,6 +29,9 @@ tl_status tl_nvrtc_open(tl_arena *arena, tl_nvrtc **out_nvrtc, tl_diag *diag) TL
 // Accepts NULL.
 void tl_nvrtc_close(tl_nvrtc *nvrtc);
 
+// Everything besides a source that its code depends on: the library's version and the options.
+const char *tl_nvrtc_flags(const tl_nvrtc *nvrtc);
+
 // Compiles `source`; the code is on `arena`. TL_INTERNAL with the compiler's first words if it
 // complains, and if registers were spilled or a limit was ignored: such a kernel would be slow. One
 // thread.
