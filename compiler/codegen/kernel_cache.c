@@ -58,16 +58,20 @@ void tl_kernel_cache_find(const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
   snprintf(out_entry->path, sizeof out_entry->path, "%s/%s", folder, text);
 }
 
+static uint64_t sum_of(const head *h, tl_str code) {
+  return tl_hash64(code.data, code.length, tl_hash64(h, sizeof *h, 0));
+}
+
 // The code within a file's bytes; data is NULL if it is damaged.
 static tl_str code_in(tl_str bytes, head *out_head) {
   uint64_t sum;
   if (bytes.length < sizeof *out_head + sizeof sum) return (tl_str){0};
   memcpy(out_head, bytes.data, sizeof *out_head);
-  size_t end = bytes.length - sizeof sum;
-  memcpy(&sum, bytes.data + end, sizeof sum);
+  memcpy(&sum, bytes.data + bytes.length - sizeof sum, sizeof sum);
+  tl_str code = tl_str_slice(bytes, sizeof *out_head, bytes.length - sizeof sum);
   bool is_whole = memcmp(out_head->magic, magic, sizeof magic) == 0 &&
-                  out_head->bytes == end - sizeof *out_head && sum == tl_hash64(bytes.data, end, 0);
-  return is_whole ? tl_str_slice(bytes, sizeof *out_head, end) : (tl_str){0};
+                  out_head->bytes == code.length && sum == sum_of(out_head, code);
+  return is_whole ? code : (tl_str){0};
 }
 
 bool tl_kernel_cache_get(const tl_kernel_cache_entry *entry, tl_arena *arena,
@@ -88,17 +92,10 @@ bool tl_kernel_cache_get(const tl_kernel_cache_entry *entry, tl_arena *arena,
 }
 
 static bool write_parts(FILE *out, const head *h, tl_str code) {
-  // The sum is over both, so that they are put together first.
-  size_t bytes = sizeof *h + code.length;
-  char *all = malloc(bytes);
-  if (!all) return false;
-  memcpy(all, h, sizeof *h);
-  memcpy(all + sizeof *h, code.data, code.length);
-  uint64_t sum = tl_hash64(all, bytes, 0);
-  bool written =
-      fwrite(all, 1, bytes, out) == bytes && fwrite(&sum, 1, sizeof sum, out) == sizeof sum;
-  free(all);
-  return written;
+  uint64_t sum = sum_of(h, code);
+  return fwrite(h, 1, sizeof *h, out) == sizeof *h &&
+         fwrite(code.data, 1, code.length, out) == code.length &&
+         fwrite(&sum, 1, sizeof sum, out) == sizeof sum;
 }
 
 void tl_kernel_cache_put(const tl_kernel_cache_entry *entry, const tl_nvrtc_code *code) {
