@@ -210,6 +210,16 @@ static tl_status compile_tokenizer(tl_build *build, const tl_build_options *opti
   return TL_OK;
 }
 
+tl_status tl_build_compile(tl_build *build, const tl_build_options *options,
+                           tl_plan_tables *out_tables, tl_diag *diag) {
+  tl_plan_builder builder;
+  code compiled = {0};
+  TL_TRY(tl_build_lower(build, options, diag));
+  TL_TRY(tl_build_fuse(build, options, diag));
+  TL_TRY(compile(build, options, &builder, &compiled, diag));
+  return tl_plan_builder_tables(&builder, out_tables);
+}
+
 tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag *diag) {
   tl_plan_builder builder;
   tl_plan_tables tables;

@@ -48,6 +48,11 @@ tl_status tl_build_lower(tl_build *build, const tl_build_options *options,
 // The passes on the lowered graph: the program is in build->module.
 tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_diag *diag) TL_CHECKED;
 
+// Lowers, fuses and compiles; the tables are those of the plan that would be written. On the
+// build's arena.
+tl_status tl_build_compile(tl_build *build, const tl_build_options *options,
+                           tl_plan_tables *out_tables, tl_diag *diag) TL_CHECKED;
+
 // All of it. The plan appears whole, or not at all.
 tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag *diag) TL_CHECKED;
 

@@ -19,11 +19,13 @@ static const char usage[] =
     "                  [--stop-after=PASS] [--dump-after=PASS|all]\n"
     "       tlmc build --skeleton CONFIG.json ..     a plan without weights\n"
     "       tlmc dump MODEL_DIR|--skeleton CONFIG.json ..     the graph, as text\n"
+    "       tlmc dump .. --kernels [--target T[,T..]]     the kernels, with what they take of a "
+    "GPU\n"
     "targets: cpu (all x86 levels), cpu:native";
 
 typedef struct arguments {
   tl_build_options options;
-  bool help, no_ptx;
+  bool help, no_ptx, kernels;
 } arguments;
 
 static tl_status bad(tl_diag *diag, const char *what, const char *argument) {
@@ -153,6 +155,8 @@ static tl_status parse(int argc, char **argv, arguments *args, tl_diag *diag) {
       args->options.skeleton = true;
     } else if (strcmp(argv[i], "--keep-source") == 0) {
       args->options.keeps_source = true; // of CPU kernels there is none: they come from bitcode
+    } else if (strcmp(argv[i], "--kernels") == 0) {
+      args->kernels = true;
     } else if (strcmp(argv[i], "--no-ptx") == 0) {
       args->no_ptx = true;
     } else if (argv[i][0] != '-') {
@@ -261,23 +265,55 @@ int tl_cli_build(int argc, char **argv) {
   return build_and_report(&args.options, &diag);
 }
 
+static uint32_t launches_of(const tl_plan_tables *t, uint32_t kernel) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < t->launchs_count; i++)
+    count += t->launchs[i].kernel == kernel;
+  return count;
+}
+
+// A line a kernel: registers of a thread and shared memory of a block as the assembler says them.
+static void print_kernels(const tl_plan_tables *t) {
+  printf("%-22s %8s %7s %9s %7s %7s  %s\n", "target", "launches", "threads", "registers", "shared",
+         "module", "kernel");
+  for (uint32_t i = 0; i < t->kernels_count; i++) {
+    const tl_plan_kernel *k = &t->kernels[i];
+    printf("%-22s %8u %7u %9u %7u %7u  %s\n", t->strings + t->targets[k->target].name,
+           launches_of(t, i), k->threads, k->registers, k->shared_bytes, k->module_bytes,
+           t->strings + k->name);
+  }
+}
+
+static tl_status dump_kernels(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  tl_plan_tables tables;
+  TL_TRY(tl_build_compile(build, options, &tables, diag));
+  print_kernels(&tables);
+  return TL_OK;
+}
+
+static tl_status dump_graph(tl_build *build, const tl_build_options *options, tl_diag *diag) {
+  TL_TRY(tl_build_lower(build, options, diag));
+  tl_text_print_options plain = {0};
+  tl_str text = tl_text_print(build->model.graph, &plain, &build->arena);
+  fwrite(text.data, 1, text.length, stdout);
+  return TL_OK;
+}
+
 int tl_cli_dump(int argc, char **argv) {
   static tl_diag diag;
   arguments args = {0};
   tl_build build;
+  char output[4096];
   tl_status status = parse(argc, argv, &args, &diag);
   if (args.help) {
     puts(usage);
     return 0;
   }
   if (!tl_ok(status)) return end(status, &diag);
+  complete(&args, output, sizeof output);
   tl_build_init(&build);
-  status = tl_build_lower(&build, &args.options, &diag);
-  if (tl_ok(status)) {
-    tl_text_print_options plain = {0};
-    tl_str text = tl_text_print(build.model.graph, &plain, &build.arena);
-    fwrite(text.data, 1, text.length, stdout);
-  }
+  status = args.kernels ? dump_kernels(&build, &args.options, &diag)
+                        : dump_graph(&build, &args.options, &diag);
   int code = end(status, &diag);
   tl_build_finish(&build);
   return code;

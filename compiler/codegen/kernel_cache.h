@@ -1,6 +1,6 @@
 // Kernels that were compiled before: a file for each in $XDG_CACHE_HOME/tlmc or ~/.cache/tlmc,
-// named by a hash of all that its code was made from. Nothing depends on it but time: a file that is
-// missing, damaged or cannot be written is as if there were no cache.
+// named by a hash of all that its code was made from. Nothing depends on it but time: a file that
+// is missing, damaged or cannot be written is as if there were no cache.
 //
 //   { "tlmckern", registers, bytes of code } code, XXH3 of both
 #ifndef TL_COMPILER_CODEGEN_KERNEL_CACHE_H
