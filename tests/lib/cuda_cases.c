@@ -65,16 +65,26 @@ static void set_many(draft *d, int width) {
 // A ring of as many stages as asked for, or as fit beside the tile.
 static void set_wide(draft *d, int width) {
   const tl_cuda_variant *v = d->variant;
-  int64_t tile = (int64_t)v->rows * (width + 4) * 4, stage = (int64_t)(v->rows + width) * 128;
-  int64_t all = (SM_BYTES / v->blocks - BLOCK_BYTES) - (v->cluster > 1 ? tile : 0);
+  int share = v->rows / v->cluster, lines = v->lines ? v->lines : 1;
+  int tile_rows = v->tile && v->cluster == 1 ? v->tile : share;
+  bool is_apart = v->cluster > 1 || v->stays || tile_rows < share;
+  int64_t tile = (int64_t)tile_rows * v->cluster * (width + 4) * 4;
+  int64_t stage = (int64_t)lines * (v->rows + width) * 128;
+  int64_t all = (SM_BYTES / v->blocks - BLOCK_BYTES) - (is_apart ? tile : 0);
   int stages = v->stages;
   while (stages > 2 && stages * (stage + 16) > all)
     stages--;
   int64_t ring = stages * stage;
-  if (v->cluster > 1) tile += ring;
+  if (is_apart) tile += ring;
   constant(d, "T_STAGES", stages);
   constant(d, "T_CLUSTER", v->cluster);
+  constant(d, "T_LINES", lines);
+  constant(d, "T_TILE", tile_rows);
+  constant(d, "T_STAYS", v->stays);
+  constant(d, "T_HINTS", v->hints);
+  constant(d, "T_KNOWN", v->known);
   d->kernel->cluster = v->cluster;
+  d->kernel->stays = v->stays;
   d->kernel->shared_bytes = (ring > tile ? ring : tile) + (int64_t)stages * 16;
 }
 
@@ -187,7 +197,7 @@ static void glu(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
   set_matmul(d, s->hidden, 2, 1, false);
   call_rms(d, 0, 5, s->hidden, false);
-  for (int half = 0; half < 2; half++) {
+  for (int half = 0; half < 2 && !s->no_bias; half++) {
     call(d, 0,
          &(tl_spec_call){.kind = TL_STATEMENT_ADD_HALF, .first_arg = 6 + half, .ints = {half}});
   }

@@ -9,6 +9,7 @@
 typedef struct tl_cuda_sizes {
   int hidden, inner, heads, kv_heads, head, vocabulary;
   bool is_bf16; // weights, inputs of matmuls and pages; else f32
+  bool no_bias; // of gate and up: their arguments are there in vain
   int window;
   double softcap;
 } tl_cuda_sizes;
@@ -31,6 +32,8 @@ typedef enum tl_cuda_case {
 typedef struct tl_cuda_variant {
   const char *template;
   int width, rows, warps, blocks, stages, cluster, ahead;
+  int lines, tile; // of matmul_wide; 0: 1, all rows
+  bool stays, hints, known;
 } tl_cuda_variant;
 
 // What is compiled, and how it is launched.
@@ -38,7 +41,8 @@ typedef struct tl_cuda_kernel {
   const char *template;
   tl_spec spec;
   int threads, cluster, unit;
-  int rows; // of a block
+  bool stays; // fewer blocks will do, a multiple of the cluster
+  int rows;   // of a block
   int64_t shared_bytes;
 } tl_cuda_kernel;
 
