@@ -162,6 +162,16 @@ void tl_draft_arg_buffer(tl_draft *draft, const tl_buffer *buffer) {
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, buffer_row(draft->drafter, buffer, draft->kv), 0);
 }
 
+void tl_draft_arg_weight_map(tl_draft *draft, const tl_value *value, int64_t box_rows) {
+  uint32_t row = tl_plan_weight_of(draft->drafter->tables, value, 0, TL_PLAN_LAYOUT_ROWS);
+  tl_draft_arg(draft, TL_PLAN_ARG_WEIGHT_MAP, row, box_rows);
+}
+
+void tl_draft_arg_buffer_map(tl_draft *draft, const tl_buffer *buffer, int64_t box_rows) {
+  uint32_t row = buffer_row(draft->drafter, buffer, draft->kv);
+  tl_draft_arg(draft, TL_PLAN_ARG_BUFFER_MAP, row, box_rows);
+}
+
 static bool is_called(const tl_drafter *b, uint32_t row, const char *name, int64_t bytes) {
   const tl_plan_buffer *buffer = &b->tables->buffers[row];
   return buffer->row_bytes == (uint64_t)bytes &&
@@ -405,6 +415,7 @@ static void add_kernels(const tl_drafts *drafts, uint32_t classes, tl_plan_targe
     kernels[i].scratch_bytes = drafted->scratch_bytes;
     kernels[i].threads = drafted->block.threads;
     kernels[i].shared_bytes = drafted->block.shared_bytes;
+    kernels[i].blocks = drafted->block.blocks;
     if (drafted->scratch_bytes > target->scratch_bytes) {
       target->scratch_bytes = drafted->scratch_bytes;
     }

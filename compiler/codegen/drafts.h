@@ -13,6 +13,7 @@
 // How the kernels of a launch list run, as the kernel table has it; GPUs only.
 typedef struct tl_block {
   uint32_t threads, shared_bytes;
+  uint32_t blocks; // see the kernel table
 } tl_block;
 
 // A kernel to compile. Equal texts are one kernel.
@@ -60,7 +61,8 @@ typedef struct tl_draft {
 typedef struct tl_draft_rules {
   // Bytes of one head of a state in a page, keys and values.
   int64_t (*head_bytes)(int64_t key, int64_t value, int element_bytes);
-  // Launches for `kernel`, those of no class included, of which a target's class and the step's size choose one.
+  // Launches for `kernel`, those of no class included: a target's class and the step's size choose
+  // one of them.
   int (*variants)(const tl_kernel *kernel);
   // Constants and arguments of launch `variant`; TL_UNSUPPORTED names what the device cannot do.
   tl_status (*fill)(tl_draft *draft, int variant);
@@ -103,6 +105,10 @@ void tl_draft_arg(tl_draft *draft, tl_plan_arg_kind kind, uint32_t index, int64_
 void tl_draft_arg_weight(tl_draft *draft, const tl_value *value, double offset,
                          tl_plan_layout layout);
 void tl_draft_arg_buffer(tl_draft *draft, const tl_buffer *buffer);
+
+// Maps of a matrix, for boxes of so many rows.
+void tl_draft_arg_weight_map(tl_draft *draft, const tl_value *value, int64_t box_rows);
+void tl_draft_arg_buffer_map(tl_draft *draft, const tl_buffer *buffer, int64_t box_rows);
 
 // Memory of a device's own, the same for all launches that ask for as much under this name: `bytes`
 // for every unit of `symbol`, zero at first, kept from step to step.

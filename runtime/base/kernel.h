@@ -1,9 +1,9 @@
 // How a compiled kernel is called. Shared by the templates, the code generator and the devices.
 //
-// A CPU kernel works on items [begin, end) of its grid; which thread gets which items never changes a
-// result. Arguments are resolved when a plan is opened and then stay as they are. `scratch` is the
-// calling thread's own memory, at least as large as the kernel's row of the plan says, aligned to
-// 64. Kernels call nothing, keep no state and never fail.
+// A CPU kernel works on items [begin, end) of its grid; which thread gets which items never changes
+// a result. Arguments are resolved when a plan is opened and then stay as they are. `scratch` is
+// the calling thread's own memory, at least as large as the kernel's row of the plan says, aligned
+// to 64. Kernels call nothing, keep no state and never fail.
 #ifndef TL_BASE_KERNEL_H
 #define TL_BASE_KERNEL_H
 

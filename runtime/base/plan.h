@@ -67,7 +67,9 @@ enum {
   X(BUFFER, "buffer", "address of a buffer, plus `value`")                                         \
   X(STATE, "state", "address of a layer's part of the first page of its group")                    \
   X(PAGE_BYTES, "page_bytes", "bytes from page to page of the state's group")                      \
-  X(GROUP, "group", "group of the state")
+  X(GROUP, "group", "group of the state")                                                          \
+  X(WEIGHT_MAP, "weight_map", "address of a GPU's map of a weight, for boxes of `value` rows")     \
+  X(BUFFER_MAP, "buffer_map", "address of a GPU's map of a buffer, for boxes of `value` rows")
 
 #define TL_PLAN_X_SECTION(name, text, summary) TL_PLAN_SECTION_##name,
 #define TL_PLAN_X_TASK(name, text, summary) TL_PLAN_TASK_##name,

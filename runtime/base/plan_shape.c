@@ -95,8 +95,10 @@ static void put_arg(record *r, const tl_plan_arg *arg) {
   put(r, (uint64_t)arg->value);
   switch (arg->kind) {
   case TL_PLAN_ARG_INT: break;
-  case TL_PLAN_ARG_WEIGHT: put_weight(r, &r->tables->weights[arg->index]); break;
-  case TL_PLAN_ARG_BUFFER: put_buffer(r, &r->tables->buffers[arg->index]); break;
+  case TL_PLAN_ARG_WEIGHT:
+  case TL_PLAN_ARG_WEIGHT_MAP: put_weight(r, &r->tables->weights[arg->index]); break;
+  case TL_PLAN_ARG_BUFFER:
+  case TL_PLAN_ARG_BUFFER_MAP: put_buffer(r, &r->tables->buffers[arg->index]); break;
   default: put_state(r, &r->tables->states[arg->index]); break;
   }
 }

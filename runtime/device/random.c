@@ -87,8 +87,14 @@ static void fill_thread(void *context, int thread) {
   }
 }
 
-void tl_random_fill(const tl_plan_tables *tables, uint32_t weight, uint64_t begin, uint64_t end,
-                    char *out, uint64_t seed, tl_pool *pool) {
-  filler f = {tables, &tables->weights[weight], begin, end, out, seed, pool};
+void tl_random_fill(const tl_plan_tables *tables, const tl_random_range *range, char *out,
+                    uint64_t seed, tl_pool *pool) {
+  filler f = {.tables = tables,
+              .weight = &tables->weights[range->weight],
+              .begin = range->begin,
+              .end = range->end,
+              .out = out,
+              .seed = seed,
+              .pool = pool};
   tl_pool_run(pool, fill_thread, &f);
 }

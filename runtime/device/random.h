@@ -10,9 +10,14 @@
 // Bytes that are filled at once: whole panels, so that groups with scales are never cut.
 uint64_t tl_random_piece_bytes(const tl_plan_weight *weight);
 
-// Fills bytes [begin, end) of row `weight` of the weight table, on all threads of `pool`; byte
-// `begin`, a multiple of the piece, goes to out[0].
-void tl_random_fill(const tl_plan_tables *tables, uint32_t weight, uint64_t begin, uint64_t end,
-                    char *out, uint64_t seed, tl_pool *pool);
+// Bytes [begin, end) of row `weight` of the weight table; `begin` is a multiple of the piece.
+typedef struct tl_random_range {
+  uint32_t weight;
+  uint64_t begin, end;
+} tl_random_range;
+
+// Fills them on all threads of `pool`; byte `begin` goes to out[0].
+void tl_random_fill(const tl_plan_tables *tables, const tl_random_range *range, char *out,
+                    uint64_t seed, tl_pool *pool);
 
 #endif

@@ -238,8 +238,9 @@ static void put_buffers(printer *p) {
 
 // What only kernels of a GPU have.
 static void put_module(printer *p, const tl_plan_kernel *row) {
-  put(p, ", module=%u, source=%u, threads=%u, shared=%u, registers=%u", row->module_bytes,
-      row->source_bytes, row->threads, row->shared_bytes, row->registers);
+  put(p, ", module=%u, source=%u, threads=%u, shared=%u, registers=%u, blocks=%u",
+      row->module_bytes, row->source_bytes, row->threads, row->shared_bytes, row->registers,
+      row->blocks);
 }
 
 static void put_kernels(printer *p) {
@@ -264,7 +265,12 @@ static void put_arg(printer *p, const tl_plan_arg *arg) {
   case TL_PLAN_ARG_INT: put(p, "%lld", (long long)arg->value); break;
   case TL_PLAN_ARG_WEIGHT: put_weight_name(p, arg->index); break;
   case TL_PLAN_ARG_BUFFER: put_buffer_name(p, arg->index); break;
+  case TL_PLAN_ARG_WEIGHT_MAP: put_weight_name(p, arg->index); break;
+  case TL_PLAN_ARG_BUFFER_MAP: put_buffer_name(p, arg->index); break;
   default: put_state_name(p, arg->index); break;
+  }
+  if (arg->kind == TL_PLAN_ARG_WEIGHT_MAP || arg->kind == TL_PLAN_ARG_BUFFER_MAP) {
+    put(p, " %lld", (long long)arg->value);
   }
 }
 

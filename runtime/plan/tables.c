@@ -16,6 +16,7 @@ enum {
   PLAN_SCRATCH_MAX = 1 << 24,
   PLAN_THREADS_MAX = 1024, // of a block
   PLAN_SHARED_MAX = 1 << 20,
+  PLAN_BOX_MAX = 256, // rows
   PLAN_REGISTERS_MAX = 1 << 10
 };
 
@@ -230,13 +231,13 @@ static tl_status check_program(const checker *c, uint32_t i) {
 
 static tl_status check_kernel(const checker *c, uint32_t i) {
   const tl_plan_kernel *row = &c->t->kernels[i];
-  bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count || row->reserved != 0 ||
-             row->threads > PLAN_THREADS_MAX || row->shared_bytes > PLAN_SHARED_MAX ||
-             row->registers > PLAN_REGISTERS_MAX;
+  bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count ||
+             row->blocks > PLAN_THREADS_MAX || row->threads > PLAN_THREADS_MAX ||
+             row->shared_bytes > PLAN_SHARED_MAX || row->registers > PLAN_REGISTERS_MAX;
   // Only modules have the rest; sources follow theirs.
-  bad = bad ||
-        (row->module_bytes ? row->threads == 0
-                           : row->threads | row->shared_bytes | row->registers | row->source_bytes);
+  bad = bad || (row->module_bytes ? row->threads == 0
+                                  : row->threads | row->shared_bytes | row->registers |
+                                        row->blocks | row->source_bytes);
   uint64_t bytes = (uint64_t)row->module_bytes + row->source_bytes;
   bad = bad || row->offset >= c->t->targets[row->target].text_bytes ||
         !lies_within(row->offset, bytes, c->t->targets[row->target].text_bytes) ||
@@ -262,9 +263,13 @@ static tl_status check_arg(const checker *c, uint32_t i) {
                                         [TL_PLAN_ARG_BUFFER] = c->t->buffers_count,
                                         [TL_PLAN_ARG_STATE] = c->t->states_count,
                                         [TL_PLAN_ARG_PAGE_BYTES] = c->t->states_count,
-                                        [TL_PLAN_ARG_GROUP] = c->t->states_count};
+                                        [TL_PLAN_ARG_GROUP] = c->t->states_count,
+                                        [TL_PLAN_ARG_WEIGHT_MAP] = c->t->weights_count,
+                                        [TL_PLAN_ARG_BUFFER_MAP] = c->t->buffers_count};
+  bool is_map = row->kind == TL_PLAN_ARG_WEIGHT_MAP || row->kind == TL_PLAN_ARG_BUFFER_MAP;
   bool bad = row->kind >= TL_PLAN_ARG_COUNT || row->index >= counts[row->kind] ||
-             (row->kind != TL_PLAN_ARG_INT && row->value != 0);
+             (row->kind != TL_PLAN_ARG_INT && !is_map && row->value != 0) ||
+             (is_map && (row->value < 1 || row->value > PLAN_BOX_MAX));
   return bad ? refuse(c, "argument", i, "has a value out of range") : TL_OK;
 }
 

@@ -142,7 +142,8 @@ class Case:
                     self.fault(f"{what}: not the same bits as {CONFIGS[0]} {' '.join(self.runs[0])}")
         greedy = self.fixture.greedy()
         if greedy is not None:
-            found = self.tools.generate(plan, self.fixture.ids(self.fixture.lengths[0]), len(greedy), *self.device, *EXACT)
+            ids = self.fixture.ids(self.fixture.lengths[0])
+            found = self.tools.generate(plan, ids, len(greedy), *self.device, *EXACT)
             if found != greedy:
                 self.fault(f"{config}: greedy ids {found}, expected {greedy}")
 

@@ -91,7 +91,9 @@ static void check_texts(const tl_plan_tables *t) {
 static void check_arg(const tl_plan_tables *t, const tl_plan_arg *arg) {
   switch (arg->kind) {
   case TL_PLAN_ARG_INT: break;
+  case TL_PLAN_ARG_WEIGHT_MAP:
   case TL_PLAN_ARG_WEIGHT: CHECK(arg->index < t->weights_count); break;
+  case TL_PLAN_ARG_BUFFER_MAP:
   case TL_PLAN_ARG_BUFFER: CHECK(arg->index < t->buffers_count); break;
   default: CHECK(arg->index < t->states_count); break;
   }

@@ -353,6 +353,7 @@ static void read_kernel(reader *r) {
     row.threads = small_attribute(r, "threads");
     row.shared_bytes = small_attribute(r, "shared");
     row.registers = small_attribute(r, "registers");
+    row.blocks = small_attribute(r, "blocks");
     expect(r, "}");
   }
   row.name = add_text(r, take_rest(r));
@@ -469,9 +470,14 @@ static void read_arg(reader *r) {
   tl_plan_arg row = {.kind = choice(r, tl_plan_arg_texts, TL_PLAN_ARG_COUNT)};
   switch (row.kind) {
   case TL_PLAN_ARG_INT: row.value = number(r, INT64_MAX); break;
-  case TL_PLAN_ARG_WEIGHT: row.index = weight_named(r); break;
-  case TL_PLAN_ARG_BUFFER: row.index = buffer_named(r); break;
+  case TL_PLAN_ARG_WEIGHT:
+  case TL_PLAN_ARG_WEIGHT_MAP: row.index = weight_named(r); break;
+  case TL_PLAN_ARG_BUFFER:
+  case TL_PLAN_ARG_BUFFER_MAP: row.index = buffer_named(r); break;
   default: row.index = state_named(r); break;
+  }
+  if (row.kind == TL_PLAN_ARG_WEIGHT_MAP || row.kind == TL_PLAN_ARG_BUFFER_MAP) {
+    row.value = number(r, INT32_MAX);
   }
   add_arg(r, &row);
 }

@@ -28,8 +28,9 @@ LAYERS = {
     "runtime": ["runtime/base", "runtime/plan", "runtime/device", "runtime/engine", "runtime/text", "runtime/cli"],
     "templates/ref": ["runtime/base"],
     "templates/cpu": ["runtime/base"],
+    "templates/cuda": ["runtime/base"],
     "ir": ["runtime/base", "templates/ref"],
-    "compiler": ["runtime/base", "templates/ref", "templates/cpu", "ir"],
+    "compiler": ["runtime/base", "templates/ref", "templates/cpu", "templates/cuda", "ir"],
     "examples": ["runtime"],
 }
 

@@ -91,8 +91,9 @@ static void fill_random(cpu_device *d) {
   if (!d->random.bytes || d->is_filled) return;
   const tl_plan_tables *t = d->config.tables;
   for (uint32_t i = 0; i < t->weights_count; i++) {
-    tl_random_fill(t, i, 0, t->weights[i].bytes, d->random.bytes + t->weights[i].offset,
-                   d->config.random_seed, d->config.pool);
+    tl_random_range all = {i, 0, t->weights[i].bytes};
+    tl_random_fill(t, &all, d->random.bytes + t->weights[i].offset, d->config.random_seed,
+                   d->config.pool);
   }
   d->is_filled = true;
 }

@@ -1,5 +1,5 @@
-// The CUDA device: all memory is taken and all launches are captured when it is opened; a step is an
-// upload of the step block, a graph, and a copy of the wanted outputs.
+// The CUDA device: all memory is taken and all launches are captured when it is opened; a step is
+// an upload of the step block, a graph, and a copy of the likeliest ids.
 #include "runtime/base/target.h"
 #include "runtime/device/cuda/state.h"
 
@@ -10,7 +10,13 @@
 #include "runtime/plan/describe.h"
 #include "runtime/plan/plan.h"
 
-enum { ALIGN = 256, NAME_BYTES = 128, SHARED_BYTES_DEFAULT = 48 << 10, BEST_BYTES = 256 };
+enum {
+  ALIGN = 256,
+  NAME_BYTES = 128,
+  SHARED_BYTES_DEFAULT = 48 << 10,
+  BEST_BYTES = 256,
+  BLOCK_BYTES = 1024 /* a block's own */
+};
 
 static bool capability(const tl_cuda_driver *driver, int ordinal, int *out_major, int *out_minor) {
   int gpu;
@@ -39,6 +45,7 @@ static void release(const tl_cuda_device *d, tl_cuda_address at) {
 static void release_memory(tl_cuda_device *d) {
   release(d, d->weights);
   release(d, d->step);
+  release(d, d->maps);
   for (int i = 0; i < TL_PLAN_SYMBOL_COUNT; i++)
     release(d, d->arenas[i]);
   for (int i = 0; i < TL_GROUPS_MAX; i++)
@@ -173,7 +180,7 @@ static tl_status take_memory(tl_cuda_device *d, tl_diag *diag) {
   return TL_OK;
 }
 
-static tl_cuda_address buffer_at(const tl_cuda_device *d, const tl_plan_buffer *buffer) {
+tl_cuda_address tl_cuda_buffer_at(const tl_cuda_device *d, const tl_plan_buffer *buffer) {
   return d->arenas[buffer->symbol] + buffer->offset * d->config.symbols_max[buffer->symbol];
 }
 
@@ -210,6 +217,14 @@ static tl_status load_kernel(tl_cuda_device *d, uint32_t index, tl_diag *diag) {
   tl_cuda_result result = driver->module_load(&kernel->module, d->config.code + row->offset);
   if (result == 0) {
     result = driver->module_function(&kernel->function, kernel->module, "tl_kernel_entry");
+  }
+  int all = 0;
+  if (result == 0 && row->blocks) {
+    result = driver->device_attribute(&all, TL_CUDA_SHARED_BYTES_ALL, d->gpu);
+    uint64_t percent = 100ull * row->blocks * (row->shared_bytes + BLOCK_BYTES) / (all ? all : 1);
+    if (result == 0 && percent < 100) {
+      result = driver->function_set(kernel->function, TL_CUDA_SHARED_PERCENT, (int)percent + 1);
+    }
   }
   if (result == 0 && row->shared_bytes > SHARED_BYTES_DEFAULT) {
     result = driver->function_set(kernel->function, TL_CUDA_DYNAMIC_SHARED_BYTES,
@@ -276,6 +291,7 @@ static tl_status set_up(tl_cuda_device *d, tl_diag *diag) {
   TL_TRY(take_host_memory(d, diag));
   TL_TRY(load_kernels(d, diag));
   TL_TRY(resolve_launches(d, diag));
+  TL_TRY(tl_cuda_make_maps(d, diag));
   TL_TRY(tl_cuda_capture(d, diag));
   if (d->config.weights || d->config.prefault) TL_TRY(tl_cuda_upload(d, diag));
   return TL_OK;
@@ -327,7 +343,7 @@ static tl_status run_step(tl_cuda_device *d, uint32_t program, tl_diag *diag) {
   tl_cuda_result result = driver->copy_in(d->step, step, d->config.step_bytes, d->stream);
   if (result == 0) result = driver->graph_launch(graph->exec, d->stream);
   if (result == 0 && bytes) {
-    result = driver->copy_out(d->host_best, buffer_at(d, best), bytes, d->stream);
+    result = driver->copy_out(d->host_best, tl_cuda_buffer_at(d, best), bytes, d->stream);
   }
   if (result == 0) result = driver->stream_wait(d->stream);
   return tl_cuda_check(driver, result, "run a step", diag);
@@ -347,8 +363,9 @@ static const float *output(tl_device *device, uint32_t row) {
   const tl_plan_buffer *output = output_of(d, d->program);
   uint64_t offset = row * output->row_bytes;
   if (!tl_ok(enter(d, NULL))) return NULL;
-  tl_cuda_result result = d->driver.copy_out(
-      d->host_outputs + offset, buffer_at(d, output) + offset, output->row_bytes, d->stream);
+  tl_cuda_result result =
+      d->driver.copy_out(d->host_outputs + offset, tl_cuda_buffer_at(d, output) + offset,
+                         output->row_bytes, d->stream);
   if (result == 0) result = d->driver.stream_wait(d->stream);
   leave(d);
   return result == 0 ? (const float *)(d->host_outputs + offset) : NULL;

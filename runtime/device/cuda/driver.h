@@ -20,11 +20,13 @@ enum {
   TL_CUDA_NOT_READY = 600,
   // of a device
   TL_CUDA_MULTIPROCESSORS = 16,
+  TL_CUDA_SHARED_BYTES_ALL = 81, // of a multiprocessor
   TL_CUDA_CAPABILITY_MAJOR = 75,
   TL_CUDA_CAPABILITY_MINOR = 76,
   TL_CUDA_SHARED_BYTES_MAX = 97, // of a block that asks for them
   // of a function
   TL_CUDA_DYNAMIC_SHARED_BYTES = 8,
+  TL_CUDA_SHARED_PERCENT = 9, // of a multiprocessor's memory, the rest is cache
   // of a launch
   TL_CUDA_OVERLAPS = 6, // begins before the launch before it has ended; its kernel waits
   // of a tensor map

@@ -1,5 +1,5 @@
-// Launch lists as graphs, one for each range of rows: within it the grid is what the most rows need,
-// and blocks without work end at once.
+// Launch lists as graphs, one for each range of rows: within it the grid is what the most rows
+// need, and blocks without work end at once.
 #include "runtime/device/cuda/state.h"
 
 // Bounds of the symbols in a step of `rows` rows.

@@ -33,7 +33,7 @@ typedef struct tl_cuda_device {
   int gpu; // as the driver numbers it
   bool has_context;
   void *context, *stream;
-  tl_cuda_address weights, step, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
+  tl_cuda_address weights, step, maps, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
   tl_step *host_step;
   char *host_outputs;
   int32_t *host_best;           // of the last run; -1 = unknown
@@ -48,6 +48,12 @@ typedef struct tl_cuda_device {
 
 // Puts the plan's weights, or random ones, into device memory. The context is current.
 tl_status tl_cuda_upload(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
+
+// Makes the maps that launches want and puts their addresses into the arguments.
+tl_status tl_cuda_make_maps(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
+
+// Where a buffer lies.
+tl_cuda_address tl_cuda_buffer_at(const tl_cuda_device *device, const tl_plan_buffer *buffer);
 
 // Captures the graphs of all programs of the target. The context is current.
 tl_status tl_cuda_capture(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;

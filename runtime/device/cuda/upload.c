@@ -94,8 +94,8 @@ static tl_status upload_random(stage *s, uint32_t weight, tl_diag *diag) {
     int half;
     uint64_t end = row->bytes - at < step ? row->bytes : at + step;
     TL_TRY(take_half(s, &half, diag));
-    tl_random_fill(config->tables, weight, at, end, s->host[half], config->random_seed,
-                   config->pool);
+    tl_random_range range = {weight, at, end};
+    tl_random_fill(config->tables, &range, s->host[half], config->random_seed, config->pool);
     TL_TRY(send(s, half, row->offset + at, end - at, diag));
   }
   return TL_OK;

@@ -1,6 +1,6 @@
 // A libcuda.so.1 without a GPU: memory of the "device" is the process's, and a module is the source
 // that a plan keeps behind it, compiled for this processor and run by the stand-in for the dialect
-// (shim.h), which checks every access. So the runtime runs whole CUDA programs as it would on a GPU:
+// (shim.h), which checks every access. So the runtime runs whole CUDA programs as on a GPU:
 //
 //   LD_LIBRARY_PATH=build/tests/driver tlmrt logits PLAN --device cuda ..     PLAN: --keep-source
 //
@@ -28,6 +28,8 @@
 #define EXPORT __attribute__((visibility("default")))
 
 enum { INVALID = 1, INVALID_IMAGE = 200, LAUNCH_FAILED = 719 };
+#define ENTRY "tl_kernel_entry"
+
 enum { PIECES_MAX = 200, PATH_BYTES = 1024, ALIGN = 256 };
 
 typedef struct piece {
@@ -36,21 +38,22 @@ typedef struct piece {
   bool from_host;
 } piece;
 
+// A kernel of a plan; it is its module's only function.
+typedef struct module {
+  const char *source; // of the plan, which outlives it
+  void *library;      // when it has run
+  tl_shim_kernel kernel;
+  int cluster; // blocks that its source wants beside each other
+} module;
+
 // A launch as it was captured.
 typedef struct recorded {
-  tl_shim_kernel kernel;
+  module *module;
   tl_arguments arguments;
   const void *step;
   int blocks, threads, cluster;
   int64_t shared_bytes;
 } recorded;
-
-// A kernel of a plan; it is its module's only function.
-typedef struct module {
-  void *library;
-  tl_shim_kernel kernel;
-  int cluster; // blocks that its source wants beside each other
-} module;
 
 typedef struct graph {
   recorded *launches;
@@ -118,6 +121,7 @@ tl_cuda_result cuDeviceGetAttribute(int *out, int attribute, int device) {
   case TL_CUDA_CAPABILITY_MAJOR: *out = (int)(capability / 10); return 0;
   case TL_CUDA_CAPABILITY_MINOR: *out = (int)(capability % 10); return 0;
   case TL_CUDA_MULTIPROCESSORS: *out = 4; return 0;
+  case TL_CUDA_SHARED_BYTES_ALL:
   case TL_CUDA_SHARED_BYTES_MAX: *out = TL_SHIM_SHARED_MAX; return 0;
   default: return INVALID;
   }
@@ -255,6 +259,7 @@ NOTHING(cuEventSynchronize, __attribute__((unused)) void *event)
 
 tl_cuda_result cuFuncSetAttribute(void *function, int attribute, int value) {
   (void)function;
+  if (attribute == TL_CUDA_SHARED_PERCENT) return value <= 100 ? 0 : INVALID;
   return attribute == TL_CUDA_DYNAMIC_SHARED_BYTES && value <= TL_SHIM_SHARED_MAX ? 0 : INVALID;
 }
 
@@ -315,40 +320,46 @@ static bool compile(const char *source, const char *folder, const char *path) {
 }
 
 tl_cuda_result cuModuleLoadData(void **out, const void *image) {
+  static const char cluster[] = "#define T_CLUSTER ";
   const char *source = source_of(image);
-  char folder[PATH_BYTES], path[2 * PATH_BYTES];
   if (strncmp(source, "#define T_", 10) != 0) {
     fprintf(stderr, "the plan keeps no sources: build it with --keep-source\n");
     return INVALID_IMAGE;
   }
-  own_folder(folder);
-  snprintf(path, sizeof path, "%s/kernels/%016" PRIx64 ".so", folder,
-           tl_hash64(source, strlen(source), 0));
-  if (!compile(source, folder, path)) return INVALID_IMAGE;
   module *m = calloc(1, sizeof *m);
   if (!m) return TL_CUDA_OUT_OF_MEMORY;
-  static const char cluster[] = "#define T_CLUSTER ";
   const char *defined = strstr(source, cluster);
+  m->source = source;
   m->cluster = defined ? (int)strtol(defined + sizeof cluster - 1, NULL, 10) : 1;
-  m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!m->library) fprintf(stderr, "%s\n", dlerror());
   *out = m;
-  return m->library ? 0 : INVALID_IMAGE;
+  return 0;
 }
 
 tl_cuda_result cuModuleUnload(void *from) {
   module *m = from;
-  bool closed = m->library && dlclose(m->library) == 0;
+  bool closed = !m->library || dlclose(m->library) == 0;
   free(m);
   return closed ? 0 : INVALID;
 }
 
 tl_cuda_result cuModuleGetFunction(void **out, void *from, const char *name) {
-  module *m = from;
-  void *address = dlsym(m->library, name);
+  *out = from;
+  return strcmp(name, ENTRY) == 0 ? 0 : INVALID;
+}
+
+// Compiles what runs for the first time: most kernels of a plan never do in a test.
+static bool load(module *m) {
+  char folder[PATH_BYTES], path[2 * PATH_BYTES];
+  if (m->kernel) return true;
+  own_folder(folder);
+  snprintf(path, sizeof path, "%s/kernels/%016" PRIx64 ".so", folder,
+           tl_hash64(m->source, strlen(m->source), 0));
+  if (!compile(m->source, folder, path)) return false;
+  m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void *address = m->library ? dlsym(m->library, ENTRY) : NULL;
+  if (!address) fprintf(stderr, "%s\n", dlerror());
   memcpy(&m->kernel, &address, sizeof address);
-  *out = m;
-  return address ? 0 : INVALID;
+  return address;
 }
 
 // ---- tensor maps
@@ -407,7 +418,7 @@ tl_cuda_result cuGraphDestroy(void *from) {
 tl_cuda_result cuLaunchKernelEx(const tl_cuda_launch *launch, void *function, void **parameters,
                                 void **extra) {
   graph *g = state.capturing;
-  const module *m = function;
+  module *m = function;
   if (!g || extra) return INVALID; // the runtime captures every launch
   if (g->count == g->capacity) {
     g->capacity = g->capacity ? 2 * g->capacity : 64;
@@ -420,7 +431,7 @@ tl_cuda_result cuLaunchKernelEx(const tl_cuda_launch *launch, void *function, vo
                   .threads = (int)launch->block[0],
                   .cluster = m->cluster,
                   .shared_bytes = launch->shared_bytes,
-                  .kernel = m->kernel};
+                  .module = m};
   tl_cuda_address step;
   memcpy(&r->arguments, parameters[0], sizeof r->arguments);
   memcpy(&step, parameters[1], sizeof step);
@@ -448,7 +459,8 @@ tl_cuda_result cuGraphLaunch(void *from, void *stream) {
   if (!register_memory()) return INVALID;
   for (size_t i = 0; i < g->count; i++) {
     const recorded *r = &g->launches[i];
-    tl_shim_grid grid = {.kernel = r->kernel,
+    if (!load(r->module)) return INVALID_IMAGE;
+    tl_shim_grid grid = {.kernel = r->module->kernel,
                          .arguments = &r->arguments,
                          .step = r->step,
                          .blocks = r->blocks,
