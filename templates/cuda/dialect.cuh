@@ -290,11 +290,6 @@ TL_INLINE void tl_map_begin(const void *map) {
   asm volatile("fence.proxy.tensormap::generic.acquire.sys [%0], 128;" : : "l"(map) : "memory");
 }
 
-// The same for a map that is as it was in all launches before.
-TL_INLINE void tl_map_known(const void *map) {
-  asm volatile("prefetch.tensormap [%0];" : : "l"(map) : "memory");
-}
-
 // By one thread: the box from column and row on, zeros outside of the matrix. Its bytes, all of
 // them, arrive at the gate. `at` is a multiple of 1024.
 TL_INLINE void tl_box_load(tl_u32 at, const void *map, tl_i32 column, tl_i32 row, tl_u32 gate) {
@@ -305,7 +300,7 @@ TL_INLINE void tl_box_load(tl_u32 at, const void *map, tl_i32 column, tl_i32 row
                : "memory");
 }
 
-// The same of what is read once by the whole grid: its lines leave the cache before others.
+// The same of what is read once, or by neighbours together: it leaves the cache before the rest.
 TL_INLINE void tl_box_stream(tl_u32 at, const void *map, tl_i32 column, tl_i32 row, tl_u32 gate) {
   asm volatile("{\n.reg .b64 policy;\n"
                "createpolicy.fractional.L2::evict_first.b64 policy, 1.0;\n"
@@ -372,7 +367,6 @@ TL_INLINE void tl_wide_commit(void) {
                  : __VA_ARGS__                                                                     \
                  : "l"(left), "l"(right));                                                         \
   }
-TL_WIDE(8, "%0, %1, %2, %3", 4, 5, TL_FOUR(d, 0))
 TL_WIDE(16, "%0, %1, %2, %3, %4, %5, %6, %7", 8, 9, TL_EIGHT(d, 0))
 TL_WIDE(32, TL_TO_9 "%10, %11, %12, %13, %14, %15", 16, 17, TL_16(d, 0))
 TL_WIDE(64, TL_TO_29 "%30, %31", 32, 33, TL_32(d, 0))

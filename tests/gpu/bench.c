@@ -239,15 +239,12 @@ static bool load_work(const bench *b, int variant, int op, work *out) {
   return true;
 }
 
-static void set_rows(const bench *b, work *w, int variant, int rows) {
-  const tl_cuda_variant *v = &bench_variants[variant].kernel;
-  int block = v->rows, together = b->g->multiprocessors * v->blocks / v->cluster;
+static void set_rows(work *w, int variant, int rows) {
+  int block = bench_variants[variant].kernel.rows;
   int outputs = w->op->which == TL_CUDA_GLU ? w->op->outputs / 2 : w->op->outputs;
   w->rows = rows;
   if (rows == 0) rows = 1; // blocks that find nothing to do
-  int places = outputs / 64 / w->made.unit * ((rows + block - 1) / block);
-  if (w->made.stays && places > together) places = together;
-  w->blocks = places * w->made.cluster;
+  w->blocks = outputs / 64 / w->made.unit * ((rows + block - 1) / block) * w->made.cluster;
 }
 
 static void launch_next(bench *b, const work *w) {
@@ -408,7 +405,7 @@ static int bench_variant_rows(bench *b, int variant, int rows) {
       printf(" %7s      -     ", bench_ops[op].name);
       continue;
     }
-    set_rows(b, &w, variant, rows);
+    set_rows(&w, variant, rows);
     int bad = look_at_results(b, &w);
     double us = measure_us(b, &w), bytes = (double)w.weight_bytes;
     printf(" %7s %7.1f us", w.op->name, us);
@@ -469,7 +466,7 @@ static void bench_layers_rows(bench *b, int variant, int rows) {
   double bytes = 0;
   for (int op = 0; op < BENCH_LAYER_OPS; op++) {
     if (!load_work(b, variant, op, &w[op])) return;
-    set_rows(b, &w[op], variant, rows);
+    set_rows(&w[op], variant, rows);
     bytes += (double)w[op].weight_bytes;
   }
   put_step(b, rows);

@@ -65,26 +65,16 @@ static void set_many(draft *d, int width) {
 // A ring of as many stages as asked for, or as fit beside the tile.
 static void set_wide(draft *d, int width) {
   const tl_cuda_variant *v = d->variant;
-  int share = v->rows / v->cluster, lines = v->lines ? v->lines : 1;
-  int tile_rows = v->tile && v->cluster == 1 ? v->tile : share;
-  bool is_apart = v->cluster > 1 || v->stays || tile_rows < share;
-  int64_t tile = (int64_t)tile_rows * v->cluster * (width + 4) * 4;
-  int64_t stage = (int64_t)lines * (v->rows + width) * 128;
-  int64_t all = (SM_BYTES / v->blocks - BLOCK_BYTES) - (is_apart ? tile : 0);
+  int64_t tile = (int64_t)v->rows * (width + 4) * 4, stage = (int64_t)(v->rows + width) * 128;
+  int64_t all = (SM_BYTES / v->blocks - BLOCK_BYTES) - (v->cluster > 1 ? tile : 0);
   int stages = v->stages;
   while (stages > 2 && stages * (stage + 16) > all)
     stages--;
   int64_t ring = stages * stage;
-  if (is_apart) tile += ring;
+  if (v->cluster > 1) tile += ring;
   constant(d, "T_STAGES", stages);
   constant(d, "T_CLUSTER", v->cluster);
-  constant(d, "T_LINES", lines);
-  constant(d, "T_TILE", tile_rows);
-  constant(d, "T_STAYS", v->stays);
-  constant(d, "T_HINTS", v->hints);
-  constant(d, "T_KNOWN", v->known);
   d->kernel->cluster = v->cluster;
-  d->kernel->stays = v->stays;
   d->kernel->shared_bytes = (ring > tile ? ring : tile) + (int64_t)stages * 16;
 }
 

@@ -32,8 +32,6 @@ typedef enum tl_cuda_case {
 typedef struct tl_cuda_variant {
   const char *template;
   int width, rows, warps, blocks, stages, cluster, ahead;
-  int lines, tile; // of matmul_wide; 0: 1, all rows
-  bool stays, hints, known;
 } tl_cuda_variant;
 
 // What is compiled, and how it is launched.
@@ -41,8 +39,7 @@ typedef struct tl_cuda_kernel {
   const char *template;
   tl_spec spec;
   int threads, cluster, unit;
-  bool stays; // fewer blocks will do, a multiple of the cluster
-  int rows;   // of a block
+  int rows; // of a block
   int64_t shared_bytes;
 } tl_cuda_kernel;
 

@@ -178,12 +178,12 @@ static void begin(fixture *f, tl_cuda_case which) {
   tl_cuda_case_make(f->sizes, which, &f->trial->variant, &f->kernel);
 }
 
-// A few blocks more are launched than there is work for, or two that stay.
+// A few blocks more are launched than there is work for.
 static void run(fixture *f, int blocks) {
   step_block step;
   make_step(f, &step);
   f->run.step = &step;
-  f->run.blocks = (f->kernel.stays ? 2 : blocks + 3) * f->kernel.cluster;
+  f->run.blocks = (blocks + 3) * f->kernel.cluster;
   CHECK(f->launcher->launch(f->launcher->context, &f->run));
 }
 
@@ -558,23 +558,11 @@ const tl_cuda_trial tl_cuda_trials[] = {
     {"odd", &odd, 40, MANY(.rows = 64, .warps = 2, .stages = 4)},
     {"plain", &plain, 11, MANY(.rows = 64, .warps = 4, .stages = 2)},
     {"small", &small, 11, WIDE(.rows = 16, .warps = 4, .stages = 4, .cluster = 1)},
-    {"small", &small, 11,
-     WIDE(.rows = 8, .warps = 4, .stages = 5, .cluster = 1, .hints = true, .stays = true)},
     {"small", &small, 40, WIDE(.width = 128, .rows = 32, .warps = 8, .stages = 3, .cluster = 2)},
-    {"small", &small, 40,
-     WIDE(.rows = 16, .warps = 4, .stages = 3, .cluster = 2, .lines = 2, .stays = true)},
     {"wide", &wide, 40, WIDE(.rows = 16, .warps = 8, .stages = 2, .cluster = 4)},
-    {"wide", &wide, 40,
-     WIDE(.rows = 32, .warps = 8, .stages = 2, .cluster = 2, .hints = true, .known = true)},
     {"wide", &wide, 11, WIDE(.width = 256, .rows = 128, .warps = 8, .stages = 2, .cluster = 1)},
     {"odd", &odd, 40, WIDE(.width = 128, .rows = 256, .warps = 8, .stages = 3, .cluster = 1)},
     {"odd", &odd, 40, WIDE(.width = 192, .rows = 64, .warps = 4, .stages = 2, .cluster = 2)},
-    {"odd", &odd, 40,
-     WIDE(.width = 192, .rows = 32, .warps = 4, .stages = 2, .cluster = 4, .stays = true)},
-    {"odd", &odd, 40,
-     WIDE(.width = 256, .rows = 128, .warps = 8, .stages = 2, .cluster = 1, .tile = 16)},
-    {"odd", &odd, 40,
-     WIDE(.rows = 64, .warps = 4, .stages = 2, .cluster = 1, .tile = 32, .stays = true)},
 };
 const int tl_cuda_trials_count = sizeof tl_cuda_trials / sizeof *tl_cuda_trials;
 

@@ -203,7 +203,6 @@ void tl_shared_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes
   if (shim->boxes_count && tl_box_over(shim, block, at, bytes))
     tl_shim_fail(shim, site, "copy: a box is under way to offset %u", at);
   uint32_t warp = (uint32_t)warp_of(shim), bit = 1u << warp;
-  block->is_torn |= tl_shim_running(shim)->arrived;
   tl_word *end = &block->words[(at + bytes + 3) / 4];
   for (tl_word *word = &block->words[at / 4]; word < end; word++) {
     if (word->others == shim->epoch) fail_cluster_race(shim, site, at);

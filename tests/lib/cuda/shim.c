@@ -214,11 +214,6 @@ static bool release_cluster(tl_shim *shim) {
   if (!live || shim->arrived - ended != live) return false;
   shim->epoch++;
   shim->arrived = 0;
-  for (int i = 0; i < shim->cluster; i++) {
-    tl_block_data *block = &shim->blocks[i];
-    block->epoch += !block->is_torn;
-    block->is_torn = false;
-  }
   make_ready(shim, 0, shim->cluster * shim->grid.threads, TL_AT_CLUSTER);
   return true;
 }
@@ -235,7 +230,6 @@ static void start_block(tl_shim *shim, int rank) {
   block->live = shim->grid.threads;
   block->at_barrier = 0;
   block->gates_count = 0;
-  block->is_torn = false;
   block->number = ++shim->numbers;
   block->epoch++;
   if (shim->grid.shared_bytes) memset(block->shared, TL_POISON, (size_t)shim->grid.shared_bytes);

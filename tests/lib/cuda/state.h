@@ -139,7 +139,6 @@ typedef struct tl_block_data {
   int live, at_barrier;
   const tl_site *barrier;
   uint32_t epoch;
-  bool is_torn;          // used between an arrival at the cluster's barrier and the wait
   unsigned char *shared; // its arena: (shared_bytes)
   tl_word *words;        // one for each 4 bytes that an arena may have
   uint32_t number;       // of all blocks that there were

@@ -73,20 +73,19 @@ bool tl_shim_map_make(void *out_map, const void *base, int64_t columns, int64_t 
   return true;
 }
 
-static bool is_begun(const tl_thread_data *thread, const void *map) {
-  for (int i = 0; i < thread->maps_count; i++)
-    if (thread->maps[i] == map) return true;
-  return false;
-}
-
 void tl_shim_map_begin(const tl_site *site, const void *map) {
   tl_shim *shim = tl_shim_current;
   tl_thread_data *thread = tl_shim_running(shim);
   if ((uintptr_t)map % TL_MAP_ALIGN) tl_shim_fail(shim, site, "alignment: a map at %p", map);
   tl_global_check(shim, site, map, TL_MAP_BYTES);
-  if (is_begun(thread, map)) return;
   if (thread->maps_count == TL_MAPS_MAX) tl_shim_fail(shim, site, "bounds: too many maps");
   thread->maps[thread->maps_count++] = map;
+}
+
+static bool is_begun(const tl_thread_data *thread, const void *map) {
+  for (int i = 0; i < thread->maps_count; i++)
+    if (thread->maps[i] == map) return true;
+  return false;
 }
 
 static tl_u32 bytes_of(const tl_box *box) {
