@@ -300,6 +300,17 @@ TL_INLINE void tl_box_load(tl_u32 at, const void *map, tl_i32 column, tl_i32 row
                : "memory");
 }
 
+// The same of what is read once, or by neighbours together: it leaves the cache before the rest.
+TL_INLINE void tl_box_stream(tl_u32 at, const void *map, tl_i32 column, tl_i32 row, tl_u32 gate) {
+  asm volatile("{\n.reg .b64 policy;\n"
+               "createpolicy.fractional.L2::evict_first.b64 policy, 1.0;\n"
+               "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
+               ".L2::cache_hint [%0], [%1, {%2, %3}], [%4], policy;\n}"
+               :
+               : "r"(tl_place(at)), "l"(map), "r"(column), "r"(row), "r"(tl_place(gate))
+               : "memory");
+}
+
 // What was written before by other means is what boxes are loaded from.
 TL_INLINE void tl_boxes_begin(void) {
   asm volatile("fence.proxy.async;" : : : "memory");

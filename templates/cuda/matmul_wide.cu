@@ -45,22 +45,20 @@ TL_INLINE tl_u32 empty_gate(tl_i32 stage) {
 }
 
 TL_INLINE void make_gates(void) {
-  if (tl_thread() == 0) {
-    for (tl_i32 i = 0; i < T_STAGES; i++) {
-      tl_gate_make(full_gate(i), 1);
-      tl_gate_make(empty_gate(i), GROUPS * 4);
-    }
-    tl_gates_made();
+  for (tl_i32 i = 0; i < T_STAGES; i++) {
+    tl_gate_make(full_gate(i), 1);
+    tl_gate_make(empty_gate(i), GROUPS * 4);
   }
-  tl_barrier();
+  tl_gates_made();
+  tl_boxes_begin();
 }
 
 // Of a missing panel zeros.
 TL_INLINE void load_weights(const unit *u, tl_i32 line, tl_i32 stage) {
   TL_UNROLL for (tl_i32 i = 0; i < WIDTH / 64; i++) {
     tl_i32 row = (u->index * T_UNIT + i % T_UNIT) * 64;
-    tl_box_load((tl_u32)(stage * STAGE_BYTES + i * PANEL_BYTES), u->weights[i / T_UNIT].p,
-                line * 64, row, full_gate(stage));
+    tl_box_stream((tl_u32)(stage * STAGE_BYTES + i * PANEL_BYTES), u->weights[i / T_UNIT].p,
+                  line * 64, row, full_gate(stage));
   }
 }
 
@@ -69,14 +67,18 @@ TL_INLINE void load_rows(const unit *u, const tl_arguments *a, tl_i32 line, tl_i
               full_gate(stage));
 }
 
-// By a thread: the first weights need not wait for the launch before.
-TL_INLINE void fill_ring(const unit *u, const tl_arguments *a, const part *p) {
+// By a thread: the first weights need not wait for the block's others, nor for the launch before.
+TL_INLINE void begin_ring(const unit *u, const part *p) {
+  make_gates();
   TL_UNROLL for (tl_i32 i = 0; i < T_WEIGHTS; i++) tl_map_begin(u->weights[i].p);
-  tl_map_begin(a->at[0].p);
   for (tl_i32 i = 0; i < T_STAGES && i < p->count; i++) {
     tl_gate_await(full_gate(i), STAGE_BYTES);
     load_weights(u, p->first + i, i);
   }
+}
+
+TL_INLINE void fill_ring(const unit *u, const tl_arguments *a, const part *p) {
+  tl_map_begin(a->at[0].p);
   tl_wait_for_launch();
   tl_boxes_begin();
   for (tl_i32 i = 0; i < T_STAGES && i < p->count; i++) load_rows(u, a, p->first + i, i);
@@ -139,6 +141,8 @@ TL_INLINE void put_tile(float d[PANELS][T_ROWS / 2], const part *p, tl_i32 rows)
 TL_INLINE void make_sums(const unit *u, const tl_arguments *a, const part *p, tl_i32 rows) {
   tl_i32 group = tl_thread() / 128;
   float d[PANELS][T_ROWS / 2];
+  if (tl_thread() == GROUPS * 128) begin_ring(u, p);
+  tl_barrier(); // the gates are made
   if (group == GROUPS) {
     if (tl_thread() == GROUPS * 128) fill_ring(u, a, p);
   } else {
@@ -181,7 +185,6 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_i32 blocks = is_one ? 1 : (tl_rows_count(step) + T_ROWS - 1) / T_ROWS;
   tl_allow_next_launch();
   if (blocks == 0 || place / blocks >= units) return;
-  make_gates();
   if (T_CLUSTER > 1) tl_cluster_begin();
   unit u = unit_at(&a, place / blocks, place % blocks * T_ROWS);
   tl_i32 first = LINES * rank / T_CLUSTER;

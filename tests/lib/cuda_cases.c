@@ -187,7 +187,7 @@ static void glu(draft *d) {
   const tl_cuda_sizes *s = d->sizes;
   set_matmul(d, s->hidden, 2, 1, false);
   call_rms(d, 0, 5, s->hidden, false);
-  for (int half = 0; half < 2; half++) {
+  for (int half = 0; half < 2 && !s->no_bias; half++) {
     call(d, 0,
          &(tl_spec_call){.kind = TL_STATEMENT_ADD_HALF, .first_arg = 6 + half, .ints = {half}});
   }

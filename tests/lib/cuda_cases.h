@@ -9,6 +9,7 @@
 typedef struct tl_cuda_sizes {
   int hidden, inner, heads, kv_heads, head, vocabulary;
   bool is_bf16; // weights, inputs of matmuls and pages; else f32
+  bool no_bias; // of gate and up: their arguments are there in vain
   int window;
   double softcap;
 } tl_cuda_sizes;
