@@ -53,12 +53,16 @@ TL_INLINE void make_gates(void) {
   tl_boxes_begin();
 }
 
-// Of a missing panel zeros.
+// Of a missing panel zeros. Blocks of many rows leave weights in the cache to their neighbours.
 TL_INLINE void load_weights(const unit *u, tl_i32 line, tl_i32 stage) {
   TL_UNROLL for (tl_i32 i = 0; i < WIDTH / 64; i++) {
+    tl_u32 at = (tl_u32)(stage * STAGE_BYTES + i * PANEL_BYTES);
     tl_i32 row = (u->index * T_UNIT + i % T_UNIT) * 64;
-    tl_box_stream((tl_u32)(stage * STAGE_BYTES + i * PANEL_BYTES), u->weights[i / T_UNIT].p,
-                  line * 64, row, full_gate(stage));
+    if (T_ROWS < 128) {
+      tl_box_stream(at, u->weights[i / T_UNIT].p, line * 64, row, full_gate(stage));
+    } else {
+      tl_box_load(at, u->weights[i / T_UNIT].p, line * 64, row, full_gate(stage));
+    }
   }
 }
 
