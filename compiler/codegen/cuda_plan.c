@@ -45,10 +45,8 @@ typedef struct variant {
 
 static const variant variants[] = {
     {CLASS_WIDE, 8, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
-    {CLASS_WIDE, 16, 16384, FEW, 64, 16, 8, 2, 3, 4, 8},
     {CLASS_WIDE, 16, 0, WIDE, 64, 16, 4, 1, 20, 2, 0},
     {CLASS_WIDE, 16, 0, FEW, 64, 16, 8, 2, 3, 4, 8},
-    {CLASS_WIDE, 32, 16384, WIDE, 64, 32, 4, 2, 5, 1, 0},
     {CLASS_WIDE, 32, 0, WIDE, 64, 32, 4, 1, 17, 2, 0},
     {CLASS_WIDE, 32, 0, FEW, 64, 32, 8, 2, 3, 4, 4},
     {CLASS_WIDE, 64, 16384, WIDE, 128, 64, 8, 1, 9, 1, 0},

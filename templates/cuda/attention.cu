@@ -68,6 +68,7 @@ TL_INLINE void weigh(const query_tile *t) {
     float sum = tl_warp_sum(left + right), keep = before == top ? 1.0f : tl_exp(before - top);
     tl_shared_put_f32(at, T_CACHE_BF16 ? tl_from_bf16(tl_pack_bf16(left, 0.0f)) : left);
     tl_shared_put_f32(at + 128, T_CACHE_BF16 ? tl_from_bf16(tl_pack_bf16(right, 0.0f)) : right);
+    tl_warp_barrier(); // all lanes have read what the first one writes
     if (lane == 0) {
       float total = tl_shared_f32((tl_u32)(TOTAL + vector * 4));
       tl_shared_put_f32((tl_u32)(LARGEST + vector * 4), top);
