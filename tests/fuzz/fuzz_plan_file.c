@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/tlmc.h"
+#include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/plan_file.h"
 #include "tests/lib/tiny_plan.h"
@@ -53,15 +54,40 @@ static void find_parts(void) {
   }
 }
 
+// The tiny plan's, made small: most of a run's time was their hashes and copies of their pages. Two
+// checksums are left.
+static void make_small(tl_plan_tables *tables, tl_plan_weight *weights, tl_plan_group *groups,
+                       tl_plan_state *states) {
+  enum { EMBED, UP, NORM, DOWN, WEIGHTS };
+  enum { UP_OFFSET = TL_PLAN_CHECKSUM_BYTES, NORM_OFFSET = UP_OFFSET + 16384 };
+  CHECK(tables->weights_count == WEIGHTS);
+  memcpy(weights, tables->weights, WEIGHTS * sizeof *weights);
+  memcpy(groups, tables->groups, tables->groups_count * sizeof *groups);
+  memcpy(states, tables->states, tables->states_count * sizeof *states);
+  weights[UP].bytes = 16384, weights[UP].stride = 2048;
+  weights[UP].rows = 100, weights[UP].columns = 16;
+  weights[NORM].offset = NORM_OFFSET;
+  weights[DOWN].offset = NORM_OFFSET + 4096;
+  for (uint32_t i = 0; i < tables->groups_count; i++)
+    groups[i].page_bytes[0] = 8192, groups[i].page_bytes[1] = 4096;
+  for (uint32_t i = 0; i < tables->states_count; i++)
+    states[i].key = states[i].value = 8;
+  tables->weights = weights, tables->groups = groups, tables->states = states;
+}
+
 static void open_file(void) {
   char path[] = "/tmp/tlmc-fuzz-file-??????";
   memset(strchr(path, '?'), 'X', 6);
   int made = mkstemp(path);
   CHECK(made >= 0 && close(made) == 0);
   tl_tiny_plan tiny;
+  tl_plan_weight weights[8];
+  tl_plan_group groups[TL_GROUPS_MAX];
+  tl_plan_state states[8];
   tl_arena arena;
   tl_arena_init(&arena, (size_t)1 << 30);
   tl_tiny_plan_init(&tiny, 1, false);
+  make_small(&tiny.tables, weights, groups, states);
   tl_str json = tl_fixture_read(TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json");
   tiny.parts.tokenizer = tl_fixture_compile(json, &arena);
   CHECK(tl_ok(tl_plan_write(&tiny.parts, path, 1, &arena, NULL)));
@@ -213,15 +239,40 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
-  uint64_t random = (seed + 1) * 0x9e3779b97f4a7c15ull;
-  size_t bytes = 1 + (1 + random % 3) * PATCH_BYTES;
-  if (bytes > size_max) return size;
-  for (size_t i = 0; i < bytes; i++) {
-    random ^= random >> 29;
-    random *= 0xbf58476d1ce4e5b9ull;
-    random ^= random >> 32;
-    data[i] = (uint8_t)random;
+// Changes an option, adds, drops or copies a patch, or changes where or what one patches; what an
+// input has found so far stays.
+static void change(tl_edit *edit) {
+  uint8_t new[PATCH_BYTES];
+  size_t patches = edit->size / PATCH_BYTES; // as the first byte is none's
+  size_t at = 1 + tl_edit_random(edit, patches) * PATCH_BYTES;
+  tl_range one = {at, at + PATCH_BYTES}, before = {at, at};
+  for (size_t i = 0; i < sizeof new; i++)
+    new[i] = (uint8_t)tl_edit_random(edit, 256);
+  uint32_t how = tl_edit_random(edit, 8);
+  if (how == 0) {
+    edit->data[0] ^= (uint8_t)(1 << tl_edit_random(edit, 5));
+  } else if (one.end > edit->size || how <= 2) {
+    if (patches < PATCHES_MAX) tl_edit_replace(edit, before, new, sizeof new);
+  } else if (how == 3) {
+    tl_edit_put(edit, one, "");
+  } else if (how == 4) { // the same place or another one near it
+    size_t place = at + 4;
+    edit->data[place] = (uint8_t)(edit->data[place] + tl_edit_random(edit, 17) - 8);
+  } else if (how == 5) {
+    memcpy(edit->data + at + 1, new + 1, 1);
+    memcpy(edit->data + at + 8, new + 8, 4);
+  } else {
+    memcpy(edit->data + at, new, sizeof new);
   }
-  return bytes;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
+  tl_edit edit = tl_edit_begin(data, size, size_max, seed);
+  if (size == 0) {
+    data[0] = 0;
+    edit.size = 1;
+  }
+  for (uint32_t n = 1 + tl_edit_random(&edit, 3); n > 0; n--)
+    change(&edit);
+  return edit.size;
 }
