@@ -12,7 +12,8 @@ enum { MEMORY_MAX = 192 << 20 };
 static void use(tl_str section, tl_arena *arena) {
   tl_tokenizer tokenizer;
   tl_ids ids;
-  tl_str text = TL_STR("The  fox's 123\n\n<|end|> e\xCC\x81\xE4\xBD\xA0 \xFF");
+  tl_str text = TL_STR("The  fox's 123\n\n<|end|> e\xCC\x81\xE4\xBD\xA0 \xFF ab</s> aabc<s>1 "
+                       "\xEA\xB0\x80\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8\xCC\xA7\xCC\x81");
   CHECK(tl_ok(tl_tokenizer_open(section, NULL, &tokenizer)));
   tl_status status = tl_tokenizer_encode(
       &tokenizer, text, &(tl_encode_options){.add_special = true}, arena, NULL, &ids);

@@ -112,7 +112,31 @@ REGEXES = (
     r"(?i:'s|'t|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}{2,}|\d",
     r"[一-龥]+|[a-c\-\]x]+|(?:ab|c)*d{2}|\w\W\S.|\x{41}|\u0042|\t\.",
+    r"[^\x00-a]|[\x{0}-b\d-]|[\x{10FFFF}]|\x4a\x4A\u00E9|\n\r\t\f\v\a\e|\D|[]a]|[^]b]",
+    r"(?i:K[a-z-]s|(?-i:b\s)|[^a])|a$|(?=\d)2|a{2,}",
+    r"\p{Letter}|\P{Han}\p{Hiragana}|\p{Lowercase_Letter}|\p{^L}\p{Cyrillic}|(a|b)*a(a|b){3}",
 )
+REGEX_FAULTS = (
+    "a\\", "[a", "[[a]]", "[a&&b]", r"[\d-z]", r"[a-\d]", "[z-a]", "(" * 33, "(?<a>b)", "(?", "(?i", "(a",
+    "(?=a", "(?=ab)",
+    "(?:)", "a||b", "a{2,}?", "b{,3}", "c{2}{1,2}", "(?:a*)*", "a)", "(?i:a", "^a", "*a", "+a", "?",
+    "{2}", "a{", "a{,}", "a{2,1}", "a{1001}", "a{1,1001}", "a{99999}", r"(?i:\p{L})",
+    "(?i:é)", "(?i:[é])", "(?i:ss)", "(?i:sT)", "(?i:ff)", "(?i:fi)", "(?i:fL)", r"\x{}", r"\x{110000}", r"\x{D800}",
+    r"\x{41", r"\x4", r"\xff", r"\u004", r"\q", r"\p", r"\p{", r"\p{X}", r"\pL", r"\p{L", "a" * 8193, "(?:a{1000}){9}",
+    "(?:a|b)*a(?:a|b){13}", "".join(map(chr, range(0x4e00, 0x4f00))), "".join(map(chr, range(0x4e00, 0x4f01))), "")
+
+
+def byte_letters():
+    """The letters by which byte-level vocabularies write the bytes, in their order."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return [chr(byte if byte in plain else 256 + others.index(byte)) for byte in range(256)]
+
+
+def nested(key, item, depth):
+    for _ in range(depth):
+        item = {"type": "Sequence", key: [item]}
+    return item
 
 
 def tokenizers():
@@ -124,42 +148,129 @@ def tokenizers():
     special = {"SpecialToken": {"id": "<s>", "type_id": 0}}
     text = {"Sequence": {"id": "A", "type_id": 0}}
 
-    def tokenizer(model=None, **parts):
-        tokens = {word: i for i, word in enumerate(vocabulary)}
-        added = [{"id": i, "content": word, "single_word": i == 2, "lstrip": i == 1, "rstrip": i == 1,
-                  "normalized": i == 2, "special": i != 2} for i, word in enumerate(vocabulary[:3])]
+    def added(content, number, **flags):
+        return {"id": number, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+                "normalized": False, "special": True, **flags}
+
+    def tokenizer(model=None, words=vocabulary, **parts):
+        tokens = {word: i for i, word in enumerate(words)}
+        three = [added(word, i, single_word=i == 2, lstrip=i == 1, rstrip=i == 1, normalized=i == 2, special=i != 2)
+                 for i, word in enumerate(vocabulary[:3])]
         bpe = {"type": "BPE", "unk_token": "<unk>", "vocab": tokens, "merges": [["a", "b"], "ab c", ["▁", "a"]]}
-        return json.dumps({"version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": None,
+        return json.dumps({"version": "1.0", "added_tokens": three, "normalizer": None, "pre_tokenizer": None,
                            "post_processor": None, "decoder": None, **parts, "model": {**bpe, **(model or {})}})
 
     def sequence(key, *items):
         return {"type": "Sequence", key: list(items)}
 
+    def split(regex, behavior="Isolated", invert=False):
+        return {"type": "Split", "pattern": {"Regex": regex}, "behavior": behavior, "invert": invert}
+
+    def template(*single, ids=(0,)):
+        return {"type": "TemplateProcessing", "single": list(single), "pair": [],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": list(ids), "tokens": ["<s>"]}}}
+
     behaviours = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-    splits = [{"type": "Split", "pattern": {"Regex": regex}, "behavior": behaviours[i % 5], "invert": i == 4}
-              for i, regex in enumerate(REGEXES + REGEXES[:1])]
-    processor = {"type": "TemplateProcessing", "single": [special, text], "pair": [],
-                 "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}
+    splits = [split(regex, behaviours[i % 5], i == 4) for i, regex in enumerate(REGEXES + REGEXES[:1])]
+    processor = template(special, text)
     roberta = {"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 1]}
     replace = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    shorten = {"type": "Replace", "pattern": {"String": "b"}, "content": ""}
     strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
-    return {
+    long = {"type": "x" * 70}
+    fallback, fuse = {"type": "ByteFallback"}, {"type": "Fuse"}
+    no_specials = {"merges": [], "unk_token": None}
+    letters = ["<s>", "</s>", "<unk>", "x", *byte_letters()]
+    signs = [*vocabulary, "<0xaF>", "<0x+1>", "<0xg0>", "<0x0g>", "<0x00", "Ġa b"]
+
+    def never(**parts):
+        return {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", **parts}
+
+    accepted = {
         "plain": tokenizer(), "unknown": tokenizer({"unk_token": None, "ignore_merges": True}),
         "fallback": tokenizer({"byte_fallback": True, "fuse_unk": True}),
-        **{f"split{i}": tokenizer(pre_tokenizer=split) for i, split in enumerate(splits)},
+        **{f"split{i}": tokenizer(pre_tokenizer=item) for i, item in enumerate(splits)},
         "bytes": tokenizer(pre_tokenizer=sequence("pretokenizers", splits[0], byte_level), decoder=byte_level),
+        "letters": tokenizer({"merges": [], "ignore_merges": True, "byte_fallback": True, "unk_token": "none"}, letters,
+                             pre_tokenizer=byte_level, decoder=byte_level),
         "digits": tokenizer(pre_tokenizer=sequence("pretokenizers", {"type": "Digits", "individual_digits": True},
                                                    {"type": "Split", "pattern": space, "behavior": "Removed",
-                                                    "invert": False})),
+                                                    "invert": False}, {"type": "Digits"})),
         "metaspace": tokenizer(pre_tokenizer=metaspace, decoder=metaspace),
+        "never": tokenizer(pre_tokenizer=never(split=False), decoder=sequence("decoders", never(), fuse, strip)),
+        "no-prefix": tokenizer(pre_tokenizer={"type": "Metaspace", "add_prefix_space": False},
+                               decoder={"type": "Metaspace", "add_prefix_space": False}),
+        "always": tokenizer(pre_tokenizer={"type": "Metaspace"}, decoder={"type": "Metaspace"}),
         "normal": tokenizer(normalizer=sequence("normalizers", {"type": "NFC"}, {"type": "Prepend", "prepend": "▁"},
-                                                {"type": "Replace", "pattern": space, "content": "▁"}),
-                            decoder=sequence("decoders", replace, {"type": "ByteFallback"}, {"type": "Fuse"}, strip)),
+                                                {"type": "Replace", "pattern": space, "content": "▁"},
+                                                {"type": "Prepend", "prepend": ""}),
+                            decoder=sequence("decoders", replace, fallback, fuse, strip)),
         "replace": tokenizer(normalizer={"type": "Replace", "pattern": {"Regex": "a{2,}"}, "content": "b"}),
+        "signs": tokenizer({"byte_fallback": True}, signs, decoder=sequence("decoders", strip, fallback, fuse)),
+        "forms": tokenizer(normalizer=shorten, added_tokens=[added("abb", 9, normalized=True),
+                                                             added("ab", 3, normalized=True), added("a", 4)]),
+        "names": tokenizer(bos_token="<s>", eos_token={"content": "</s>"}, pad_token={"content": 1}),
         "template": tokenizer(post_processor=processor), "roberta": tokenizer(post_processor=roberta),
         "processors": tokenizer(post_processor=sequence("processors", byte_level, processor)),
+        "wrapped": tokenizer(post_processor=sequence("processors", processor, roberta,
+                                                     template(special, text, special, ids=(1, 2)))),
         **files("tests/fixtures/tokenizers/*/tokenizer.json"),
     }
+    refused = {
+        **{f"regex{i}": tokenizer(pre_tokenizer=split(regex)) for i, regex in enumerate(REGEX_FAULTS)},
+        **{f"nested-{part}": tokenizer(**{part: nested(key, item, 9)}) for part, key, item in (
+            ("normalizer", "normalizers", {"type": "NFC"}), ("pre_tokenizer", "pretokenizers", metaspace),
+            ("decoder", "decoders", fuse), ("post_processor", "processors", roberta))},
+        **{f"kind-{part}": tokenizer(**{part: long}) for part in ("normalizer", "pre_tokenizer", "decoder",
+                                                                    "post_processor", "model")},
+        **{f"part-{part}": tokenizer(**{part: 1}) for part in ("normalizer", "pre_tokenizer", "decoder",
+                                                                 "post_processor", "added_tokens")},
+        **{f"template{i}": tokenizer(post_processor=item) for i, item in enumerate((
+            template(special), template(text, text), template({"Sequence": {"id": "B"}}), template({"SpecialToken": 1}),
+            template({"SpecialToken": {"id": "y" * 70}}, text), template(special, text, ids=()),
+            template(special, text, ids=(-1,)), template(special, text, ids=("0",)), template(special, text, ids=(99,)),
+            template(special, text, ids=(0,) * 65), template(special, text, special, ids=(0,) * 33),
+            sequence("processors", template(special, text, ids=(0,) * 40), template(special, text, ids=(0,) * 40)),
+            sequence("processors", template(text, special, ids=(0,) * 40), template(text, special, ids=(0,) * 40)),
+            {"type": "TemplateProcessing"}, {"type": "RobertaProcessing"}, {**roberta, "sep": ["</s>", 99]}))},
+        **{f"decoder{i}": tokenizer(decoder=sequence("decoders", *items)) for i, items in enumerate((
+            (fallback, fallback), (metaspace, replace), (fuse, {**strip, "stop": 1}), (fuse, strip, strip),
+            (fuse, long), (fuse, fallback), (replace,) * 17, ({**strip, "content": ""},), ({**strip, "content": "ab"},),
+            ({**strip, "start": -1},), ({**replace, "pattern": {"Regex": "a"}},),
+            ({**replace, "pattern": space, "content": 1},), ({**replace, "pattern": {"String": ""}},),
+            ({**metaspace, "replacement": ""},),
+            ({**metaspace, "prepend_scheme": 1},)))},
+        "decoder-space": tokenizer(words=["<s>", "</s>", "<unk>", "a", "b", "c", "▁ a"], decoder=metaspace,
+                                   model=no_specials),
+        **{f"normal{i}": tokenizer(normalizer=item) for i, item in enumerate((
+            {"type": "Prepend"}, {"type": "Prepend", "prepend": 1}, {**replace, "pattern": {"String": ""}},
+            {**replace, "pattern": 1}, {"type": "Replace", "pattern": space}, {"type": "Replace"}, {"type": "Sequence"},
+            sequence("normalizers", *[{"type": "NFC"}] * 31)))},
+        **{f"before{i}": tokenizer(pre_tokenizer=item) for i, item in enumerate((
+            sequence("pretokenizers", byte_level, long), split("a", "x"), {**split("a"), "invert": 1},
+            {"type": "Sequence"}, {**metaspace, "prepend_scheme": "x"}, {**metaspace, "replacement": 1},
+            {**metaspace, "replacement": ""},
+            sequence("pretokenizers", metaspace, metaspace), {**byte_level, "use_regex": 1},
+            {"type": "Digits", "individual_digits": 1}))},
+        **{f"model{i}": tokenizer(model) for i, model in enumerate((
+            {"type": "Unigram"}, {"dropout": 0.5}, {"dropout": 0}, {"dropout": "0"}, {"end_of_word_suffix": "x"},
+            {"continuing_subword_prefix": "x"}, {"vocab": None}, {"vocab": {}}, {"vocab": {"a": 0, "b": 0}},
+            {"vocab": {"a": 1 << 30}}, {"vocab": {"a": -1}}, {"vocab": {"a": "0"}}, {"vocab": {"a": 0, "\ud800": 1}},
+            {"vocab": {"": 0}, **no_specials}, {"merges": None}, {"merges": ["ab"]}, {"merges": [1]},
+            {"merges": [["a"]]},
+            {"merges": ["a z"]}, {"merges": ["z a"]}, {"merges": ["c d"]}, {"merges": [["a", 1]]},
+            {"merges": ["a b", "a b"]}, {"unk_token": "none"}, {"byte_fallback": 1}))},
+        "model-none": json.dumps({}), "model-number": json.dumps({"model": 1}), "root": "[]",
+        "letters": tokenizer({"merges": [], "byte_fallback": True}, letters[:-1], pre_tokenizer=byte_level),
+        **{f"added{i}": tokenizer(added_tokens=items) for i, items in enumerate((
+            [added("z" * 513, 18)], [added("z", 1 << 30)], [added("z", -1)], [added("z", 99)], [added("", 18)],
+            [added("z", "18")], [added(1, 18)], [added("z", 18, special=1)], [added("a", 18)], [added("z", 3)],
+            [added("z", 18), added("z", 19)], [1]))},
+        "added-empty": tokenizer(normalizer=shorten, added_tokens=[added("b", 4, normalized=True)]),
+        "added-same": tokenizer(normalizer=shorten, added_tokens=[added("a", 3, normalized=True),
+                                                                  added("ab", 9, normalized=True)]),
+    }
+    return accepted | {"fault-" + name: data for name, data in refused.items()}
 
 
 def plan_sections():
