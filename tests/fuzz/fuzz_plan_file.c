@@ -88,6 +88,8 @@ static void open_file(void) {
   tl_arena_init(&arena, (size_t)1 << 30);
   tl_tiny_plan_init(&tiny, 1, false);
   make_small(&tiny.tables, weights, groups, states);
+  tiny.parts.meta = TL_STR("{\"model\": \"t\\u00e9\\ud83d\\ude00\\n\\/\\\"\xC3\xA9\", "
+                           "\"stop_ids\": [0, 7], \"rest\": [-1.5e-3, 12E+2, true, false, null]}");
   tl_str json = tl_fixture_read(TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json");
   tiny.parts.tokenizer = tl_fixture_compile(json, &arena);
   CHECK(tl_ok(tl_plan_write(&tiny.parts, path, 1, &arena, NULL)));

@@ -3,6 +3,7 @@
 
 The same files each time. All are valid, which fuzz_main.c checks, but those whose name begins with `fault`.
 """
+import ast
 import json
 import re
 import shutil
@@ -30,10 +31,20 @@ def files(*patterns):
     return {"-".join(path.relative_to(ROOT).parts[-3:]): path.read_bytes() for path in paths}
 
 
+def c_texts(test, before):
+    """The strings of a unit test that stand behind what matches `before`."""
+    part = r'"(?:[^"\\]|\\.)*"'
+    found = re.findall(rf"{before}((?:{part}\s*)+)", (TESTS / "unit" / test).read_text(), re.MULTILINE)
+    return [b"".join(ast.literal_eval("b" + text) for text in re.findall(part, texts)) for texts in found]
+
+
+def json_faults():
+    """What json_test.c wants to be refused, in numbered files."""
+    return {f"fault-{i:02}": text for i, text in enumerate(c_texts("json_test.c", r"^    \{"))}
 
 
 def json_texts():
-    return {
+    return json_faults() | {
         "empty": "{}", "number": "-12.5e-3", "nested": "[[[[]],{}]]", "blanks": " \n[\t1 ,\r2 ] ",
         "strings": r'["","\"\\\/\b\f\n\r\t","\u00e9\ud83d\ude00","é😀"]',
         "numbers": "[0,-0,1e5,0.1,9223372036854775807,-9223372036854775808,18446744073709551616,5e-324]",
@@ -56,7 +67,8 @@ def safetensors_files():
     for dtype, size in sizes.items():
         everything["w." + dtype] = entry(dtype, [2, 3], at, at + 6 * size)
         at += 6 * size
-    return {
+    faults = {name: struct.pack("<Q", len(text)) + text for name, text in json_faults().items()}
+    return faults | {
         "none": file({}, b""), "scalar": file({"a": entry("F32", [], 0, 4)}, b"\0\0\x80?"),
         "zero": file({"a": entry("F16", [0, 5], 0, 0), "b": entry("U8", [2], 0, 2)}, b"ab"),
         "all": file(everything, bytes(range(at))),
@@ -65,13 +77,15 @@ def safetensors_files():
 
 
 def expressions():
-    """Those of the parameters and refusals of the built-in descriptions, and a few with all operators."""
+    """Those of the parameters and refusals of the built-in descriptions, a few with all operators, tested ones."""
     found = ["config.d[2].e ?? [1, 2.5, 'x'][1]", "-a ** 2 + (b - 3) * 4 / 7 // 2 % 5",
              "not (a in [1, 2]) and a <= b or a != c", "config.big + 1", "sum(range(9))",
              "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)"]
     for path in sorted(ROOT.glob("archs/**/*.yaml")):
         found += re.findall(r"^ +(?:- )?(?!say:)\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
-    return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))}
+    tested = c_texts("expr_test.c", r"(?:gives|fails)\(")
+    return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))} | {
+        f"fault-{i:03}": text for i, text in enumerate(tested)}
 
 
 def architectures():
@@ -87,14 +101,53 @@ def architectures():
             for section, body in blocks[block].items():
                 own.setdefault(section, body)
         texts["whole-" + name] = "".join(f"{section}:{body}" for section, body in own.items()).encode()
-    return texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
+    faults = {"fault-" + name: text for name, text in descriptions().items()}
+    return faults | texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
+
+
+def descriptions():
+    """The faults of faults_test.py, and a small description with graphs and expressions of other tests."""
+    sys.path.insert(0, str(TESTS / "archs"))
+    from faults_test import DESCRIPTIONS
+
+    llama = (ROOT / "archs" / "llama.yaml").read_text()
+    texts = {f"llama{i:02}": llama.replace(old, new, 1) if new is not None else llama[:llama.find(old)]
+             for i, (_, old, new) in enumerate(DESCRIPTIONS)}
+    head = c_texts("lower_test.c", r"head\[\] =\s*")[0].decode()
+    names = {"Tiny": "LlamaForCausalLM", "config.layers": "config.num_hidden_layers",
+             "config.vocab": "config.vocab_size", "config.width": "config.hidden_size",
+             "config.ctx": "config.max_position_embeddings",
+             "config.kinds[i].k": "config.num_attention_heads * (i + 1)"}
+    for old, new in names.items():
+        head = head.replace(old, new)
+    bodies = [text.decode() for text in c_texts("lower_test.c", r"(?:fails_graph\(|body\[\] =|graph\[\] =)\s*")]
+    for text in graphs().values():
+        bodies += re.findall(r"^graph @.*\n((?:.*\n)*?)\}", text.decode(errors="replace"), re.MULTILINE)
+    texts |= {f"graph{i:03}": head + body for i, body in enumerate(bodies)}
+    scale = "  input %x : f32[T,8]\n  %y = scale %x {by=${value}}\n  output logits = %y\n"
+    say = 'refuse:\n  - {when: true, say: "{value}"}\n'
+    keys = {"list": "architectures", "sub": "rope_scaling", "i": "num_hidden_layers", "t": "hidden_act",
+            "r": "rms_norm_eps", "yes": "use_cache"}
+    for i, text in enumerate(c_texts("expr_test.c", r"(?:gives|fails)\(")):
+        text = re.sub(r"\bconfig\.(\w+)", lambda key: "config." + keys.get(key[1], key[1]), text.decode())
+        params = f"params:\n  n: 12\n  value: {json.dumps(text)}\n"
+        texts[f"expr{i:03}"] = head.replace("params:\n", params, 1) + scale
+        texts[f"say{i:03}"] = head.replace("params:\n", say + params, 1) + scale
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def configs():
-    """Those of the hub with few layers: more of the same takes time."""
+    """Those of the hub with few layers, as more of the same takes time; those refused by faults_test.py and by JSON."""
+    from faults_test import ABSENT, CONFIGS
+
     hub = {name: re.sub(rb'("num_hidden_layers": )\d+', rb"\g<1>4", text)
            for name, text in files("tests/fixtures/hub_configs/*.json").items()}
-    return files("tests/fixtures/tiny/*/config*.json", "tests/archs/golden/*.json") | hub
+    refused = {name: b'{"architectures": ["LlamaForCausalLM"], "x": ' + text + b"}"
+               for name, text in json_faults().items()}
+    for i, ((golden, _), changes) in enumerate(CONFIGS):
+        config = json.loads((TESTS / "archs" / "golden" / f"{golden}.json").read_text()) | changes
+        refused[f"fault-config{i:02}"] = json.dumps({k: v for k, v in config.items() if v is not ABSENT}).encode()
+    return files("tests/fixtures/tiny/*/config*.json", "tests/archs/golden/*.json") | hub | refused
 
 
 def graphs():
@@ -260,6 +313,7 @@ def tokenizers():
             {"merges": [["a"]]},
             {"merges": ["a z"]}, {"merges": ["z a"]}, {"merges": ["c d"]}, {"merges": [["a", 1]]},
             {"merges": ["a b", "a b"]}, {"unk_token": "none"}, {"byte_fallback": 1}))},
+        **{name[6:]: b'{"x": ' + text + b"}" for name, text in json_faults().items()},
         "model-none": json.dumps({}), "model-number": json.dumps({"model": 1}), "root": "[]",
         "letters": tokenizer({"merges": [], "byte_fallback": True}, letters[:-1], pre_tokenizer=byte_level),
         **{f"added{i}": tokenizer(added_tokens=items) for i, items in enumerate((
@@ -294,7 +348,7 @@ def plan_files():
     def patch(part, word, how=1, number=9):
         return struct.pack("<BBHII", part, how, 0, word, number)
 
-    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 5), "tokenizer": (3, 8), "template": (4, 2),
+    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (4, 2),
               "programs": (5, 34), "checksums": (6, 0)}
     return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13),
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
