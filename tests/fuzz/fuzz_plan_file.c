@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/tokenizer_table.h"
 #include "runtime/tlmc.h"
 #include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
@@ -51,6 +52,9 @@ static void find_parts(void) {
     const tl_plan_section *section = plan_file_section(&file, kinds[i]);
     CHECK(section);
     add_part(section->offset, section->bytes);
+    // Its tables are long: few patches would change their places and the small numbers.
+    if (kinds[i] == TL_PLAN_SECTION_TOKENIZER)
+      add_part(section->offset, sizeof(tl_tokenizer_header));
   }
 }
 
