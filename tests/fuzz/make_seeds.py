@@ -191,6 +191,8 @@ REGEXES = (
 REGEX_FAULTS = (
     "a\\", "[a", "[[a]]", "[a&&b]", r"[\d-z]", r"[a-\d]", "[z-a]", "(" * 33, "(?<a>b)", "(?", "(?i", "(a",
     "(?=a", "(?=ab)",
+    *(rf"\x{brace}{c}" for brace in ("", "{", "4") for c in "/:@G`g"), *(rf"\u{c}" for c in "/:@G`g"),
+    *(f"(?i:{pair})" for pair in ("fj", "fa", "sa", "fs", "f/", "Ff", "fF", "FL", "Fi")),
     "(?:)", "a||b", "a{2,}?", "b{,3}", "c{2}{1,2}", "(?:a*)*", "a)", "(?i:a", "^a", "*a", "+a", "?",
     "{2}", "a{", "a{,}", "a{2,1}", "a{1001}", "a{1,1001}", "a{99999}", r"(?i:\p{L})",
     "(?i:é)", "(?i:[é])", "(?i:ss)", "(?i:sT)", "(?i:ff)", "(?i:fi)", "(?i:fL)", r"\x{}", r"\x{110000}", r"\x{D800}",
@@ -253,7 +255,17 @@ def tokenizers():
     fallback, fuse = {"type": "ByteFallback"}, {"type": "Fuse"}
     no_specials = {"merges": [], "unk_token": None}
     letters = ["<s>", "</s>", "<unk>", "x", *byte_letters()]
-    signs = [*vocabulary, "<0xaF>", "<0x+1>", "<0xg0>", "<0x0g>", "<0x00", "Ġa b"]
+    digits = ["aF", "+1", "F0", "0b", *("0" + c for c in "/:@G`g+"), *(c + "0" for c in "/:@G`g")]
+    signs = [*vocabulary, *(f"<0x{pair}>" for pair in digits), "<0x00", "Ġa b", "<1x00>", "<0x00)"]
+    marks = [*vocabulary, "  a  ", "éaé", "ééaéé", "é", "ü", "你a你", "😀", "\U00010000", "\U0010ffff", "\ud7ff",
+             "\ue000"]
+    lengths = (4, 8, 10, 18, 34, 66, 98, 130, 162, 200, 242, 300, 1100, 2200)
+    sizes = [*vocabulary, "ba", "baba", "ababa", *("ab" * (length // 2) for length in lengths)]
+    doubled = [["a", "b"], ["ab", "ab"], ["abab", "abab"], ["b", "a"], ["ba", "ba"], ["abab", "a"]]
+    said = "The  fox's 123 你 ab"  # of the text that is encoded
+    pairs = [said[i:i + 2] for i in range(len(said) - 1)]
+    whole = list(dict.fromkeys(["<s>", "</s>", "<unk>", *said, *pairs, said[:3], said[4:8], said[5:8], said]))
+    joins = [[pair[0], pair[1]] for pair in dict.fromkeys(reversed(pairs))]
 
     def never(**parts):
         return {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", **parts}
@@ -278,6 +290,14 @@ def tokenizers():
                                                 {"type": "Prepend", "prepend": ""}),
                             decoder=sequence("decoders", replace, fallback, fuse, strip)),
         "replace": tokenizer(normalizer={"type": "Replace", "pattern": {"Regex": "a{2,}"}, "content": "b"}),
+        "whole": tokenizer({"merges": [*joins, ["Th", "e"], [" f", "ox"], ["fo", "x"]]}, whole),
+        "whole-first": tokenizer({"merges": joins[::-1], "ignore_merges": True}, whole),
+        "sizes": tokenizer(words=sizes), "sizes-long": tokenizer({"merges": doubled}, sizes),
+        "sizes-bytes": tokenizer({"merges": doubled[::-1]}, [*letters, *sizes[3:]], pre_tokenizer=byte_level),
+        **{f"strip{i}": tokenizer(words=marks, decoder=sequence("decoders", {"type": "Strip", "content": content,
+                                                                              "start": 2, "stop": 2}, fuse))
+           for i, content in enumerate(" éa你😀")},
+        "raw": json.dumps(json.loads(tokenizer(words=marks)), ensure_ascii=False).encode("utf-8", "surrogatepass"),
         "signs": tokenizer({"byte_fallback": True}, signs, decoder=sequence("decoders", strip, fallback, fuse)),
         "forms": tokenizer(normalizer=shorten, added_tokens=[added("abb", 9, normalized=True),
                                                              added("ab", 3, normalized=True), added("a", 4)]),
