@@ -38,15 +38,25 @@ def c_texts(test, before):
     return [b"".join(ast.literal_eval("b" + text) for text in re.findall(part, texts)) for texts in found]
 
 
+UTF8_FAULTS = [bytes.fromhex(text) for text in (
+    "80 c1bf c320 c3c0 e09fbf e0c0bf e17fbf e1bf20 e1bfc0 eda080 ef80c0 f08fbfbf f1802080 f1808020 f1c08080 f4908080 "
+    "f5808080 ff c3 e180 f18080").split()]
+
+
 def json_faults():
-    """What json_test.c wants to be refused, in numbered files."""
-    return {f"fault-{i:02}": text for i, text in enumerate(c_texts("json_test.c", r"^    \{"))}
+    """What json_test.c wants to be refused, each wrong hex digit and character, in numbered files."""
+    texts = c_texts("json_test.c", r"^    \{")
+    for first in ("", r"\ud83d"):
+        texts += [f'"{first}\\u{"dF0a"[:i]}{digit}{"dF0a"[i + 1:]}"'.encode() for digit in "/:@G`g" for i in range(4)]
+    texts += [b'"' + text + end for text in UTF8_FAULTS for end in (b'"', b"")]
+    return {f"fault-{i:03}": text for i, text in enumerate(texts)}
 
 
 def json_texts():
     return json_faults() | {
         "empty": "{}", "number": "-12.5e-3", "nested": "[[[[]],{}]]", "blanks": " \n[\t1 ,\r2 ] ",
         "strings": r'["","\"\\\/\b\f\n\r\t","\u00e9\ud83d\ude00","é😀"]',
+        "digits": r'["\u0aF9","\uD83d\uDe0A","\u00ff","\u07FF","\u0800","\uFFFF","\udbff\udfff","\u007e"]',
         "numbers": "[0,-0,1e5,0.1,9223372036854775807,-9223372036854775808,18446744073709551616,5e-324]",
         "index": json.dumps({f"key{i}": i for i in range(20)}), "fault-twice": '{"a":1,"b":2,"a":3}',
         **files("tests/fixtures/tiny/*/*.index.json", "tests/fixtures/hub_configs/*.json"),
