@@ -11,6 +11,8 @@ import struct
 import sys
 from pathlib import Path
 
+from seed_texts import DESCRIPTION_CHANGES, EXPRESSIONS, GRAPH_CHANGES, REGEX_FAULTS, REGEXES, UTF8_FAULTS
+
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
 BYTES_MAX = 65536  # -max_len of run.sh: a longer file would be cut
@@ -36,11 +38,6 @@ def c_texts(test, before):
     part = r'"(?:[^"\\]|\\.)*"'
     found = re.findall(rf"{before}((?:{part}\s*)+)", (TESTS / "unit" / test).read_text(), re.MULTILINE)
     return [b"".join(ast.literal_eval("b" + text) for text in re.findall(part, texts)) for texts in found]
-
-
-UTF8_FAULTS = [bytes.fromhex(text) for text in (
-    "80 c1bf c320 c3c0 e09fbf e0c0bf e17fbf e1bf20 e1bfc0 eda080 ef80c0 f08fbfbf f1802080 f1808020 f1c08080 f4908080 "
-    "f5808080 ff c3 e180 f18080").split()]
 
 
 def json_faults():
@@ -86,6 +83,10 @@ def safetensors_files():
     }
 
 
+def tested_expressions():
+    return c_texts("expr_test.c", r"(?:gives|fails)\(") + [text.encode() for text in EXPRESSIONS]
+
+
 def expressions():
     """Those of the parameters and refusals of the built-in descriptions, a few with all operators, tested ones."""
     found = ["config.d[2].e ?? [1, 2.5, 'x'][1]", "-a ** 2 + (b - 3) * 4 / 7 // 2 % 5",
@@ -93,9 +94,8 @@ def expressions():
              "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)"]
     for path in sorted(ROOT.glob("archs/**/*.yaml")):
         found += re.findall(r"^ +(?:- )?(?!say:)\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
-    tested = c_texts("expr_test.c", r"(?:gives|fails)\(")
     return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))} | {
-        f"fault-{i:03}": text for i, text in enumerate(tested)}
+        f"fault-{i:03}": text for i, text in enumerate(tested_expressions())}
 
 
 def architectures():
@@ -131,6 +131,9 @@ def descriptions():
     for old, new in names.items():
         head = head.replace(old, new)
     bodies = [text.decode() for text in c_texts("lower_test.c", r"(?:fails_graph\(|body\[\] =|graph\[\] =)\s*")]
+    changes = [(old, new) for old, news in DESCRIPTION_CHANGES.items() for new in news]
+    small = head + next(body for body in bodies if changes[-1][0] in body)
+    texts |= {f"small{i:03}": small.replace(old, new, 1) for i, (old, new) in enumerate(changes)}
     for text in graphs().values():
         bodies += re.findall(r"^graph @.*\n((?:.*\n)*?)\}", text.decode(errors="replace"), re.MULTILINE)
     texts |= {f"graph{i:03}": head + body for i, body in enumerate(bodies)}
@@ -138,7 +141,7 @@ def descriptions():
     say = 'refuse:\n  - {when: true, say: "{value}"}\n'
     keys = {"list": "architectures", "sub": "rope_scaling", "i": "num_hidden_layers", "t": "hidden_act",
             "r": "rms_norm_eps", "yes": "use_cache"}
-    for i, text in enumerate(c_texts("expr_test.c", r"(?:gives|fails)\(")):
+    for i, text in enumerate(tested_expressions()):
         text = re.sub(r"\bconfig\.(\w+)", lambda key: "config." + keys.get(key[1], key[1]), text.decode())
         params = f"params:\n  n: 12\n  value: {json.dumps(text)}\n"
         texts[f"expr{i:03}"] = head.replace("params:\n", params, 1) + scale
@@ -160,19 +163,6 @@ def configs():
     return files("tests/fixtures/tiny/*/config*.json", "tests/archs/golden/*.json") | hub | refused
 
 
-# Models' graphs are changed so: other ways to fuse them, or none.
-GRAPH_CHANGES = (
-    (r"(%l0\.w[kud]\w* : )bf16", r"\1f16"), (r"(%l1\.w\w* : )bf16", r"\1q8g32"),
-    (r"glu (%\S+), (%\S+)", r"glu \2, \1"), (r"add (%\S+), (%\S+)", r"add \2, \1"),
-    (r"(= attention .*\{)", r"\1mask=full, "), (r"(attention .*), %\S+kv ", r"\1 "),
-    (r"(%l1\S+ = rope [^{]*?) :", r"\1 {factor=0.5} :"), (r"(%l0\S+ = rope [^{]*?) :", r"\1 {style=interleaved} :"),
-    (r"linear (%\S+), (%\S+), %\S+", r"linear \1, \2"), (r"rmsnorm (%\S+), [^{:]*", r"rmsnorm \1 "),
-    (r"rmsnorm (%\S+, %\S+)", r"layernorm \1"), (r"output (\w+) = (\S+)", r"output \1 = \2\n  output other = \2"),
-    (r"(?s)select_rows.*", "}\n"), (r"(%l0\.wq .*\n)", r"\1  %first = act %h {kind=silu}\n"),
-    (r"%l0\.attn\.norm,", "%h,"), (r"%l0\.mlp\.up,", "%l0.mlp.gate,"),
-)
-
-
 def graphs():
     """Of the goldens what goes in, and what comes out if it is another graph; changed graphs of models."""
     texts = {}
@@ -187,27 +177,6 @@ def graphs():
             if changed != text:
                 texts[f"fault-{model}{i:02}"] = changed.encode()
     return texts
-
-
-REGEXES = (
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    r"(?i:'s|'t|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}{2,}|\d",
-    r"[一-龥]+|[a-c\-\]x]+|(?:ab|c)*d{2}|\w\W\S.|\x{41}|\u0042|\t\.",
-    r"[^\x00-a]|[\x{0}-b\d-]|[\x{10FFFF}]|\x4a\x4A\u00E9|\n\r\t\f\v\a\e|\D|[]a]|[^]b]",
-    r"(?i:K[a-z-]s|(?-i:b\s)|[^a])|a$|(?=\d)2|a{2,}",
-    r"\p{Letter}|\P{Han}\p{Hiragana}|\p{Lowercase_Letter}|\p{^L}\p{Cyrillic}|(a|b)*a(a|b){3}",
-)
-REGEX_FAULTS = (
-    "a\\", "[a", "[[a]]", "[a&&b]", r"[\d-z]", r"[a-\d]", "[z-a]", "(" * 33, "(?<a>b)", "(?", "(?i", "(a",
-    "(?=a", "(?=ab)",
-    *(rf"\x{brace}{c}" for brace in ("", "{", "4") for c in "/:@G`g"), *(rf"\u{c}" for c in "/:@G`g"),
-    *(f"(?i:{pair})" for pair in ("fj", "fa", "sa", "fs", "f/", "Ff", "fF", "FL", "Fi")),
-    "(?:)", "a||b", "a{2,}?", "b{,3}", "c{2}{1,2}", "(?:a*)*", "a)", "(?i:a", "^a", "*a", "+a", "?",
-    "{2}", "a{", "a{,}", "a{2,1}", "a{1001}", "a{1,1001}", "a{99999}", r"(?i:\p{L})",
-    "(?i:é)", "(?i:[é])", "(?i:ss)", "(?i:sT)", "(?i:ff)", "(?i:fi)", "(?i:fL)", r"\x{}", r"\x{110000}", r"\x{D800}",
-    r"\x{41", r"\x4", r"\xff", r"\u004", r"\q", r"\p", r"\p{", r"\p{X}", r"\pL", r"\p{L", "a" * 8193, "(?:a{1000}){9}",
-    "(?:a|b)*a(?:a|b){13}", "".join(map(chr, range(0x4e00, 0x4f00))), "".join(map(chr, range(0x4e00, 0x4f01))), "")
 
 
 def byte_letters():
