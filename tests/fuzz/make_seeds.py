@@ -11,7 +11,8 @@ import struct
 import sys
 from pathlib import Path
 
-from seed_texts import DESCRIPTION_CHANGES, EXPRESSIONS, GRAPH_CHANGES, REGEX_FAULTS, REGEXES, UTF8_FAULTS
+from seed_texts import (DESCRIPTION_CHANGES, EXPRESSIONS, FUSED, FUSED_GRAPHS, GRAPH_CHANGES, GRAPHS, REGEX_FAULTS,
+                        REGEXES, UTF8_FAULTS)
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
@@ -170,6 +171,14 @@ def graphs():
         for i, part in enumerate(text.split(b"# ----\n")):
             if b"graph @" in part:
                 texts[("fault-" if b"# error" in part else "") + f"{name}-{i}"] = part
+    small = [text + "; output y = %y" for text in GRAPHS]
+    for text in FUSED_GRAPHS:
+        text = re.sub(r"%y = output (\S+)", r"%last = select_rows \1, %rows; %y = linear %last, %w", text)
+        text = f"%h = embed %ids, %e; {text}; output y = %y"
+        small.append("; ".join([line for name, line in FUSED.items() if re.search(name + r"\b", text)] + [text]))
+    for i, text in enumerate(small):
+        body = "".join(f"  {line}\n" for line in text.split("; "))
+        texts[f"fault-small{i:03}"] = f"graph @step(T, S, R) {{\n{body}}}\n".encode()
     for model in ("bert", "gemma3", "llama_biases", "qwen2_window"):
         text = (TESTS / "archs" / "golden" / f"{model}.ir").read_text()
         for i, (old, new) in enumerate(GRAPH_CHANGES):

@@ -116,3 +116,151 @@ DESCRIPTION_CHANGES = {
         "%h = embed " + "%ids, @embed " + "x" * 4097, "%h = embed %ids, @embed \"#\" # \"",
         "%h = embed %ids, @embed {a=\"${j}\\\"#\"}"),
 }
+
+
+def summed(values):
+    """Statements that add up all of a list of values, in %b."""
+    parts = [f"%b{i} = add {f'%b{i - 1}' if i else values[0]}, {value}" for i, value in enumerate(values[1:])]
+    return "; ".join([*parts, f"%b = act %b{len(parts) - 1} {{kind=relu}}"])
+
+
+# Graphs for what models do not have: one statement after `;`. Those of the first list are for the verifier and the
+# shapes, those of the second for fusing; each of these begins with what it names of FUSED, then
+# %h is the embedding, and ends with the output of %y; `output` stands for a matmul of some rows.
+GRAPHS = (
+    *(f"input %q : f32[T,{q}]; input %p : i32[T]; table %f : f32[{n}] = [{', '.join('1' * n)}]; "
+      f"%y = rope %q, %p, %f {a}"
+      for q, n, a in (
+          ("2,8", 4, "{factor=0.5}"), ("S,8", 4, ""), ("2,S", 4, ""), ("2,8", 5, ""), ("2,8", 4, "{factor=0}"))),
+    *(f"input %q : f32[T,{q}]; input %k : f32[T,{k}]; input %v : f32[T,{v}]; %y = attention %q, %k, %v {{{a}}}"
+      for q, k, v, a in (
+          ("4,8", "2,8", "2,6", "scale=1, mask=full"), ("S,8", "2,8", "2,6", "scale=1"),
+          ("0,8", "0,8", "0,6", "scale=1"), ("4,S", "2,S", "2,6", "scale=1"), ("4,8", "2,8", "2,S", "scale=1"),
+          ("4,8", "3,8", "3,6", "scale=1"), ("4,8", "2,8", "2,6", "scale=0"),
+          ("4,8", "2,8", "2,6", "scale=1, softcap=-1"), ("4,8", "2,8", "2,6", "scale=1, window=-1"),
+          ("4,8", "2,8", "2,6", "scale=1, chunk=-1"), ("4,8", "2,8", "2,6", "scale=1, window=2000000000000"),
+          ("4,8", "2,8", "2,6", "scale=1, chunk=2000000000000"), ("4,8", "2,8", "2,6", "scale=1, window=1, chunk=1"),
+          ("4,8", "S,8", "S,6", "scale=1"))),
+    *(f"state %c : {kind}; input %q : f32[T,4,8]; input %k : f32[T,2,8]; input %v : f32[T,2,6]; "
+      f"%y = attention %q, %k, %v, %c {{scale=1{a}}}"
+      for kind, a in (
+          ("latent {heads=1, key=8, value=6}", ""), ("full {heads=2, key=8, value=6}", ", mask=full"),
+          ("cross {heads=2, key=8, value=6}", ""), ("window {heads=2, key=8, value=6, span=4}", ""),
+          ("window {heads=2, key=8, value=6, span=4}", ", window=5"), ("chunk {heads=2, key=8, value=6, span=4}", ""),
+          ("full {heads=2, key=8, value=6}", ", window=4"), ("full {heads=2, key=8, value=6}", ", chunk=4"),
+          ("full {heads=3, key=8, value=6}", ""), ("full {heads=2, key=9, value=6}", ""),
+          ("full {heads=2, key=8, value=7}", ""), ("chunk {heads=2, key=8, value=6, span=4}", ", chunk=4"))),
+    *(f"state %c : {kind}; input %q : f32[T,{q}]; input %r : f32[T,{r}]; input %l : f32[T,{c}]; input %k : f32[T,{k}]; "
+      f"weight %w : f32[{w}] = tensor(\"w\"); %y = latent_attention %q, %r, %l, %k, %w, %c {{scale={s}, value=4}}"
+      for kind, q, r, c, k, w, s in (
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "24,6", "1"),
+          ("latent {heads=1, key=6, value=2}", "S,8", "S,2", "6", "2", "24,6", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,S", "2,2", "6", "2", "24,6", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "S", "2", "24,S", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,S", "6", "S", "24,6", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "25,6", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "26,6", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "24,6", "0"),
+          ("latent {heads=1, key=7, value=2}", "2,8", "2,2", "6", "2", "24,6", "1"),
+          ("latent {heads=1, key=6, value=3}", "2,8", "2,2", "6", "2", "24,6", "1"),
+          ("full {heads=2, key=8, value=4}", "2,8", "2,2", "6", "2", "24,6", "1"))),
+    *(f"input %x : f32[T,{e}]; %y = group_topk %x {{{a}}}"
+      for e, a in (
+          ("8", "k=2"), ("S", "k=2"), ("0", "k=2"), ("8", "k=0"), ("8", "k=9"), ("8", "k=2, groups=3"),
+          ("8", "k=2, groups=0"), ("8", "k=2, groups=4, groups_kept=0"), ("8", "k=2, groups=4, groups_kept=5"),
+          ("8", "k=3, groups=4"), ("8", "k=2, groups=4, groups_kept=2, group_best=0"),
+          ("8", "k=2, groups=4, groups_kept=2, group_best=3"))),
+    *(f"input %x : f32[{a}]; input %z : f32[{b}]; %y = {op}"
+      for a, b, op in (
+          ("", "", "concat %x, %z"), ("T", "S", "concat %x, %z"), ("T,4", "S,4", "concat %x, %z"),
+          ("T,4", "T,S", "concat %x, %z"), ("T,4", "4", "concat %x, %z"), ("", "", "slice %x {begin=0, end=1}"),
+          ("T", "T", "slice %x {begin=0, end=1}"), ("T,4", "T", "slice %x {begin=1, end=1}"),
+          ("T,4", "T", "slice %x {begin=-1, end=1}"), ("T,4", "T", "slice %x {begin=1, end=5}"),
+          ("T,4", "T", "slice %x {begin=1, end=3}"), ("T,S,S", "T", "merge_heads %x"),
+          ("T,1048576,1099511627776", "T", "merge_heads %x"), ("T,2,S", "T", "merge_heads %x"),
+          ("T,S,3", "T", "merge_heads %x"), ("T,S", "T", "split_heads %x {heads=2}"),
+          ("T,6", "T", "split_heads %x {heads=4}"), ("T,6", "T", "split_heads %x {heads=0}"),
+          ("T,2*T+3*S+R+7", "T,7+3*S+2*T+R", "add %x, %z"), ("T,S", "T,R", "mul %x, %z"),
+          ("T,2*S", "T,S+1", "add %x, %z"), ("T,4", "T,2", "combine %x"), ("T,2,4", "T,2", "combine %x, %z"),
+          ("T,4", "T,2", "scale_rows %x, %z"), ("T,1,1,1,1,1", "T", "act %x {kind=relu}"),
+          ("T,1,1,1,1,1,1", "T", "softmax %x"), ("1099511627776,1099511627776,1099511627776", "T", "softmax %x"),
+          ("T,1099511627776", "T", "scale %x {by=1e-40}"), ("T,4", "T", "softcap %x {cap=0}"),
+          ("T,4", "T", "normalize %x {eps=-1}"), ("T,4", "T", "layernorm %x, _ {eps=-1}"),
+          ("T,4", "T", "scale %x {by=-0.1}"), ("T,4", "T", "scale %x {by=123456789012345678}"),
+          ("T,4", "T", "scale %x {by=1e22}"), ("T,4", "T", "scale %x {by=4.9e-324}"),
+          ("T,4", "T", "scale %x {by=0.30000000000000004}"), ("T,4", "T", "take %x, %x"))),
+    *(f"input %i : i32[T]; weight %w : {f}[{n},{k}] = tensor(\"w\"); %h = embed %i, %w; %y = linear %h, %w"
+      for f, n, k in (
+          ("q8", 256, 256), ("q8g32", 256, 256), ("q4g128z", 256, 256), ("q4g128zp", 256, 256), ("f8b128", 256, 256),
+          ("nvf4", 256, 256), ("mxf4", 256, 256), ("i32", 4, 4), ("q4g64", 3, 65), ("f8b128", 100, 100), ("q4", 0, 0),
+          ("f32", 1099511627776, 1099511627776), ("q4", 1099511627776, 1099511627776), ("f16", "S", 8))),
+    *(f"input %i : i32[T]; weight %w : f32[6,4] = {w}; %y = embed %i, %w"
+      for w in (
+          'concat(tensor("a"), tensor("b"))', 'concat(0, tensor("a"), tensor("b"))', 'stack(tensor("a"), 2)',
+          'slice(tensor("a"), 0, 6)', 'slice(tensor("a"), 0, 0, 6)', 'slice(0, tensor("a"), 2, 8)',
+          'transpose(tensor("a"))', 'transpose(transpose(tensor("a")))', 'dequant(tensor("a"), tensor("b"))',
+          'add(tensor("a"), 1)', 'tensor("a\\"\\\\\\n\\u00e9")', 'tensor("\\ud800")', 'tensor("a")), x', 'tensor(a)',
+          'tensor("a", 1)', 'concat()', 'stack("l.{e}", 6)', 'tensor("")')),
+    f"input %{'n' * 129} : f32[T]", f"input %x : f32[T]; output {'n' * 129} = %x",
+    "input %x : f32[T]; output a = %x; output a = %x", "input %x : f32[T]; output 1a = %x",
+    "input %x : f32[T]; output = %x", "input %x : f32[T]; output a = %y", "input %x : f32[T",
+)
+FUSED = {
+    "%ids": "input %ids : i32[T]", "%pos": "input %pos : i32[T]", "%rows": "input %rows : i32[R]",
+    "%e": 'weight %e : bf16[16,8] = tensor("e")', "%w": 'weight %w : bf16[8,8] = tensor("w")',
+    "%v": 'weight %v : f32[8,8] = tensor("v")', "%g": 'weight %g : bf16[8] = tensor("g")',
+    "%n4": 'weight %n4 : bf16[4] = tensor("n")', "%n2": 'weight %n2 : bf16[2] = tensor("n")',
+    "%t": "table %t : f32[1] = [1]",
+}
+FUSED_GRAPHS = (
+    *(f"%l{layer}.a = linear %h, %w; %y = output %l{layer}.a"
+      for layer in ("0", "9999999", "99999999999999999999", "-1", "")),
+    *("; ".join(f"%a{i} = linear %h, {weights[i % 2]}" for i in range(7)) +
+      f"; {summed([f'%a{i}' for i in range(7)])}; %y = output %b"
+      for weights in (("%w", "%w"), ("%w", "%v"))),
+    *("%a0 = act %h {kind=relu}; " + "; ".join(f"%a{i + 1} = {op}" for i,
+    op in enumerate(ops)) + f"; %y = output %a{len(ops)}"
+      for ops in (
+          [f"scale %a{i} {{by=2}}" for i in range(40)], [f"softcap %a{i} {{cap=2}}" for i in range(40)])),
+    *(f"weight %u : {f}[8,8] = tensor(\"u\"); %a = linear %h, %w; %b = linear %h, %u; {last}; %y = output %c"
+      for f in ("bf16", "f32", "q8")
+      for last in (
+          "%c = glu %a, %b {kind=silu}", "%c = glu %b, %a {kind=silu}", "%c = mul %a, %b", "%c = add %b, %b",
+          "%d = linear %h, %w; %c = glu %a, %b {kind=silu}; %z = add %c, %d", "%c = glu %a, %a {kind=tanh}")),
+    *("; ".join(f"weight %u{i} : {f}[8,8] = tensor(\"u\"); %a{i} = linear %h, %u{i}" for i, f in enumerate(formats)) +
+      f"; {summed([f'%a{i}' for i in range(len(formats))])}; %y = output %b"
+      for formats in (("bf16", "f16", "f32", "q8", "q4", "f8e4m3"), ("q8g32", "q8g64", "q4g32", "q8", "bf16"))),
+    *(f"{norm}; %a = linear %m, %w; {more}; %y = output %b"
+      for norm in (
+          "%m = rmsnorm %h, %g", "%m = rmsnorm %h", "%m = layernorm %h, %g", "%m = layernorm %h, %g, %g")
+      for more in (
+          "%b = add %a, %h", "%o = rmsnorm %h, %g; %c = linear %o, %w; %b = add %a, %c",
+          "%z = linear %m, %v; %b = add %a, %z",
+          "%s = select_rows %m, %rows; %c = linear %s, %w; %x = add %a, %m; %b = act %x {kind=tanh}")),
+    *(f"%a = linear %h, %w; %k = split_heads %a {{heads={heads}}}; {op}; %d = merge_heads %c; %b = linear %d, %w; "
+      "%y = output %b"
+      for heads, n in ((1, "%g"), (2, "%n4"), (4, "%n2"))
+      for op in (
+          "%c = rmsnorm %k", f"%c = rmsnorm %k, {n}", f"%c = layernorm %k, {n}, {n}", f"%c = layernorm %k, {n}",
+          "%c = scale %k {by=2}", "%c = rope %k, %pos, %t", "%c = rope %k, %pos, %t {style=interleaved}",
+          "%c = attention %k, %k, %k {scale=1, mask=full}", "%c = softmax %k")),
+    *(f"state %s : full {{heads=2, key=4, value=4}}; %a = linear %h, %w; %k = split_heads %a {{heads=2}}; "
+      f"%o = attention %k, %k, %k, %s {{scale=1}}; %d = merge_heads %o; {op}; %y = output %b"
+      for op in (
+          "%b = linear %d, %w", "%b = act %d {kind=relu}", "%c = linear %d, %w; %z = linear %d, %v; %b = add %c, %z",
+          "%c = linear %d, %w; %b = add %c, %d", "%c = rmsnorm %o, %n4; %x = merge_heads %c; %b = linear %x, %w",
+          "%z = attention %k, %k, %k {scale=2, mask=full}; %x = merge_heads %z; %b = linear %x, %v",
+          "%b = add %d, %h")),
+    "%a = linear %h, %w; %k = split_heads %a {heads=2}; " + "; ".join(
+        f"%r{i} = rope {f'%r{i - 1}' if i else '%k'}, %pos, %t {{factor={i + 1}}}" for i in range(9)) +
+    "; %d = merge_heads %r8; %y = output %d",
+    *(f"%s = select_rows {x}, %rows; {op}"
+      for x in ("%h",)
+      for op in (
+          "%y = act %s {kind=relu}", "%a = linear %s, %w; %y = add %a, %s", "%m = rmsnorm %s, %g; %y = linear %m, %w",
+          "%m = rmsnorm %s, %g; %a = linear %m, %w; %y = add %a, %m",
+          "%a = linear %s, %w; %b = linear %s, %v; %y = add %a, %b")),
+    "%y = add %h, %h", "%y = output %h", "%a = linear %h, %w; %y = linear %a, %v", "%y = softmax %h",
+    "%a = slice %h {begin=0, end=4}; %b = slice %a {begin=1, end=3}; %c = concat %a, %b; %y = output %c",
+    "%a = concat %h, %h; %b = slice %a {begin=0, end=8}; %y = output %b",
+)
