@@ -116,6 +116,17 @@ def architectures():
     return faults | texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
 
 
+def each_fault(body):
+    """A graph's lines without faults; those before each fault with it, as lowering ends at the first."""
+    good, found = "", []
+    for line in body.splitlines(keepends=True):
+        if "# error" in line:
+            found.append(good + line)
+        else:
+            good += line
+    return [*found, good]
+
+
 def descriptions():
     """The faults of faults_test.py, and a small description with graphs and expressions of other tests."""
     sys.path.insert(0, str(TESTS / "archs"))
@@ -136,7 +147,8 @@ def descriptions():
     small = head + next(body for body in bodies if changes[-1][0] in body)
     texts |= {f"small{i:03}": small.replace(old, new, 1) for i, (old, new) in enumerate(changes)}
     for text in graphs().values():
-        bodies += re.findall(r"^graph @.*\n((?:.*\n)*?)\}", text.decode(errors="replace"), re.MULTILINE)
+        for body in re.findall(r"^graph @.*\n((?:.*\n)*?)\}", text.decode(errors="replace"), re.MULTILINE):
+            bodies += each_fault(body)
     texts |= {f"graph{i:03}": head + body for i, body in enumerate(bodies)}
     scale = "  input %x : f32[T,8]\n  %y = scale %x {by=${value}}\n  output logits = %y\n"
     say = 'refuse:\n  - {when: true, say: "{value}"}\n'
