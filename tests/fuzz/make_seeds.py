@@ -394,6 +394,8 @@ def plan_files():
     swept = {f"fault-{part}-{word:03}-{how}{number}": b"\0" + patch(part, word, how, number)
              for part, count in words.items() for word in range(count)
              for how, number in ((0, 0), (0, 9), (1, 9), (1, 7), (4, 0))}
+    swept |= {f"fault-meta-{place:03}-{byte:02x}": b"\0" + patch(2, place, 7, byte)
+              for place in range(100) for byte in b'"\\},x\x80\n'}
     return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13), **swept,
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
 
