@@ -31,6 +31,28 @@ typedef struct part {
   size_t begin, bytes;
 } part;
 
+// Of all that tables can hold a little, so that many patches of them change something.
+static const char tokenizer_json[] =
+    "{\"added_tokens\": [{\"id\": 0, \"content\": \"<s>\", \"special\": true},"
+    " {\"id\": 1, \"content\": \"</s>\", \"lstrip\": true, \"rstrip\": true, \"special\": true},"
+    " {\"id\": 2, \"content\": \"<u>\", \"single_word\": true, \"normalized\": true}],"
+    " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\":"
+    " [{\"type\": \"Prepend\", \"prepend\": \"_\"},"
+    " {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"_\"}]},"
+    " \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"_?[a-z]+(?!1)|_|[^_]\"},"
+    " \"behavior\": \"Isolated\"},"
+    " \"post_processor\": {\"type\": \"RobertaProcessing\", \"cls\": [\"<s>\", 0],"
+    " \"sep\": [\"</s>\", 1]},"
+    " \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\","
+    " \"pattern\": {\"String\": \"_\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"},"
+    " {\"type\": \"Fuse\"}, {\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]},"
+    " \"model\": {\"byte_fallback\": true, \"fuse_unk\": true, \"unk_token\": \"<u>\","
+    " \"vocab\": {\"<s>\": 0, \"</s>\": 1, \"<u>\": 2, \"a\": 3, \"b\": 4, \"c\": 5, \"_\": 6, "
+    "\"ab\": 7,"
+    " \"abc\": 8, \"_a\": 9, \"<0x0A>\": 10, \"<0xC3>\": 11, \"<0xA9>\": 12, \"<0xFF>\": 13, "
+    "\"cab\": 14,"
+    " \"\xC3\xBC\": 15}, \"merges\": [\"a b\", \"ab c\", \"_ a\", \"c ab\"]}}";
+
 static plan_file file;
 static part parts[PARTS_MAX];
 static int parts_count;
@@ -94,12 +116,10 @@ static void open_file(void) {
   make_small(&tiny.tables, weights, groups, states);
   tiny.parts.meta = TL_STR("{\"model\": \"t\\u00e9\\ud83d\\ude00\\n\\/\\\"\xC3\xA9\", "
                            "\"stop_ids\": [0, 7], \"rest\": [-1.5e-3, 12E+2, true, false, null]}");
-  tl_str json = tl_fixture_read(TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json");
-  tiny.parts.tokenizer = tl_fixture_compile(json, &arena);
+  tiny.parts.tokenizer = tl_fixture_compile(TL_STR(tokenizer_json), &arena);
   CHECK(tl_ok(tl_plan_write(&tiny.parts, path, 1, &arena, NULL)));
   plan_file_open(&file, path);
   CHECK(unlink(path) == 0);
-  free((char *)json.data);
   tl_arena_finish(&arena);
   find_parts();
 }
@@ -134,7 +154,8 @@ static void use_texts(const tlmc_plan *plan) {
   static char text[TEXT_MAX];
   static int32_t ids[TEXT_MAX];
   size_t bytes;
-  tlmc_bytes line = {"Hello there, 12 of <|end|>\n", 26};
+  static const char line_text[] = "abc cab a1  </s> <s>x<u> <u> ab\n\xC3\xA9\xC3\xBC\xFF";
+  tlmc_bytes line = {line_text, sizeof line_text - 1};
   tlmc_status status =
       tlmc_plan_describe(plan, TLMC_FORMAT_TEXT, text, sizeof text, &bytes, &error);
   CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY);

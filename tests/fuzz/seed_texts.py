@@ -201,6 +201,8 @@ GRAPHS = (
           'transpose(tensor("a"))', 'transpose(transpose(tensor("a")))', 'dequant(tensor("a"), tensor("b"))',
           'add(tensor("a"), 1)', 'tensor("a\\"\\\\\\n\\u00e9")', 'tensor("\\ud800")', 'tensor("a")), x', 'tensor(a)',
           'tensor("a", 1)', 'concat()', 'stack("l.{e}", 6)', 'tensor("")')),
+    "state %c : latent {heads=1, key=8, value=6}; input %q : f32[T,4,8]; input %k : f32[T,1,8]; "
+    "input %v : f32[T,1,6]; %y = attention %q, %k, %v, %c {scale=1}",
     f"input %{'n' * 129} : f32[T]", f"input %x : f32[T]; output {'n' * 129} = %x",
     "input %x : f32[T]; output a = %x; output a = %x", "input %x : f32[T]; output 1a = %x",
     "input %x : f32[T]; output = %x", "input %x : f32[T]; output a = %y", "input %x : f32[T",
