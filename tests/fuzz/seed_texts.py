@@ -256,6 +256,13 @@ FUSED_GRAPHS = (
     "%a = linear %h, %w; %k = split_heads %a {heads=2}; " + "; ".join(
         f"%r{i} = rope {f'%r{i - 1}' if i else '%k'}, %pos, %t {{factor={i + 1}}}" for i in range(9)) +
     "; %d = merge_heads %r8; %y = output %d",
+    "%a = linear %h, %w; %k = split_heads %a {heads=2}; table %u : f32[1] = [0.5]; " + "; ".join(
+        f"%r{i} = rope {f'%r{i - 1}' if i else '%k'}, %pos, {table} {{factor={factor}}}" for i, (table, factor) in
+        enumerate((("%t", 1), ("%u", 1), ("%t", 2), ("%u", 1), ("%u", 2), ("%t", 2), ("%t", 1), ("%u", 2)))) +
+    "; %d = merge_heads %r7; %y = output %d",
+    *(f"state %s : {kind} {{heads=2, key=4, value=4}}; %a = linear %h, %w; %k = split_heads %a {{heads=2}}; "
+      f"%o = attention %k, %k, %k, %s {{scale=1{mask}}}; %d = merge_heads %o; %y = output %d"
+      for kind, mask in (("cross", ", mask=full"), ("full", ""))),
     *(f"%s = select_rows {x}, %rows; {op}"
       for x in ("%h",)
       for op in (
