@@ -21,6 +21,7 @@ enum {
   PATCH_BYTES = 12,
   PATCHES_MAX = 16,
   PARTS_MAX = 8,
+  TOKENIZER = 3, // the part whose patches go into one of its tables
   NUMBERS_COUNT = 14,
   PROMPT = 70, // ids, more than a page
   STEPS_MAX = 64,
@@ -54,13 +55,25 @@ static const char tokenizer_json[] =
     " \"\xC3\xBC\": 15}, \"merges\": [\"a b\", \"ab c\", \"_ a\", \"c ab\"]}}";
 
 static plan_file file;
-static part parts[PARTS_MAX];
-static int parts_count;
+static part parts[PARTS_MAX], token_tables[TL_TOKENIZER_SECTIONS];
+static int parts_count, token_tables_count;
 static tlmc_error error;
 
 static void add_part(size_t begin, size_t bytes) {
   CHECK(parts_count < PARTS_MAX && bytes >= 4);
   parts[parts_count++] = (part){begin, bytes};
+}
+
+// Where patches of the tokenizer section go: as often into a short table as into a long one.
+static void find_tables(const tl_plan_section *section) {
+  tl_tokenizer_header header;
+  memcpy(&header, file.bytes + section->offset, sizeof header);
+  for (int i = 0; i < TL_TOKENIZER_SECTIONS; i++) {
+    size_t begin = header.sections[i].offset;
+    size_t end = i + 1 < TL_TOKENIZER_SECTIONS ? header.sections[i + 1].offset : header.bytes;
+    if (end > begin)
+      token_tables[token_tables_count++] = (part){section->offset + begin, end - begin};
+  }
 }
 
 static void find_parts(void) {
@@ -74,9 +87,9 @@ static void find_parts(void) {
     const tl_plan_section *section = plan_file_section(&file, kinds[i]);
     CHECK(section);
     add_part(section->offset, section->bytes);
-    // Its tables are long: few patches would change their places and the small numbers.
-    if (kinds[i] == TL_PLAN_SECTION_TOKENIZER)
-      add_part(section->offset, sizeof(tl_tokenizer_header));
+    if (kinds[i] != TL_PLAN_SECTION_TOKENIZER) continue;
+    add_part(section->offset, sizeof(tl_tokenizer_header));
+    find_tables(section);
   }
 }
 
@@ -132,6 +145,10 @@ static void patch(const uint8_t *data) {
   uint32_t place, number, word;
   memcpy(&place, data + 4, sizeof place);
   memcpy(&number, data + 8, sizeof number);
+  if (p == &parts[TOKENIZER]) {
+    p = &token_tables[place % (uint32_t)token_tables_count];
+    place /= (uint32_t)token_tables_count;
+  }
   if (data[1] % 8 == 7) {
     file.bytes[p->begin + place % p->bytes] = (char)number;
     return;
