@@ -20,6 +20,8 @@ REGEX_FAULTS = (
     "a{1,1001}", "a{99999}", r"(?i:\p{L})", "(?i:é)", "(?i:[é])", "(?i:ss)", "(?i:sT)", "(?i:ff)", "(?i:fi)",
     "(?i:fL)", r"\x{}", r"\x{110000}", r"\x{D800}", r"\x{41", r"\x4", r"\xff", r"\u004", r"\q", r"\p", r"\p{",
     r"\p{X}", r"\pL", r"\p{L", "a" * 8193, "(?:a{1000}){9}", "(?:a|b)*a(?:a|b){13}",
+    *(f"{first}{'a{1000}' * 8}a{{{count}}}" for count in range(187, 192)  # as large as can be, or larger
+      for first in ("a*", "a?", "(?:a|b)", "(?:ab|cd)", "(?=a)", "a{2,4}", "(?:ab)*", "(?:a|b)*", "(?:ab){2}", "a$")),
     "".join(map(chr, range(0x4e00, 0x4f00))), "".join(map(chr, range(0x4e00, 0x4f01))), "",
 )
 
