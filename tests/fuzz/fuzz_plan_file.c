@@ -171,16 +171,20 @@ static void use_texts(const tlmc_plan *plan) {
   static char text[TEXT_MAX];
   static int32_t ids[TEXT_MAX];
   size_t bytes;
-  static const char line_text[] = "abc cab a1  </s> <s>x<u> <u> ab\n\xC3\xA9\xC3\xBC\xFF";
-  tlmc_bytes line = {line_text, sizeof line_text - 1};
+  static const char line[] = "abc cab a1  </s> <s>x<u> <u> ab\n\xC3\xA9\xC3\xBC<0x0A>";
   tlmc_status status =
       tlmc_plan_describe(plan, TLMC_FORMAT_TEXT, text, sizeof text, &bytes, &error);
   CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY);
   status = tlmc_plan_describe(plan, TLMC_FORMAT_JSON, text, sizeof text, &bytes, &error);
   CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY || status == TLMC_INPUT);
-  if (tlmc_tokenize(plan, line, TLMC_TEXT_ADD, ids, TEXT_MAX, &bytes, &error) != TLMC_OK) return;
-  (void)tlmc_detokenize(plan, ids, bytes < TEXT_MAX ? bytes : TEXT_MAX, 0, text, sizeof text,
-                        &bytes, &error);
+  uint32_t both = TLMC_TEXT_ADD | TLMC_TEXT_SPECIAL;
+  for (uint32_t flags = 0; flags <= both; flags++) {
+    tlmc_bytes bytes_of_line = {line, sizeof line - 1};
+    status = tlmc_tokenize(plan, bytes_of_line, flags, ids, TEXT_MAX, &bytes, &error);
+    if (status != TLMC_OK) return;
+    (void)tlmc_detokenize(plan, ids, bytes < TEXT_MAX ? bytes : TEXT_MAX, flags, text, sizeof text,
+                          &bytes, &error);
+  }
 }
 
 static void read_outputs(const tlmc_session *session, int32_t columns) {
