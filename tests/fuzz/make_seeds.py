@@ -113,6 +113,7 @@ def architectures():
                 own.setdefault(section, body)
         texts["whole-" + name] = "".join(f"{section}:{body}" for section, body in own.items()).encode()
     faults = {"fault-" + name: text for name, text in descriptions().items()}
+    faults |= out_of_memory(texts)
     return faults | texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
 
 
@@ -160,6 +161,15 @@ def descriptions():
         texts[f"expr{i:03}"] = head.replace("params:\n", params, 1) + scale
         texts[f"say{i:03}"] = head.replace("params:\n", say + params, 1) + scale
     return {name: text.encode() for name, text in texts.items()}
+
+
+def out_of_memory(texts):
+    """Texts with an end as fuzz_arch.c has it, at every few of the allocations they take."""
+    config = (TESTS / "archs" / "golden" / "llama_long.json").read_bytes()
+    steps = ((texts["archs-llama.yaml"], 4, 1300), (texts["archs-deepseek_v3.yaml"], 30, 3000),
+             (texts["archs-gemma3.yaml"], 30, 2700), (texts["archs-bert.yaml"], 20, 1200), (config, 8, 1300))
+    return {f"fault-memory{i}-{count:04}{end}": text + (b"\n" if end else b"") + b"#%d" % count
+            for i, (text, step, most) in enumerate(steps) for count in range(0, most, step) for end in ("", "a")}
 
 
 def configs():
