@@ -131,6 +131,17 @@ static void check_graph(const tl_graph *graph) {
   CHECK(status == TL_OK || status == TL_INPUT || status == TL_MEMORY);
 }
 
+// With less memory it is the same fault, or that memory is short; what was read of a config may not
+// be known either.
+static void check_shortage(const tl_source *input, tl_status status) {
+  tl_model model = {0};
+  if (status == TL_MEMORY || status == TL_UNSUPPORTED) return;
+  tl_arena_reset(&arena);
+  arena.fail_after = SIZE_MAX;
+  diag.count = 0;
+  CHECK(lower(input, &model) == status);
+}
+
 static void check_places(void) {
   for (int i = 0; i < diag.count; i++) {
     const tl_span *span = &diag.entries[i].span;
@@ -147,11 +158,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tl_arena_init(&arena, ARENA_BYTES);
   tl_source input = {"input", {(const char *)data, size}};
   arena.fail_after = take_allocations(&input.text);
+  bool is_short = arena.fail_after != SIZE_MAX;
   tl_status status = lower(&input, &model);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
   tl_fuzz_accepted = tl_ok(status);
   check_places();
   if (tl_ok(status)) check_graph(model.graph);
+  if (is_short && !tl_ok(status)) check_shortage(&input, status);
   tl_arena_finish(&arena);
   return 0;
 }
