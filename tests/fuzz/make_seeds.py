@@ -136,6 +136,10 @@ def descriptions():
     llama = (ROOT / "archs" / "llama.yaml").read_text()
     texts = {f"llama{i:02}": llama.replace(old, new, 1) if new is not None else llama[:llama.find(old)]
              for i, (_, old, new) in enumerate(DESCRIPTIONS)}
+    tied = "tied: {to: embed, when: tied}"
+    for i, new in enumerate(("when: true", "to: embed, when: true", "to: norm, when: true", "to: embed, when: false")):
+        texts[f"tied{i}"] = llama.replace(tied, f"tied: {{{new}}}")
+        texts[f"tied{i}-longer"] = texts[f"tied{i}"] + "\n"
     head = c_texts("lower_test.c", r"head\[\] =\s*")[0].decode()
     names = {"Tiny": "LlamaForCausalLM", "config.layers": "config.num_hidden_layers",
              "config.vocab": "config.vocab_size", "config.width": "config.hidden_size",
