@@ -243,14 +243,15 @@ const tl_yaml *tl_yaml_get(const tl_yaml *node, const char *key) {
 
 // Offset of byte `offset` of a literal block's text.
 static size_t place_in_block(const tl_yaml *scalar, size_t offset) {
-  tl_str text = scalar->span.source->text;
+  tl_str text = scalar->span.source->text, block = scalar->text;
   size_t at = scalar->first_line, line_begin = 0;
-  for (size_t i = 0; i < offset && i < scalar->text.length; i++) {
-    if (scalar->text.data[i] != '\n') continue;
-    while (at < text.length && text.data[at] != '\n')
-      at++;
-    at++;
-    line_begin = i + 1;
+  size_t until = offset < block.length ? offset : block.length;
+  while (line_begin < until) { // statements and their operands ask, so each line counts
+    const char *end = memchr(block.data + line_begin, '\n', until - line_begin);
+    if (!end) break;
+    line_begin = (size_t)(end - block.data) + 1;
+    end = at < text.length ? memchr(text.data + at, '\n', text.length - at) : NULL;
+    at = end ? (size_t)(end - text.data) + 1 : text.length + 1;
   }
   return at + scalar->indent + (offset - line_begin);
 }

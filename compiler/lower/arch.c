@@ -18,12 +18,18 @@ static tl_status load_embedded(tl_arena *arena, const tl_arch_file *file, tl_arc
   return load_part(arena, source, arch, diag);
 }
 
-static const tl_arch_file *find_block(tl_str name, tl_arena *arena) {
+static bool is_block(tl_str path, tl_str name) {
+  tl_str folder = TL_STR("archs/blocks/"), end = TL_STR(".yaml");
+  return path.length == folder.length + name.length + end.length &&
+         tl_str_starts_with(path, folder) && tl_str_ends_with(path, end) &&
+         tl_str_equal(tl_str_slice(path, folder.length, folder.length + name.length), name);
+}
+
+static const tl_arch_file *find_block(tl_str name) {
   size_t count;
   const tl_arch_file *files = tl_arch_embedded(&count);
-  tl_str path = tl_arena_format(arena, "archs/blocks/%.*s.yaml", TL_STR_ARG(name));
   for (size_t i = 0; i < count; i++) {
-    if (tl_str_is(path, files[i].name)) return &files[i];
+    if (is_block(tl_str_from(files[i].name), name)) return &files[i];
   }
   return NULL;
 }
@@ -32,7 +38,7 @@ static tl_status load_includes(tl_arena *arena, tl_arch *arch, tl_diag *diag) {
   for (int part = 0; part < arch->parts_count; part++) {
     const tl_yaml *include = tl_yaml_get(arch->parts[part], "include");
     for (const tl_yaml *name = include ? include->first : NULL; name; name = name->next) {
-      const tl_arch_file *file = find_block(name->text, arena);
+      const tl_arch_file *file = find_block(name->text);
       if (!file) {
         return tl_diag_error(diag, TL_INPUT, name->span, "there is no archs/blocks/%.*s.yaml",
                              TL_STR_ARG(name->text));

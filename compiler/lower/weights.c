@@ -62,12 +62,14 @@ static const tl_checkpoint *checkpoint_of(const tl_weights *w) {
   return w->scope->input->checkpoint;
 }
 
+// Data is NULL if there is no memory.
 static tl_str replaced(tl_arena *arena, tl_str text, const char *what, tl_str by) {
   size_t length = strlen(what);
   for (size_t i = 0; i + length <= text.length; i++) {
     if (memcmp(text.data + i, what, length) != 0) continue;
     tl_str before = tl_str_slice(text, 0, i), after = tl_str_slice(text, i + length, text.length);
     after = replaced(arena, after, what, by);
+    if (!after.data) return after;
     return tl_arena_format(arena, "%.*s%.*s%.*s", TL_STR_ARG(before), TL_STR_ARG(by),
                            TL_STR_ARG(after));
   }
@@ -75,7 +77,7 @@ static tl_str replaced(tl_arena *arena, tl_str text, const char *what, tl_str by
 }
 
 // Calls `visit` for each tensor an expression names; `{e}` runs over the stack around it. Stops at
-// the first false.
+// the first false. A name without data is one there was no memory for.
 typedef bool visit_tensor(void *user, tl_str name);
 
 static bool visit(tl_arena *arena, const tl_weight *weight, int64_t count, visit_tensor *call,
@@ -86,7 +88,8 @@ static bool visit(tl_arena *arena, const tl_weight *weight, int64_t count, visit
     // A larger stack is refused when the expression is bound.
     for (int64_t e = 0; e < count && e < TL_WEIGHT_STACK_MAX; e++) {
       tl_str number = tl_arena_format(arena, "%lld", (long long)e);
-      if (!call(user, replaced(arena, weight->name, "{e}", number))) return false;
+      if (number.data) number = replaced(arena, weight->name, "{e}", number);
+      if (!call(user, number)) return false;
     }
     return true;
   }
@@ -101,10 +104,15 @@ typedef struct search {
   tl_str missing;         // the first that the checkpoint has not
   const tl_tensor *first; // the first that it has
   bool *used;
+  bool lacks_memory;
 } search;
 
 static bool check_present(void *user, tl_str name) {
   search *s = user;
+  if (!name.data) {
+    s->lacks_memory = true;
+    return false;
+  }
   const tl_tensor *tensor = tl_checkpoint_find(s->checkpoint, name);
   if (!tensor) s->missing = name;
   if (tensor && !s->first) s->first = tensor;
@@ -113,6 +121,7 @@ static bool check_present(void *user, tl_str name) {
 
 static bool mark_used(void *user, tl_str name) {
   search *s = user;
+  if (!name.data) return false;
   int64_t number = tl_name_index_find(&s->checkpoint->names, name);
   if (number >= 0) s->used[number] = true;
   return true;
@@ -153,6 +162,7 @@ static tl_status dequantise(tl_weights *w, tl_weight **weight) {
     return TL_OK;
   }
   tl_str name = replaced(arena, (*weight)->name, "{e}", TL_STR("0"));
+  if (!name.data) return TL_MEMORY;
   const tl_tensor *tensor = tl_checkpoint_find(checkpoint_of(w), name);
   if (!tensor || format_of(tensor->dtype) != TL_FORMAT_F8E4M3) return TL_OK;
   const tl_yaml *scale = tl_yaml_get(section, "scale"), *block = tl_yaml_get(section, "block");
@@ -160,6 +170,7 @@ static tl_status dequantise(tl_weights *w, tl_weight **weight) {
   tl_weight *product = tl_weight_create(arena, TL_WEIGHT_DEQUANT);
   if (!scales || !product) return TL_MEMORY;
   scales->name = replaced(arena, scale->text, "{name}", (*weight)->name);
+  if (!scales->name.data) return TL_MEMORY;
   TL_TRY(tl_scope_int(w->scope, block, &product->count));
   product->parts[0] = *weight;
   product->parts[1] = scales;
@@ -206,10 +217,11 @@ static tl_status choose(tl_weights *w, const tl_yaml *from, bool optional, tl_we
     if (!s.checkpoint) return TL_OK;
     TL_TRY(dequantise(w, out));
     if (visit(w->scope->input->arena, *out, -1, check_present, &s)) {
-      visit(w->scope->input->arena, *out, -1, mark_used, &s);
+      if (!visit(w->scope->input->arena, *out, -1, mark_used, &s)) return TL_MEMORY;
       *out_format = holds_dequant(*out) ? TL_FORMAT_F32 : format_of(s.first->dtype);
       return TL_OK;
     }
+    if (s.lacks_memory) return TL_MEMORY;
     if (!missing.data) missing = s.missing;
   }
   *out = NULL;

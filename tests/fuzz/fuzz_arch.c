@@ -1,6 +1,7 @@
 // Fuzz target: architecture files and configs. An input that begins with `{` is a config.json for
 // the built-in architecture it names; any other is an architecture, lowered with a tiny model of an
-// architecture that it names, those of even length with its checkpoint.
+// architecture that it names, those of even length with its checkpoint. One that ends in `#N` has
+// memory for N allocations: few inputs would use up all memory, and at few places.
 //
 // Nothing may crash or hang, a failure comes with a diagnostic within one of the texts, and a
 // lowered graph prints to a text that parses to an equal one.
@@ -16,7 +17,7 @@
 #include "tests/lib/check.h"
 
 // Little memory: it also ends inputs that would take long.
-enum { ARENA_BYTES = 8 << 20, FIXTURES_BYTES = 64 << 20, FIXTURES_MAX = 32 };
+enum { ARENA_BYTES = 8 << 20, KEPT_BYTES = 256 << 20, FIXTURES_MAX = 32, FOUND_MAX = 64 };
 
 // What an architecture is lowered with.
 typedef struct fixture {
@@ -26,11 +27,18 @@ typedef struct fixture {
   tl_checkpoint *checkpoint;
 } fixture;
 
+// A built-in architecture that a config named.
+typedef struct found {
+  tl_str name;
+  tl_arch arch;
+} found;
+
 static fixture fixtures[FIXTURES_MAX];
-static size_t fixtures_count;
+static found all_found[FOUND_MAX];
+static size_t fixtures_count, found_count;
 static tl_op_table ops;
 static tl_diag diag;
-static tl_arena arena;
+static tl_arena arena, kept;
 
 static tl_status read_architecture(fixture *f) {
   const tl_json *list = tl_json_get(f->config, TL_STR("architectures"));
@@ -39,20 +47,19 @@ static tl_status read_architecture(fixture *f) {
 }
 
 static void read_fixtures(void) {
-  static tl_arena kept;
-  glob_t found;
-  tl_arena_init(&kept, FIXTURES_BYTES);
+  glob_t folders;
+  tl_arena_init(&kept, KEPT_BYTES);
   CHECK(tl_ok(tl_op_table_init(&ops, &diag)));
-  CHECK(glob(TL_SOURCE_DIR "/tests/fixtures/tiny/*", 0, NULL, &found) == 0);
-  for (; fixtures_count < found.gl_pathc && fixtures_count < FIXTURES_MAX; fixtures_count++) {
+  CHECK(glob(TL_SOURCE_DIR "/tests/fixtures/tiny/*", 0, NULL, &folders) == 0);
+  for (; fixtures_count < folders.gl_pathc && fixtures_count < FIXTURES_MAX; fixtures_count++) {
     fixture *f = &fixtures[fixtures_count];
-    const char *folder = found.gl_pathv[fixtures_count];
+    const char *folder = folders.gl_pathv[fixtures_count];
     CHECK(tl_ok(tl_checkpoint_open(&kept, folder, NULL, &f->checkpoint, &diag)));
     f->source = f->checkpoint->config_source;
     f->config = f->checkpoint->config;
     CHECK(tl_ok(read_architecture(f)));
   }
-  globfree(&found);
+  globfree(&folders);
 }
 
 static const fixture *fixture_for(tl_str arch) {
@@ -63,13 +70,29 @@ static const fixture *fixture_for(tl_str arch) {
   return &fixtures[0];
 }
 
+// Reads the description of an architecture once: it is the same for each config that names it.
+static tl_status find(tl_str name, tl_span span, tl_arch *arch) {
+  for (size_t i = 0; i < found_count; i++) {
+    if (!tl_str_equal(all_found[i].name, name)) continue;
+    *arch = all_found[i].arch;
+    return TL_OK;
+  }
+  TL_TRY(tl_arch_find(&arena, name, span, arch, &diag));
+  CHECK(found_count < FOUND_MAX);
+  found *new = &all_found[found_count++];
+  new->name = tl_arena_copy(&kept, name);
+  CHECK(new->name.data);
+  CHECK(tl_ok(tl_arch_find(&kept, new->name, span, &new->arch, &diag)));
+  return TL_OK;
+}
+
 static tl_status lower(const tl_source *input, tl_model *model) {
   fixture with = {.source = input};
   tl_arch arch;
   if (tl_str_starts_with(input->text, TL_STR("{"))) {
     TL_TRY(tl_json_parse(&arena, input, NULL, &with.config, &diag));
     TL_TRY(read_architecture(&with));
-    TL_TRY(tl_arch_find(&arena, with.architecture, (tl_span){input, 0, 0}, &arch, &diag));
+    TL_TRY(find(with.architecture, (tl_span){input, 0, 0}, &arch));
   } else {
     with = *fixture_for(input->text);
     if (input->text.length % 2) with.checkpoint = NULL;
@@ -84,6 +107,19 @@ static tl_status lower(const tl_source *input, tl_model *model) {
   return tl_lower(&all, model, &diag);
 }
 
+// Takes `#N` off the end of the input; returns N, SIZE_MAX if there is none.
+static size_t take_allocations(tl_str *input) {
+  size_t at = input->length, count = 0, scale = 1;
+  for (; at > 0 && input->data[at - 1] >= '0' && input->data[at - 1] <= '9' && scale < 1000000;
+       at--) {
+    count += (size_t)(input->data[at - 1] - '0') * scale;
+    scale *= 10;
+  }
+  if (scale == 1 || at == 0 || input->data[at - 1] != '#') return SIZE_MAX;
+  input->length = at - 1;
+  return count;
+}
+
 static void check_graph(const tl_graph *graph) {
   tl_graph *again = NULL;
   tl_source printed = {"printed", tl_text_print(graph, NULL, &arena)};
@@ -93,6 +129,17 @@ static void check_graph(const tl_graph *graph) {
   if (tl_ok(status)) CHECK(tl_graph_equal(graph, again));
   status = tl_graph_verify(graph, &arena, &diag);
   CHECK(status == TL_OK || status == TL_INPUT || status == TL_MEMORY);
+}
+
+// With less memory it is the same fault, or that memory is short; what was read of a config may not
+// be known either.
+static void check_shortage(const tl_source *input, tl_status status) {
+  tl_model model = {0};
+  if (status == TL_MEMORY || status == TL_UNSUPPORTED) return;
+  tl_arena_reset(&arena);
+  arena.fail_after = SIZE_MAX;
+  diag.count = 0;
+  CHECK(lower(input, &model) == status);
 }
 
 static void check_places(void) {
@@ -110,11 +157,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (fixtures_count == 0) read_fixtures();
   tl_arena_init(&arena, ARENA_BYTES);
   tl_source input = {"input", {(const char *)data, size}};
+  arena.fail_after = take_allocations(&input.text);
+  bool is_short = arena.fail_after != SIZE_MAX;
   tl_status status = lower(&input, &model);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
   tl_fuzz_accepted = tl_ok(status);
   check_places();
   if (tl_ok(status)) check_graph(model.graph);
+  if (is_short && !tl_ok(status)) check_shortage(&input, status);
   tl_arena_finish(&arena);
   return 0;
 }

@@ -15,7 +15,7 @@ enum {
   PATH_BYTES = 1024,
   CHAIN_MAX = 4,
   ROOM_ROUNDS = 8,
-  FILES_MAX = 1024
+  FILES_MAX = 8192
 };
 
 static unsigned seed;

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/tokenizer_table.h"
 #include "runtime/tlmc.h"
+#include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/plan_file.h"
 #include "tests/lib/tiny_plan.h"
@@ -19,6 +21,7 @@ enum {
   PATCH_BYTES = 12,
   PATCHES_MAX = 16,
   PARTS_MAX = 8,
+  TOKENIZER = 3, // the part whose patches go into one of its tables
   NUMBERS_COUNT = 14,
   PROMPT = 70, // ids, more than a page
   STEPS_MAX = 64,
@@ -29,14 +32,48 @@ typedef struct part {
   size_t begin, bytes;
 } part;
 
+// Of all that tables can hold a little, so that many patches of them change something.
+static const char tokenizer_json[] =
+    "{\"added_tokens\": [{\"id\": 0, \"content\": \"<s>\", \"special\": true},"
+    " {\"id\": 1, \"content\": \"</s>\", \"lstrip\": true, \"rstrip\": true, \"special\": true},"
+    " {\"id\": 2, \"content\": \"<u>\", \"single_word\": true, \"normalized\": true}],"
+    " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\":"
+    " [{\"type\": \"Prepend\", \"prepend\": \"_\"},"
+    " {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"_\"}]},"
+    " \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"_?[a-z]+(?!1)|_|[^_]\"},"
+    " \"behavior\": \"Isolated\"},"
+    " \"post_processor\": {\"type\": \"RobertaProcessing\", \"cls\": [\"<s>\", 0],"
+    " \"sep\": [\"</s>\", 1]},"
+    " \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\","
+    " \"pattern\": {\"String\": \"_\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"},"
+    " {\"type\": \"Fuse\"}, {\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]},"
+    " \"model\": {\"byte_fallback\": true, \"fuse_unk\": true, \"unk_token\": \"<u>\","
+    " \"vocab\": {\"<s>\": 0, \"</s>\": 1, \"<u>\": 2, \"a\": 3, \"b\": 4, \"c\": 5, \"_\": 6, "
+    "\"ab\": 7,"
+    " \"abc\": 8, \"_a\": 9, \"<0x0A>\": 10, \"<0xC3>\": 11, \"<0xA9>\": 12, \"<0xFF>\": 13, "
+    "\"cab\": 14,"
+    " \"\xC3\xBC\": 15}, \"merges\": [\"a b\", \"ab c\", \"_ a\", \"c ab\"]}}";
+
 static plan_file file;
-static part parts[PARTS_MAX];
-static int parts_count;
+static part parts[PARTS_MAX], token_tables[TL_TOKENIZER_SECTIONS];
+static int parts_count, token_tables_count;
 static tlmc_error error;
 
 static void add_part(size_t begin, size_t bytes) {
   CHECK(parts_count < PARTS_MAX && bytes >= 4);
   parts[parts_count++] = (part){begin, bytes};
+}
+
+// Where patches of the tokenizer section go: as often into a short table as into a long one.
+static void find_tables(const tl_plan_section *section) {
+  tl_tokenizer_header header;
+  memcpy(&header, file.bytes + section->offset, sizeof header);
+  for (int i = 0; i < TL_TOKENIZER_SECTIONS; i++) {
+    size_t begin = header.sections[i].offset;
+    size_t end = i + 1 < TL_TOKENIZER_SECTIONS ? header.sections[i + 1].offset : header.bytes;
+    if (end > begin)
+      token_tables[token_tables_count++] = (part){section->offset + begin, end - begin};
+  }
 }
 
 static void find_parts(void) {
@@ -50,7 +87,31 @@ static void find_parts(void) {
     const tl_plan_section *section = plan_file_section(&file, kinds[i]);
     CHECK(section);
     add_part(section->offset, section->bytes);
+    if (kinds[i] != TL_PLAN_SECTION_TOKENIZER) continue;
+    add_part(section->offset, sizeof(tl_tokenizer_header));
+    find_tables(section);
   }
+}
+
+// The tiny plan's, made small: most of a run's time was their hashes and copies of their pages. Two
+// checksums are left.
+static void make_small(tl_plan_tables *tables, tl_plan_weight *weights, tl_plan_group *groups,
+                       tl_plan_state *states) {
+  enum { EMBED, UP, NORM, DOWN, WEIGHTS };
+  enum { UP_OFFSET = TL_PLAN_CHECKSUM_BYTES, NORM_OFFSET = UP_OFFSET + 16384 };
+  CHECK(tables->weights_count == WEIGHTS);
+  memcpy(weights, tables->weights, WEIGHTS * sizeof *weights);
+  memcpy(groups, tables->groups, tables->groups_count * sizeof *groups);
+  memcpy(states, tables->states, tables->states_count * sizeof *states);
+  weights[UP].bytes = 16384, weights[UP].stride = 2048;
+  weights[UP].rows = 100, weights[UP].columns = 16;
+  weights[NORM].offset = NORM_OFFSET;
+  weights[DOWN].offset = NORM_OFFSET + 4096;
+  for (uint32_t i = 0; i < tables->groups_count; i++)
+    groups[i].page_bytes[0] = 8192, groups[i].page_bytes[1] = 4096;
+  for (uint32_t i = 0; i < tables->states_count; i++)
+    states[i].key = states[i].value = 8;
+  tables->weights = weights, tables->groups = groups, tables->states = states;
 }
 
 static void open_file(void) {
@@ -59,15 +120,19 @@ static void open_file(void) {
   int made = mkstemp(path);
   CHECK(made >= 0 && close(made) == 0);
   tl_tiny_plan tiny;
+  tl_plan_weight weights[8];
+  tl_plan_group groups[TL_GROUPS_MAX];
+  tl_plan_state states[8];
   tl_arena arena;
   tl_arena_init(&arena, (size_t)1 << 30);
   tl_tiny_plan_init(&tiny, 1, false);
-  tl_str json = tl_fixture_read(TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json");
-  tiny.parts.tokenizer = tl_fixture_compile(json, &arena);
+  make_small(&tiny.tables, weights, groups, states);
+  tiny.parts.meta = TL_STR("{\"model\": \"t\\u00e9\\ud83d\\ude00\\n\\/\\\"\xC3\xA9\", "
+                           "\"stop_ids\": [0, 7], \"rest\": [-1.5e-3, 12E+2, true, false, null]}");
+  tiny.parts.tokenizer = tl_fixture_compile(TL_STR(tokenizer_json), &arena);
   CHECK(tl_ok(tl_plan_write(&tiny.parts, path, 1, &arena, NULL)));
   plan_file_open(&file, path);
   CHECK(unlink(path) == 0);
-  free((char *)json.data);
   tl_arena_finish(&arena);
   find_parts();
 }
@@ -80,6 +145,10 @@ static void patch(const uint8_t *data) {
   uint32_t place, number, word;
   memcpy(&place, data + 4, sizeof place);
   memcpy(&number, data + 8, sizeof number);
+  if (p == &parts[TOKENIZER]) {
+    p = &token_tables[place % (uint32_t)token_tables_count];
+    place /= (uint32_t)token_tables_count;
+  }
   if (data[1] % 8 == 7) {
     file.bytes[p->begin + place % p->bytes] = (char)number;
     return;
@@ -102,15 +171,20 @@ static void use_texts(const tlmc_plan *plan) {
   static char text[TEXT_MAX];
   static int32_t ids[TEXT_MAX];
   size_t bytes;
-  tlmc_bytes line = {"Hello there, 12 of <|end|>\n", 26};
+  static const char line[] = "abc cab a1  </s> <s>x<u> <u> ab\n\xC3\xA9\xC3\xBC<0x0A>";
   tlmc_status status =
       tlmc_plan_describe(plan, TLMC_FORMAT_TEXT, text, sizeof text, &bytes, &error);
   CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY);
   status = tlmc_plan_describe(plan, TLMC_FORMAT_JSON, text, sizeof text, &bytes, &error);
   CHECK(status == TLMC_OK ? bytes > 0 : status == TLMC_MEMORY || status == TLMC_INPUT);
-  if (tlmc_tokenize(plan, line, TLMC_TEXT_ADD, ids, TEXT_MAX, &bytes, &error) != TLMC_OK) return;
-  (void)tlmc_detokenize(plan, ids, bytes < TEXT_MAX ? bytes : TEXT_MAX, 0, text, sizeof text,
-                        &bytes, &error);
+  uint32_t both = TLMC_TEXT_ADD | TLMC_TEXT_SPECIAL;
+  for (uint32_t flags = 0; flags <= both; flags++) {
+    tlmc_bytes bytes_of_line = {line, sizeof line - 1};
+    status = tlmc_tokenize(plan, bytes_of_line, flags, ids, TEXT_MAX, &bytes, &error);
+    if (status != TLMC_OK) return;
+    (void)tlmc_detokenize(plan, ids, bytes < TEXT_MAX ? bytes : TEXT_MAX, flags, text, sizeof text,
+                          &bytes, &error);
+  }
 }
 
 static void read_outputs(const tlmc_session *session, int32_t columns) {
@@ -213,15 +287,40 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
-  uint64_t random = (seed + 1) * 0x9e3779b97f4a7c15ull;
-  size_t bytes = 1 + (1 + random % 3) * PATCH_BYTES;
-  if (bytes > size_max) return size;
-  for (size_t i = 0; i < bytes; i++) {
-    random ^= random >> 29;
-    random *= 0xbf58476d1ce4e5b9ull;
-    random ^= random >> 32;
-    data[i] = (uint8_t)random;
+// Changes an option, adds, drops or copies a patch, or changes where or what one patches; what an
+// input has found so far stays.
+static void change(tl_edit *edit) {
+  uint8_t new[PATCH_BYTES];
+  size_t patches = edit->size / PATCH_BYTES; // as the first byte is none's
+  size_t at = 1 + tl_edit_random(edit, patches) * PATCH_BYTES;
+  tl_range one = {at, at + PATCH_BYTES}, before = {at, at};
+  for (size_t i = 0; i < sizeof new; i++)
+    new[i] = (uint8_t)tl_edit_random(edit, 256);
+  uint32_t how = tl_edit_random(edit, 8);
+  if (how == 0) {
+    edit->data[0] ^= (uint8_t)(1 << tl_edit_random(edit, 5));
+  } else if (one.end > edit->size || how <= 2) {
+    if (patches < PATCHES_MAX) tl_edit_replace(edit, before, new, sizeof new);
+  } else if (how == 3) {
+    tl_edit_put(edit, one, "");
+  } else if (how == 4) { // the same place or another one near it
+    size_t place = at + 4;
+    edit->data[place] = (uint8_t)(edit->data[place] + tl_edit_random(edit, 17) - 8);
+  } else if (how == 5) {
+    memcpy(edit->data + at + 1, new + 1, 1);
+    memcpy(edit->data + at + 8, new + 8, 4);
+  } else {
+    memcpy(edit->data + at, new, sizeof new);
   }
-  return bytes;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
+  tl_edit edit = tl_edit_begin(data, size, size_max, seed);
+  if (size == 0) {
+    data[0] = 0;
+    edit.size = 1;
+  }
+  for (uint32_t n = 1 + tl_edit_random(&edit, 3); n > 0; n--)
+    change(&edit);
+  return edit.size;
 }

@@ -12,12 +12,17 @@ enum { MEMORY_MAX = 192 << 20 };
 static void use(tl_str section, tl_arena *arena) {
   tl_tokenizer tokenizer;
   tl_ids ids;
-  tl_str text = TL_STR("The  fox's 123\n\n<|end|> e\xCC\x81\xE4\xBD\xA0 \xFF");
+  tl_str text = TL_STR("The  fox's 123\n\n<|end|> e\xCC\x81\xE4\xBD\xA0 \xFF ab</s> aabc<s>1   <s> "
+                       " </s>  x<unk> <unk>y <unk> "
+                       "ababababababababababababababababababababababababababababababababababab "
+                       "\xEA\xB0\x80\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8\xCC\xA7\xCC\x81");
   CHECK(tl_ok(tl_tokenizer_open(section, NULL, &tokenizer)));
   tl_status status = tl_tokenizer_encode(
       &tokenizer, text, &(tl_encode_options){.add_special = true}, arena, NULL, &ids);
   if (tl_ok(status))
     status = tl_tokenizer_decode(&tokenizer, ids.items, ids.count, false, arena, &text);
+  if (tl_ok(status) && ids.count > 2) // from the middle of a character, perhaps
+    status = tl_tokenizer_decode(&tokenizer, ids.items + 1, ids.count - 2, true, arena, &text);
   CHECK(tl_ok(status) || status == TL_MEMORY || status == TL_UNSUPPORTED);
 }
 

@@ -3,12 +3,16 @@
 
 The same files each time. All are valid, which fuzz_main.c checks, but those whose name begins with `fault`.
 """
+import ast
 import json
 import re
 import shutil
 import struct
 import sys
 from pathlib import Path
+
+from seed_texts import (DESCRIPTION_CHANGES, EXPRESSIONS, FUSED, FUSED_GRAPHS, GRAPH_CHANGES, GRAPHS, REGEX_FAULTS,
+                        REGEXES, UTF8_FAULTS)
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
@@ -30,12 +34,27 @@ def files(*patterns):
     return {"-".join(path.relative_to(ROOT).parts[-3:]): path.read_bytes() for path in paths}
 
 
+def c_texts(test, before):
+    """The strings of a unit test that stand behind what matches `before`."""
+    part = r'"(?:[^"\\]|\\.)*"'
+    found = re.findall(rf"{before}((?:{part}\s*)+)", (TESTS / "unit" / test).read_text(), re.MULTILINE)
+    return [b"".join(ast.literal_eval("b" + text) for text in re.findall(part, texts)) for texts in found]
+
+
+def json_faults():
+    """What json_test.c wants to be refused, each wrong hex digit and character, in numbered files."""
+    texts = c_texts("json_test.c", r"^    \{")
+    for first in ("", r"\ud83d"):
+        texts += [f'"{first}\\u{"dF0a"[:i]}{digit}{"dF0a"[i + 1:]}"'.encode() for digit in "/:@G`g" for i in range(4)]
+    texts += [b'"' + text + end for text in UTF8_FAULTS for end in (b'"', b"")]
+    return {f"fault-{i:03}": text for i, text in enumerate(texts)}
 
 
 def json_texts():
-    return {
+    return json_faults() | {
         "empty": "{}", "number": "-12.5e-3", "nested": "[[[[]],{}]]", "blanks": " \n[\t1 ,\r2 ] ",
         "strings": r'["","\"\\\/\b\f\n\r\t","\u00e9\ud83d\ude00","é😀"]',
+        "digits": r'["\u0aF9","\uD83d\uDe0A","\u00ff","\u07FF","\u0800","\uFFFF","\udbff\udfff","\u007e"]',
         "numbers": "[0,-0,1e5,0.1,9223372036854775807,-9223372036854775808,18446744073709551616,5e-324]",
         "index": json.dumps({f"key{i}": i for i in range(20)}), "fault-twice": '{"a":1,"b":2,"a":3}',
         **files("tests/fixtures/tiny/*/*.index.json", "tests/fixtures/hub_configs/*.json"),
@@ -56,7 +75,8 @@ def safetensors_files():
     for dtype, size in sizes.items():
         everything["w." + dtype] = entry(dtype, [2, 3], at, at + 6 * size)
         at += 6 * size
-    return {
+    faults = {name: struct.pack("<Q", len(text)) + text for name, text in json_faults().items()}
+    return faults | {
         "none": file({}, b""), "scalar": file({"a": entry("F32", [], 0, 4)}, b"\0\0\x80?"),
         "zero": file({"a": entry("F16", [0, 5], 0, 0), "b": entry("U8", [2], 0, 2)}, b"ab"),
         "all": file(everything, bytes(range(at))),
@@ -64,14 +84,19 @@ def safetensors_files():
     }
 
 
+def tested_expressions():
+    return c_texts("expr_test.c", r"(?:gives|fails)\(") + [text.encode() for text in EXPRESSIONS]
+
+
 def expressions():
-    """Those of the parameters and refusals of the built-in descriptions, and a few with all operators."""
+    """Those of the parameters and refusals of the built-in descriptions, a few with all operators, tested ones."""
     found = ["config.d[2].e ?? [1, 2.5, 'x'][1]", "-a ** 2 + (b - 3) * 4 / 7 // 2 % 5",
              "not (a in [1, 2]) and a <= b or a != c", "config.big + 1", "sum(range(9))",
              "min(1, 2, 3) if has(config.f.g) else round_up(len(config.c), 64)"]
     for path in sorted(ROOT.glob("archs/**/*.yaml")):
         found += re.findall(r"^ +(?:- )?(?!say:)\w+: ([^{\[\"|\n]+)$", path.read_text(), re.MULTILINE)
-    return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))}
+    return {f"{i:03}": text for i, text in enumerate(dict.fromkeys(found))} | {
+        f"fault-{i:03}": text for i, text in enumerate(tested_expressions())}
 
 
 def architectures():
@@ -87,32 +112,119 @@ def architectures():
             for section, body in blocks[block].items():
                 own.setdefault(section, body)
         texts["whole-" + name] = "".join(f"{section}:{body}" for section, body in own.items()).encode()
-    return texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
+    faults = {"fault-" + name: text for name, text in descriptions().items()}
+    faults |= out_of_memory(texts)
+    return faults | texts | {"longer-" + name: text + b"\n" for name, text in texts.items()}  # see fuzz_arch.c
+
+
+def each_fault(body):
+    """A graph's lines without faults; those before each fault with it, as lowering ends at the first."""
+    good, found = "", []
+    for line in body.splitlines(keepends=True):
+        if "# error" in line:
+            found.append(good + line)
+        else:
+            good += line
+    return [*found, good]
+
+
+def descriptions():
+    """The faults of faults_test.py, and a small description with graphs and expressions of other tests."""
+    sys.path.insert(0, str(TESTS / "archs"))
+    from faults_test import DESCRIPTIONS
+
+    llama = (ROOT / "archs" / "llama.yaml").read_text()
+    texts = {f"llama{i:02}": llama.replace(old, new, 1) if new is not None else llama[:llama.find(old)]
+             for i, (_, old, new) in enumerate(DESCRIPTIONS)}
+    tied = "tied: {to: embed, when: tied}"
+    for i, new in enumerate(("when: true", "to: embed, when: true", "to: norm, when: true", "to: embed, when: false")):
+        texts[f"tied{i}"] = llama.replace(tied, f"tied: {{{new}}}")
+        texts[f"tied{i}-longer"] = texts[f"tied{i}"] + "\n"
+    head = c_texts("lower_test.c", r"head\[\] =\s*")[0].decode()
+    names = {"Tiny": "LlamaForCausalLM", "config.layers": "config.num_hidden_layers",
+             "config.vocab": "config.vocab_size", "config.width": "config.hidden_size",
+             "config.ctx": "config.max_position_embeddings",
+             "config.kinds[i].k": "config.num_attention_heads * (i + 1)"}
+    for old, new in names.items():
+        head = head.replace(old, new)
+    bodies = [text.decode() for text in c_texts("lower_test.c", r"(?:fails_graph\(|body\[\] =|graph\[\] =)\s*")]
+    changes = [(old, new) for old, news in DESCRIPTION_CHANGES.items() for new in news]
+    small = head + next(body for body in bodies if changes[-1][0] in body)
+    texts |= {f"small{i:03}": small.replace(old, new, 1) for i, (old, new) in enumerate(changes)}
+    for text in graphs().values():
+        for body in re.findall(r"^graph @.*\n((?:.*\n)*?)\}", text.decode(errors="replace"), re.MULTILINE):
+            bodies += each_fault(body)
+    texts |= {f"graph{i:03}": head + body for i, body in enumerate(bodies)}
+    scale = "  input %x : f32[T,8]\n  %y = scale %x {by=${value}}\n  output logits = %y\n"
+    say = 'refuse:\n  - {when: true, say: "{value}"}\n'
+    keys = {"list": "architectures", "sub": "rope_scaling", "i": "num_hidden_layers", "t": "hidden_act",
+            "r": "rms_norm_eps", "yes": "use_cache"}
+    for i, text in enumerate(tested_expressions()):
+        text = re.sub(r"\bconfig\.(\w+)", lambda key: "config." + keys.get(key[1], key[1]), text.decode())
+        params = f"params:\n  n: 12\n  value: {json.dumps(text)}\n"
+        texts[f"expr{i:03}"] = head.replace("params:\n", params, 1) + scale
+        texts[f"say{i:03}"] = head.replace("params:\n", say + params, 1) + scale
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def out_of_memory(texts):
+    """Texts with an end as fuzz_arch.c has it, at every few of the allocations they take."""
+    config = (TESTS / "archs" / "golden" / "llama_long.json").read_bytes()
+    steps = ((texts["archs-llama.yaml"], 4, 1300), (texts["archs-deepseek_v3.yaml"], 30, 3000),
+             (texts["archs-gemma3.yaml"], 30, 2700), (texts["archs-bert.yaml"], 20, 1200), (config, 8, 1300))
+    return {f"fault-memory{i}-{count:04}{end}": text + (b"\n" if end else b"") + b"#%d" % count
+            for i, (text, step, most) in enumerate(steps) for count in range(0, most, step) for end in ("", "a")}
 
 
 def configs():
-    """Those of the hub with few layers: more of the same takes time."""
+    """Those of the hub with few layers, as more of the same takes time; those refused by faults_test.py and by JSON."""
+    from faults_test import ABSENT, CONFIGS
+
     hub = {name: re.sub(rb'("num_hidden_layers": )\d+', rb"\g<1>4", text)
            for name, text in files("tests/fixtures/hub_configs/*.json").items()}
-    return files("tests/fixtures/tiny/*/config*.json", "tests/archs/golden/*.json") | hub
+    refused = {name: b'{"architectures": ["LlamaForCausalLM"], "x": ' + text + b"}"
+               for name, text in json_faults().items()}
+    for i, ((golden, _), changes) in enumerate(CONFIGS):
+        config = json.loads((TESTS / "archs" / "golden" / f"{golden}.json").read_text()) | changes
+        refused[f"fault-config{i:02}"] = json.dumps({k: v for k, v in config.items() if v is not ABSENT}).encode()
+    return files("tests/fixtures/tiny/*/config*.json", "tests/archs/golden/*.json") | hub | refused
 
 
 def graphs():
-    """Of the goldens what goes in, and what comes out if it is another graph."""
+    """Of the goldens what goes in, and what comes out if it is another graph; changed graphs of models."""
     texts = {}
     for name, text in files("tests/ir/*/*.ir", "tests/archs/golden/*.ir").items():
         for i, part in enumerate(text.split(b"# ----\n")):
             if b"graph @" in part:
                 texts[("fault-" if b"# error" in part else "") + f"{name}-{i}"] = part
+    small = [text + "; output y = %y" for text in GRAPHS]
+    for text in FUSED_GRAPHS:
+        text = re.sub(r"%y = output (\S+)", r"%last = select_rows \1, %rows; %y = linear %last, %w", text)
+        text = f"%h = embed %ids, %e; {text}; output y = %y"
+        small.append("; ".join([line for name, line in FUSED.items() if re.search(name + r"\b", text)] + [text]))
+    for i, text in enumerate(small):
+        body = "".join(f"  {line}\n" for line in text.split("; "))
+        texts[f"fault-small{i:03}"] = f"graph @step(T, S, R) {{\n{body}}}\n".encode()
+    for model in ("bert", "gemma3", "llama_biases", "qwen2_window"):
+        text = (TESTS / "archs" / "golden" / f"{model}.ir").read_text()
+        for i, (old, new) in enumerate(GRAPH_CHANGES):
+            changed = re.sub(old, new, text)
+            if changed != text:
+                texts[f"fault-{model}{i:02}"] = changed.encode()
     return texts
 
 
-REGEXES = (
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    r"(?i:'s|'t|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}{2,}|\d",
-    r"[一-龥]+|[a-c\-\]x]+|(?:ab|c)*d{2}|\w\W\S.|\x{41}|\u0042|\t\.",
-)
+def byte_letters():
+    """The letters by which byte-level vocabularies write the bytes, in their order."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return [chr(byte if byte in plain else 256 + others.index(byte)) for byte in range(256)]
+
+
+def nested(key, item, depth):
+    for _ in range(depth):
+        item = {"type": "Sequence", key: [item]}
+    return item
 
 
 def tokenizers():
@@ -124,42 +236,148 @@ def tokenizers():
     special = {"SpecialToken": {"id": "<s>", "type_id": 0}}
     text = {"Sequence": {"id": "A", "type_id": 0}}
 
-    def tokenizer(model=None, **parts):
-        tokens = {word: i for i, word in enumerate(vocabulary)}
-        added = [{"id": i, "content": word, "single_word": i == 2, "lstrip": i == 1, "rstrip": i == 1,
-                  "normalized": i == 2, "special": i != 2} for i, word in enumerate(vocabulary[:3])]
+    def added(content, number, **flags):
+        return {"id": number, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+                "normalized": False, "special": True, **flags}
+
+    def tokenizer(model=None, words=vocabulary, **parts):
+        tokens = {word: i for i, word in enumerate(words)}
+        three = [added(word, i, single_word=i == 2, lstrip=i == 1, rstrip=i == 1, normalized=i == 2, special=i != 2)
+                 for i, word in enumerate(vocabulary[:3])]
         bpe = {"type": "BPE", "unk_token": "<unk>", "vocab": tokens, "merges": [["a", "b"], "ab c", ["▁", "a"]]}
-        return json.dumps({"version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": None,
+        return json.dumps({"version": "1.0", "added_tokens": three, "normalizer": None, "pre_tokenizer": None,
                            "post_processor": None, "decoder": None, **parts, "model": {**bpe, **(model or {})}})
 
     def sequence(key, *items):
         return {"type": "Sequence", key: list(items)}
 
+    def split(regex, behavior="Isolated", invert=False):
+        return {"type": "Split", "pattern": {"Regex": regex}, "behavior": behavior, "invert": invert}
+
+    def template(*single, ids=(0,)):
+        return {"type": "TemplateProcessing", "single": list(single), "pair": [],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": list(ids), "tokens": ["<s>"]}}}
+
     behaviours = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-    splits = [{"type": "Split", "pattern": {"Regex": regex}, "behavior": behaviours[i % 5], "invert": i == 4}
-              for i, regex in enumerate(REGEXES + REGEXES[:1])]
-    processor = {"type": "TemplateProcessing", "single": [special, text], "pair": [],
-                 "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}
+    splits = [split(regex, behaviours[i % 5], i == 4) for i, regex in enumerate(REGEXES + REGEXES[:1])]
+    processor = template(special, text)
     roberta = {"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 1]}
     replace = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    shorten = {"type": "Replace", "pattern": {"String": "b"}, "content": ""}
     strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
-    return {
+    long = {"type": "x" * 70}
+    fallback, fuse = {"type": "ByteFallback"}, {"type": "Fuse"}
+    no_specials = {"merges": [], "unk_token": None}
+    letters = ["<s>", "</s>", "<unk>", "x", *byte_letters()]
+    digits = ["aF", "+1", "F0", "0b", *("0" + c for c in "/:@G`g+"), *(c + "0" for c in "/:@G`g")]
+    signs = [*vocabulary, *(f"<0x{pair}>" for pair in digits), "<0x00", "Ġa b", "<1x00>", "<0x00)"]
+    marks = [*vocabulary, "  a  ", "éaé", "ééaéé", "é", "ü", "你a你", "😀", "\U00010000", "\U0010ffff", "\ud7ff",
+             "\ue000"]
+    lengths = (4, 8, 10, 18, 34, 66, 98, 130, 162, 200, 242, 300, 1100, 2200)
+    sizes = [*vocabulary, "ba", "baba", "ababa", *("ab" * (length // 2) for length in lengths)]
+    doubled = [["a", "b"], ["ab", "ab"], ["abab", "abab"], ["b", "a"], ["ba", "ba"], ["abab", "a"]]
+    said = "The  fox's 123 你 ab"  # of the text that is encoded
+    pairs = [said[i:i + 2] for i in range(len(said) - 1)]
+    whole = list(dict.fromkeys(["<s>", "</s>", "<unk>", *said, *pairs, said[:3], said[4:8], said[5:8], said]))
+    joins = [[pair[0], pair[1]] for pair in dict.fromkeys(reversed(pairs))]
+
+    def never(**parts):
+        return {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", **parts}
+
+    accepted = {
         "plain": tokenizer(), "unknown": tokenizer({"unk_token": None, "ignore_merges": True}),
         "fallback": tokenizer({"byte_fallback": True, "fuse_unk": True}),
-        **{f"split{i}": tokenizer(pre_tokenizer=split) for i, split in enumerate(splits)},
+        **{f"split{i}": tokenizer(pre_tokenizer=item) for i, item in enumerate(splits)},
         "bytes": tokenizer(pre_tokenizer=sequence("pretokenizers", splits[0], byte_level), decoder=byte_level),
+        "letters": tokenizer({"merges": [], "ignore_merges": True, "byte_fallback": True, "unk_token": "none"}, letters,
+                             pre_tokenizer=byte_level, decoder=byte_level),
         "digits": tokenizer(pre_tokenizer=sequence("pretokenizers", {"type": "Digits", "individual_digits": True},
                                                    {"type": "Split", "pattern": space, "behavior": "Removed",
-                                                    "invert": False})),
+                                                    "invert": False}, {"type": "Digits"})),
         "metaspace": tokenizer(pre_tokenizer=metaspace, decoder=metaspace),
+        "never": tokenizer(pre_tokenizer=never(split=False), decoder=sequence("decoders", never(), fuse, strip)),
+        "no-prefix": tokenizer(pre_tokenizer={"type": "Metaspace", "add_prefix_space": False},
+                               decoder={"type": "Metaspace", "add_prefix_space": False}),
+        "always": tokenizer(pre_tokenizer={"type": "Metaspace"}, decoder={"type": "Metaspace"}),
         "normal": tokenizer(normalizer=sequence("normalizers", {"type": "NFC"}, {"type": "Prepend", "prepend": "▁"},
-                                                {"type": "Replace", "pattern": space, "content": "▁"}),
-                            decoder=sequence("decoders", replace, {"type": "ByteFallback"}, {"type": "Fuse"}, strip)),
+                                                {"type": "Replace", "pattern": space, "content": "▁"},
+                                                {"type": "Prepend", "prepend": ""}),
+                            decoder=sequence("decoders", replace, fallback, fuse, strip)),
         "replace": tokenizer(normalizer={"type": "Replace", "pattern": {"Regex": "a{2,}"}, "content": "b"}),
+        "whole": tokenizer({"merges": [*joins, ["Th", "e"], [" f", "ox"], ["fo", "x"]]}, whole),
+        "whole-first": tokenizer({"merges": joins[::-1], "ignore_merges": True}, whole),
+        "sizes": tokenizer(words=sizes), "sizes-long": tokenizer({"merges": doubled}, sizes),
+        "sizes-bytes": tokenizer({"merges": doubled[::-1]}, [*letters, *sizes[3:]], pre_tokenizer=byte_level),
+        **{f"strip{i}": tokenizer(words=marks, decoder=sequence("decoders", {"type": "Strip", "content": content,
+                                                                              "start": 2, "stop": 2}, fuse))
+           for i, content in enumerate(" éa你😀")},
+        "raw": json.dumps(json.loads(tokenizer(words=marks)), ensure_ascii=False).encode("utf-8", "surrogatepass"),
+        "signs": tokenizer({"byte_fallback": True}, signs, decoder=sequence("decoders", strip, fallback, fuse)),
+        "forms": tokenizer(normalizer=shorten, added_tokens=[added("abb", 9, normalized=True),
+                                                             added("ab", 3, normalized=True), added("a", 4)]),
+        "names": tokenizer(bos_token="<s>", eos_token={"content": "</s>"}, pad_token={"content": 1}),
         "template": tokenizer(post_processor=processor), "roberta": tokenizer(post_processor=roberta),
         "processors": tokenizer(post_processor=sequence("processors", byte_level, processor)),
+        "wrapped": tokenizer(post_processor=sequence("processors", processor, roberta,
+                                                     template(special, text, special, ids=(1, 2)))),
         **files("tests/fixtures/tokenizers/*/tokenizer.json"),
     }
+    refused = {
+        **{f"regex{i}": tokenizer(pre_tokenizer=split(regex)) for i, regex in enumerate(REGEX_FAULTS)},
+        **{f"nested-{part}": tokenizer(**{part: nested(key, item, 9)}) for part, key, item in (
+            ("normalizer", "normalizers", {"type": "NFC"}), ("pre_tokenizer", "pretokenizers", metaspace),
+            ("decoder", "decoders", fuse), ("post_processor", "processors", roberta))},
+        **{f"kind-{part}": tokenizer(**{part: long}) for part in ("normalizer", "pre_tokenizer", "decoder",
+                                                                    "post_processor", "model")},
+        **{f"part-{part}": tokenizer(**{part: 1}) for part in ("normalizer", "pre_tokenizer", "decoder",
+                                                                 "post_processor", "added_tokens")},
+        **{f"template{i}": tokenizer(post_processor=item) for i, item in enumerate((
+            template(special), template(text, text), template({"Sequence": {"id": "B"}}), template({"SpecialToken": 1}),
+            template({"SpecialToken": {"id": "y" * 70}}, text), template(special, text, ids=()),
+            template(special, text, ids=(-1,)), template(special, text, ids=("0",)), template(special, text, ids=(99,)),
+            template(special, text, ids=(0,) * 65), template(special, text, special, ids=(0,) * 33),
+            sequence("processors", template(special, text, ids=(0,) * 40), template(special, text, ids=(0,) * 40)),
+            sequence("processors", template(text, special, ids=(0,) * 40), template(text, special, ids=(0,) * 40)),
+            {"type": "TemplateProcessing"}, {"type": "RobertaProcessing"}, {**roberta, "sep": ["</s>", 99]}))},
+        **{f"decoder{i}": tokenizer(decoder=sequence("decoders", *items)) for i, items in enumerate((
+            (fallback, fallback), (metaspace, replace), (fuse, {**strip, "stop": 1}), (fuse, strip, strip),
+            (fuse, long), (fuse, fallback), (replace,) * 17, ({**strip, "content": ""},), ({**strip, "content": "ab"},),
+            ({**strip, "start": -1},), ({**replace, "pattern": {"Regex": "a"}},),
+            ({**replace, "pattern": space, "content": 1},), ({**replace, "pattern": {"String": ""}},),
+            ({**metaspace, "replacement": ""},),
+            ({**metaspace, "prepend_scheme": 1},)))},
+        "decoder-space": tokenizer(words=["<s>", "</s>", "<unk>", "a", "b", "c", "▁ a"], decoder=metaspace,
+                                   model=no_specials),
+        **{f"normal{i}": tokenizer(normalizer=item) for i, item in enumerate((
+            {"type": "Prepend"}, {"type": "Prepend", "prepend": 1}, {**replace, "pattern": {"String": ""}},
+            {**replace, "pattern": 1}, {"type": "Replace", "pattern": space}, {"type": "Replace"}, {"type": "Sequence"},
+            sequence("normalizers", *[{"type": "NFC"}] * 31)))},
+        **{f"before{i}": tokenizer(pre_tokenizer=item) for i, item in enumerate((
+            sequence("pretokenizers", byte_level, long), split("a", "x"), {**split("a"), "invert": 1},
+            {"type": "Sequence"}, {**metaspace, "prepend_scheme": "x"}, {**metaspace, "replacement": 1},
+            {**metaspace, "replacement": ""},
+            sequence("pretokenizers", metaspace, metaspace), {**byte_level, "use_regex": 1},
+            {"type": "Digits", "individual_digits": 1}))},
+        **{f"model{i}": tokenizer(model) for i, model in enumerate((
+            {"type": "Unigram"}, {"dropout": 0.5}, {"dropout": 0}, {"dropout": "0"}, {"end_of_word_suffix": "x"},
+            {"continuing_subword_prefix": "x"}, {"vocab": None}, {"vocab": {}}, {"vocab": {"a": 0, "b": 0}},
+            {"vocab": {"a": 1 << 30}}, {"vocab": {"a": -1}}, {"vocab": {"a": "0"}}, {"vocab": {"a": 0, "\ud800": 1}},
+            {"vocab": {"": 0}, **no_specials}, {"merges": None}, {"merges": ["ab"]}, {"merges": [1]},
+            {"merges": [["a"]]},
+            {"merges": ["a z"]}, {"merges": ["z a"]}, {"merges": ["c d"]}, {"merges": [["a", 1]]},
+            {"merges": ["a b", "a b"]}, {"unk_token": "none"}, {"byte_fallback": 1}))},
+        **{name[6:]: b'{"x": ' + text + b"}" for name, text in json_faults().items()},
+        "model-none": json.dumps({}), "model-number": json.dumps({"model": 1}), "root": "[]",
+        "letters": tokenizer({"merges": [], "byte_fallback": True}, letters[:-1], pre_tokenizer=byte_level),
+        **{f"added{i}": tokenizer(added_tokens=items) for i, items in enumerate((
+            [added("z" * 513, 18)], [added("z", 1 << 30)], [added("z", -1)], [added("z", 99)], [added("", 18)],
+            [added("z", "18")], [added(1, 18)], [added("z", 18, special=1)], [added("a", 18)], [added("z", 3)],
+            [added("z", 18), added("z", 19)], [1]))},
+        "added-empty": tokenizer(normalizer=shorten, added_tokens=[added("b", 4, normalized=True)]),
+        "added-same": tokenizer(normalizer=shorten, added_tokens=[added("a", 3, normalized=True),
+                                                                  added("ab", 9, normalized=True)]),
+    }
+    return accepted | {"fault-" + name: data for name, data in refused.items()}
 
 
 def plan_sections():
@@ -183,9 +401,16 @@ def plan_files():
     def patch(part, word, how=1, number=9):
         return struct.pack("<BBHII", part, how, 0, word, number)
 
-    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 5), "tokenizer": (3, 8), "template": (4, 2),
-              "programs": (5, 55), "checksums": (6, 0)}
-    return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13),
+    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (5, 2),
+              "programs": (6, 55), "checksums": (7, 0)}
+    # Each word becomes 0, all ones, one more, one less, twice as much; the parts have about so many words.
+    words = {0: 32, 1: 128, 2: 24, 3: 320, 4: 64, 5: 4, 6: 500, 7: 4}
+    swept = {f"fault-{part}-{word:03}-{how}{number}": b"\0" + patch(part, word, how, number)
+             for part, count in words.items() for word in range(count)
+             for how, number in ((0, 0), (0, 9), (1, 9), (1, 7), (4, 0))}
+    swept |= {f"fault-meta-{place:03}-{byte:02x}": b"\0" + patch(2, place, 7, byte)
+              for place in range(100) for byte in b'"\\},x\x80\n'}
+    return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13), **swept,
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
 
 

@@ -45,15 +45,25 @@ fixed=$(setarch -R true 2>/dev/null && echo setarch -R) || fixed=
 export build rounds limit summary fixed
 printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
   log=$build/NAME.log seed=1
+  run() {
+    $fixed $build/tests/fuzz_NAME "$@" -reload=0 -use_cmp=0 -timeout=30 -rss_limit_mb=2048 \
+      -max_len=65536 -artifact_prefix=$build/crashes/NAME-
+  }
   fuzz() {
     status=0
-    $fixed $build/tests/fuzz_NAME "$@" -seed=$seed -reload=0 -use_cmp=0 -timeout=30 \
-      -rss_limit_mb=2048 -max_len=65536 -artifact_prefix=$build/crashes/NAME- $build/corpus/NAME \
-      $build/seeds/NAME >$log 2>&1 || status=$?
+    run "$@" -seed=$seed $build/corpus/NAME $build/seeds/NAME >$log 2>&1 || status=$?
     awk -v name=fuzz_NAME "$summary" $log
+  }
+  shrink() { # keeps what brings anything: a run begins with all of it
+    rm -rf $build/smaller/NAME
+    mkdir -p $build/smaller/NAME
+    run -merge=1 $build/smaller/NAME $build/corpus/NAME >$log 2>&1 || return 0
+    rm -r $build/corpus/NAME
+    mv $build/smaller/NAME $build/corpus/NAME
   }
   if $rounds; then # the last is one that ends with the edges it began with
     while :; do
+      [ $(ls $build/corpus/NAME | wc -l) -lt 2000 ] || shrink
       files=$(ls $build/corpus/NAME $build/seeds/NAME | wc -l)
       fuzz -runs=$((limit + files))
       same=$(awk "/INITED/ { first = \$4 } /DONE/ { print first == \$4 }" $log)
