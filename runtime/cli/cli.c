@@ -109,7 +109,8 @@ void tl_cli_session_fit(const tl_cli *cli, tlmc_session_options *options, int64_
 
 tl_status tl_cli_session_open(tl_cli *cli, const tlmc_session_options *options) {
   uint64_t available = tl_cli_available_bytes(), weights = cli->facts.weights_bytes;
-  if (!cli->facts.has_weights && available && weights > available) {
+  bool is_gpu = strncmp(cli->facts.targets, "cuda:", 5) == 0; // which has memory of its own
+  if (!cli->facts.has_weights && !is_gpu && available && weights > available) {
     return tl_cli_fail(cli, TL_MEMORY,
                        "random weights for this plan need %.1f GiB and %.1f GiB are available",
                        (double)weights / (1 << 30), (double)available / (1 << 30));
@@ -121,6 +122,9 @@ tl_status tl_cli_session_reserve(tl_cli *cli, const tlmc_session_options *option
   TL_TRY(tl_cli_take(cli, tlmc_session_open(cli->plan, options, &cli->session, &cli->error)));
   cli->session_facts = (tlmc_session_facts){.size = sizeof cli->session_facts};
   TL_TRY(tl_cli_take(cli, tlmc_session_info(cli->session, &cli->session_facts)));
+  if (strncmp(cli->session_facts.target, "cuda:compute_", 13) == 0) {
+    fprintf(stderr, "tlmrt: the plan has no code for this GPU, whose driver compiled its text\n");
+  }
   tl_cli_signals_defer();
   return TL_OK;
 }
