@@ -15,6 +15,7 @@ enum {
   BEST_THREADS = 1024,
   ATTENTION_THREADS = 256,
   ATTENTION_VECTORS = TL_ATTENTION_VECTORS,
+  ATTENTION_WAYS = 3,
   WEIGHT_BOX_ROWS = 64,
   WIDE_GROUPS_MAX = 4,
   ATTENTION_BLOCKS = 264 // of the kernel for few rows: two for each of 132 multiprocessors
@@ -37,33 +38,41 @@ static const char *const templates[] = {"matmul_few", "matmul_many", "matmul_wid
 // numbers mean, the templates say. `width`: columns of a tile, more where a unit is wider; `warps`:
 // of a block, more where they make less than its columns, then of fewer `blocks`. Of a class's ways
 // the first that fits is taken. Chosen by measuring: tests/gpu/README.md.
+// `exact` is the launches' guard: of those that `deterministic` asks for there is one for all rows.
 typedef struct variant {
-  uint32_t classes, rows_max, columns_min;
+  uint32_t exact, classes, rows_max, columns_min;
   way way;
   int width, rows, warps, blocks, stages, cluster, ahead;
 } variant;
 
 static const variant variants[] = {
-    {CLASS_WIDE, 8, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
-    {CLASS_WIDE, 16, 0, WIDE, 64, 16, 4, 1, 20, 2, 0},
-    {CLASS_WIDE, 16, 0, FEW, 64, 16, 8, 2, 3, 4, 8},
-    {CLASS_WIDE, 32, 0, WIDE, 64, 32, 4, 1, 17, 2, 0},
-    {CLASS_WIDE, 32, 0, FEW, 64, 32, 8, 2, 3, 4, 4},
-    {CLASS_WIDE, 64, 16384, WIDE, 128, 64, 8, 1, 9, 1, 0},
-    {CLASS_WIDE, 64, 0, WIDE, 64, 64, 4, 1, 12, 2, 0},
-    {CLASS_WIDE, 128, 0, WIDE, 128, 128, 8, 1, 6, 1, 0},
-    {CLASS_WIDE, 1024, 8192, WIDE, 256, 128, 8, 1, 4, 1, 0},
-    {CLASS_WIDE, 1024, 0, WIDE, 128, 128, 8, 1, 6, 1, 0},
-    {CLASS_WIDE, UINT32_MAX, 0, WIDE, 256, 128, 8, 1, 4, 1, 0},
-    {CLASS_WIDE, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
-    {CLASS_CLUSTERS, 8, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
-    {CLASS_CLUSTERS, 16, 0, FEW, 64, 16, 8, 2, 3, 4, 8},
-    {CLASS_CLUSTERS, 32, 0, FEW, 64, 32, 8, 2, 3, 4, 4},
-    {CLASS_CLUSTERS, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
-    {CLASS_ALL, 8, 0, FEW, 64, 8, 8, 2, 3, 1, 4},
-    {CLASS_ALL, 16, 0, FEW, 64, 16, 8, 2, 3, 1, 4},
-    {CLASS_ALL, 32, 0, FEW, 64, 32, 8, 2, 3, 1, 2},
-    {CLASS_ALL, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {1, CLASS_WIDE, 8, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
+    {1, CLASS_WIDE, 16, 0, WIDE, 64, 16, 4, 1, 20, 2, 0},
+    {1, CLASS_WIDE, 16, 0, FEW, 64, 16, 8, 2, 3, 4, 8},
+    {1, CLASS_WIDE, 32, 0, WIDE, 64, 32, 4, 1, 17, 2, 0},
+    {1, CLASS_WIDE, 32, 0, FEW, 64, 32, 8, 2, 3, 4, 4},
+    {1, CLASS_WIDE, 64, 16384, WIDE, 128, 64, 8, 1, 9, 1, 0},
+    {1, CLASS_WIDE, 64, 0, WIDE, 64, 64, 4, 1, 12, 2, 0},
+    {1, CLASS_WIDE, 128, 0, WIDE, 128, 128, 8, 1, 6, 1, 0},
+    {1, CLASS_WIDE, 1024, 8192, WIDE, 256, 128, 8, 1, 4, 1, 0},
+    {1, CLASS_WIDE, 1024, 0, WIDE, 128, 128, 8, 1, 6, 1, 0},
+    {1, CLASS_WIDE, UINT32_MAX, 0, WIDE, 256, 128, 8, 1, 4, 1, 0},
+    {1, CLASS_WIDE, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {1, CLASS_CLUSTERS, 8, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
+    {1, CLASS_CLUSTERS, 16, 0, FEW, 64, 16, 8, 2, 3, 4, 8},
+    {1, CLASS_CLUSTERS, 32, 0, FEW, 64, 32, 8, 2, 3, 4, 4},
+    {1, CLASS_CLUSTERS, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {1, CLASS_ALL, 8, 0, FEW, 64, 8, 8, 2, 3, 1, 4},
+    {1, CLASS_ALL, 16, 0, FEW, 64, 16, 8, 2, 3, 1, 4},
+    {1, CLASS_ALL, 32, 0, FEW, 64, 32, 8, 2, 3, 1, 2},
+    {1, CLASS_ALL, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {2, CLASS_WIDE, UINT32_MAX, 0, WIDE, 64, 64, 4, 1, 12, 2, 0},
+    {2, CLASS_WIDE, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {2, CLASS_WIDE, UINT32_MAX, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
+    {2, CLASS_CLUSTERS, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {2, CLASS_CLUSTERS, UINT32_MAX, 0, FEW, 64, 8, 16, 1, 3, 2, 8},
+    {2, CLASS_ALL, UINT32_MAX, 0, MANY, 128, 128, 8, 2, 3, 1, 0},
+    {2, CLASS_ALL, UINT32_MAX, 0, FEW, 64, 8, 8, 2, 3, 1, 4},
 };
 
 enum { VARIANTS_COUNT = sizeof variants / sizeof *variants };
@@ -246,11 +255,12 @@ static bool find_range(const tl_kernel *kernel, int number, uint32_t *out_min, u
   *out_max = own->rows_max;
   if (shape_of(kernel, number).warps == 0) return false;
   for (int i = 0; i < VARIANTS_COUNT; i++) {
-    if (i == number || variants[i].classes != own->classes) continue;
+    const variant *other = &variants[i];
+    if (i == number || other->classes != own->classes || other->exact != own->exact) continue;
     if (shape_of(kernel, i).warps == 0) continue;
     if (i > number) is_last = false;
-    if (i < number && variants[i].rows_max == UINT32_MAX) return false;
-    if (i < number && variants[i].rows_max + 1 > *out_min) *out_min = variants[i].rows_max + 1;
+    if (i < number && other->rows_max == UINT32_MAX) return false;
+    if (i < number && other->rows_max + 1 > *out_min) *out_min = other->rows_max + 1;
   }
   if (is_last) *out_max = UINT32_MAX;
   return *out_min <= *out_max;
@@ -264,6 +274,7 @@ static void set_way(tl_draft *d, const shape *s) {
   if (v->way != MANY) tl_draft_constant(d, "T_CLUSTER", v->cluster);
   tl_draft_constant(d, "T_STAGES", s->stages);
   tl_draft_constant(d, "T_BLOCKS", s->blocks);
+  d->launch.guard_exact = v->exact;
   d->drafted.template = templates[v->way];
   d->drafted.classes = v->classes;
   d->drafted.block.shared_bytes = (uint32_t)s->shared_bytes;
@@ -286,8 +297,7 @@ static tl_status fill_matmul(tl_draft *d, int number) {
   shape s = shape_of(kernel, number);
   d->drafted.classes = 0;
   if (!find_range(kernel, number, &d->launch.guard_min, &d->launch.guard_max)) {
-    bool is_needed = number + 1 == VARIANTS_COUNT && s.warps == 0;
-    if (!is_needed || kernel->symbol == TL_PLAN_SYMBOL_R) return TL_OK;
+    if (number + 1 < VARIANTS_COUNT || s.warps != 0) return TL_OK; // the last takes all widths
     return tl_diag_error(d->diag, TL_UNSUPPORTED, kernel->span,
                          "%lld columns that must stay together have no cuda kernel yet",
                          (long long)s.width);
@@ -341,13 +351,15 @@ typedef struct share {
   int64_t rows_few, rows_far, far;
 } share;
 
-static share share_of(const tl_attention *a) {
+static share share_of(const tl_draft *d) {
+  const tl_attention *a = &d->kernel->attention;
   int64_t queries = a->heads / a->kv_heads;
+  if (d->launch.guard_exact == 2) return (share){0, 0, 0};
   return (share){queries < ATTENTION_VECTORS * 4 ? ATTENTION_VECTORS * 4 / queries : 1, 64, 1024};
 }
 
 static void set_share(tl_draft *d) {
-  share s = share_of(&d->kernel->attention);
+  share s = share_of(d);
   tl_draft_constant(d, "T_PIECE", TL_CUDA_ATTENTION_ROWS);
   tl_draft_constant(d, "T_ROWS_FEW", s.rows_few);
   tl_draft_constant(d, "T_ROWS_FAR", s.rows_far);
@@ -425,7 +437,7 @@ static void fill_many(tl_draft *d, int64_t most) {
   tl_draft_constant(d, "T_POSITIONS", positions);
   tl_draft_constant(d, "T_WIDE", a->value <= 64 ? positions : 32);
   d->launch.grid_items = (uint32_t)(tiles_of(a, vectors) * a->kv_heads);
-  d->launch.guard_min = (uint32_t)share_of(a).rows_few + 1;
+  d->launch.guard_min = (uint32_t)share_of(d).rows_few + 1;
   d->drafted.block.shared_bytes =
       (uint32_t)TL_ATTENTION_MANY_BYTES(a->key, a->value, vectors, positions);
 }
@@ -436,7 +448,8 @@ static bool is_for_tiles(const tl_draft *d) {
          a->value <= 256;
 }
 
-// 0, 1: few and many of the first class, 2, 3: of the others; or one for all.
+// For the first class few, many, and many alone where `deterministic` is asked for; then the same
+// for the others. Or one for all.
 static tl_status fill_attention(tl_draft *d, int number) {
   const uint32_t others = CLASS_CLUSTERS | CLASS_WIDE;
   if (!is_for_tiles(d)) {
@@ -444,13 +457,14 @@ static tl_status fill_attention(tl_draft *d, int number) {
     d->drafted.classes = number == 0 ? CLASS_ALL | others : 0;
     return TL_OK;
   }
-  int64_t most = number < 2 ? SHARED_MAX_ALL : SHARED_MAX_CLUSTERS;
-  if (number % 2 == 0) {
+  int64_t most = number < ATTENTION_WAYS ? SHARED_MAX_ALL : SHARED_MAX_CLUSTERS;
+  d->launch.guard_exact = number % ATTENTION_WAYS == 2 ? 2 : 1;
+  if (number % ATTENTION_WAYS == 0) {
     fill_few(d, most);
   } else {
     fill_many(d, most);
   }
-  d->drafted.classes = number < 2 ? CLASS_ALL : others;
+  d->drafted.classes = number < ATTENTION_WAYS ? CLASS_ALL : others;
   return TL_OK;
 }
 
@@ -494,7 +508,7 @@ static int64_t head_bytes(int64_t key, int64_t value, int element_bytes) {
 static int variants_of(const tl_kernel *kernel) {
   switch (kernel->anchor) {
   case TL_ANCHOR_MATMUL: return VARIANTS_COUNT;
-  case TL_ANCHOR_ATTENTION: return 4;
+  case TL_ANCHOR_ATTENTION: return 2 * ATTENTION_WAYS;
   default: return 1;
   }
 }

@@ -29,6 +29,7 @@ typedef struct tl_device_config {
   uint64_t step_bytes;                        // of the step block
   uint64_t pages_count[TL_GROUPS_MAX];        // pages of each KV group
   bool prefault;                              // commit all memory now
+  bool deterministic;                         // a row's outputs do not depend on the batch
   uint64_t random_seed;                       // of a skeleton's weights, made at the first run
 } tl_device_config;
 

@@ -180,6 +180,7 @@ static tl_status open_device(tlmc_session *session, const tl_place *place,
                              .pool = session->pool,
                              .kv_type = session->kv_type,
                              .prefault = options->prefault != 0,
+                             .deterministic = options->deterministic != 0,
                              .random_seed = options->random_seed};
   if (has_weights) {
     config.weights = plan->copied ? plan->copied : tl_plan_bytes(&plan->plan, weights).data;

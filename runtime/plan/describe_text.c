@@ -279,6 +279,8 @@ static void put_guard(printer *p, const tl_plan_launch *launch) {
   put_kv_types(p, launch->guard_kv);
   if (launch->guard_min > 0) put(p, ", T >= %u", launch->guard_min);
   if (launch->guard_max < UINT32_MAX) put(p, ", T <= %u", launch->guard_max);
+  if (launch->guard_exact)
+    put(p, ", %s", launch->guard_exact == 1 ? "by default" : "deterministic");
   if (launch->layer) put(p, ", layer %u", launch->layer - 1);
 }
 

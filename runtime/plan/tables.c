@@ -247,12 +247,12 @@ static tl_status check_kernel(const checker *c, uint32_t i) {
 
 static tl_status check_launch(const checker *c, uint32_t i) {
   const tl_plan_launch *row = &c->t->launchs[i];
-  bool bad = !is_text(c, row->name) || !is_text(c, row->text) ||
-             row->kind >= TL_PLAN_LAUNCH_COUNT || row->kernel >= c->t->kernels_count ||
-             row->grid_symbol >= TL_PLAN_SYMBOL_COUNT || row->grid_rows == 0 ||
-             row->grid_rows > PLAN_GRID_MAX || row->args_count > PLAN_ARGS_MAX ||
-             row->grid_items > PLAN_GRID_MAX ||
-             !lies_within(row->first_arg, row->args_count, c->t->args_count) || row->reserved != 0;
+  bool bad =
+      !is_text(c, row->name) || !is_text(c, row->text) || row->kind >= TL_PLAN_LAUNCH_COUNT ||
+      row->kernel >= c->t->kernels_count || row->grid_symbol >= TL_PLAN_SYMBOL_COUNT ||
+      row->grid_rows == 0 || row->grid_rows > PLAN_GRID_MAX || row->args_count > PLAN_ARGS_MAX ||
+      row->grid_items > PLAN_GRID_MAX ||
+      !lies_within(row->first_arg, row->args_count, c->t->args_count) || row->guard_exact > 2;
   return bad ? refuse(c, "launch", i, "has a value out of range") : TL_OK;
 }
 

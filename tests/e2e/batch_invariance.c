@@ -1,18 +1,20 @@
-// A plan's outputs must not depend on what else is in the batch: bit by bit, on the CPU.
+// A plan's outputs must not depend on what else is in the batch: bit by bit, on the CPU; on a GPU if
+// the session is `deterministic`.
 //
-//   batch_invariance PLAN [KV_TYPE]      exit 77 and a sentence if there is no plan
+//   batch_invariance PLAN [KV_TYPE [DEVICE]]      exit 77 and a sentence if there is no plan
 //
 // Sixteen prompts of different lengths are first decoded alone, each prompt in one step, on one
 // thread. Then all together with prompts in pieces of 1, 7, 64 rows and whole, on 1 and 2 threads:
 // every row of logits must have the same bits. Then as requests in a KV memory that is too small,
 // with readers so slow that some are preempted and computed again: same ids, same
-// log-probabilities.
+// log-probabilities. With a DEVICE fewer prompts and pieces, no requests: it may be a slow stand-in.
 #include <math.h>
 
 #include "runtime/base/hash.h"
 #include "runtime/tlmc.h"
 #include "tests/lib/check.h"
 
+enum { DEVICE_PROMPTS = 10, DEVICE_PIECE = 7 };
 enum { PROMPTS = 16, PROMPT_MAX = 220, TOKENS = 12, TOP = 20, SKIPPED = 77, STEPS_MAX = 100000 };
 
 typedef struct text {
@@ -26,7 +28,8 @@ typedef struct text {
 typedef struct test {
   tlmc_plan *plan;
   tlmc_plan_facts facts;
-  const char *kv_type;
+  const char *kv_type, *device;
+  int prompts;
   text texts[PROMPTS];
   int failures;
   uint64_t preempted;
@@ -44,6 +47,8 @@ static tlmc_session *open_session(const test *t, tlmc_session_options options) {
   tlmc_session *session;
   options.size = sizeof options;
   options.kv_type = t->kv_type;
+  options.device = t->device;
+  options.deterministic = t->device != NULL;
   must(tlmc_session_open(t->plan, &options, &session, &error));
   return session;
 }
@@ -91,7 +96,7 @@ static int32_t add_rows(tlmc_session *session, int32_t sequence, const text *x, 
 static void decode_alone(test *t) {
   tlmc_session *session =
       open_session(t, (tlmc_session_options){.threads = 1, .context = PROMPT_MAX + TOKENS});
-  for (int i = 0; i < PROMPTS; i++) {
+  for (int i = 0; i < t->prompts; i++) {
     text *x = &t->texts[i];
     int32_t sequence, known = x->prompt;
     must(tlmc_sequence_open(session, &sequence, &error));
@@ -113,7 +118,7 @@ static bool step_together(test *t, tlmc_session *session, const int32_t *sequenc
   int32_t outputs[PROMPTS];
   bool any = false;
   tlmc_step_begin(session);
-  for (int i = 0; i < PROMPTS; i++) {
+  for (int i = 0; i < t->prompts; i++) {
     const text *x = &t->texts[i];
     int32_t length = (int32_t)tlmc_sequence_length(session, sequences[i]);
     int32_t count = x->prompt - length < piece ? x->prompt - length : piece;
@@ -126,7 +131,7 @@ static bool step_together(test *t, tlmc_session *session, const int32_t *sequenc
     any = true;
   }
   must(tlmc_step_run(session, &error));
-  for (int i = 0; i < PROMPTS; i++) {
+  for (int i = 0; i < t->prompts; i++) {
     if (outputs[i] < 0) continue;
     const text *x = &t->texts[i];
     int32_t k = (int32_t)tlmc_sequence_length(session, sequences[i]) - x->prompt;
@@ -145,7 +150,7 @@ static void decode_together(test *t, int32_t piece, int32_t threads) {
                                              .chunk = chunk < 4096 ? chunk : 4096,
                                              .threads = threads,
                                              .context = PROMPTS * (PROMPT_MAX + TOKENS)});
-  for (int i = 0; i < PROMPTS; i++)
+  for (int i = 0; i < t->prompts; i++)
     must(tlmc_sequence_open(session, &sequences[i], &error));
   int steps = 0;
   while (step_together(t, session, sequences, piece))
@@ -251,6 +256,8 @@ int main(int argc, char **argv) {
   }
   must(tlmc_plan_open(argv[1], NULL, &t.plan, &error));
   t.kv_type = argc > 2 ? argv[2] : NULL;
+  t.device = argc > 3 ? argv[3] : NULL;
+  t.prompts = t.device ? DEVICE_PROMPTS : PROMPTS;
   t.facts.size = sizeof t.facts;
   must(tlmc_plan_info(t.plan, &t.facts));
   if (t.facts.task != TLMC_TASK_GENERATE || t.facts.context <= TOKENS) {
@@ -259,6 +266,12 @@ int main(int argc, char **argv) {
   }
   make_prompts(&t);
   decode_alone(&t);
+  if (t.device) {
+    decode_together(&t, DEVICE_PIECE, 1);
+    decode_together(&t, PROMPT_MAX, 1);
+    if (t.failures) fprintf(stderr, "%d rows differ\n", t.failures);
+    return t.failures > 0;
+  }
   request_alone(&t);
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     for (int32_t threads = 1; threads <= 2; threads++) {

@@ -433,6 +433,13 @@ static void read_guard(reader *r, tl_plan_launch *row) {
     row->guard_max = small(r);
     expect(r, ",");
   }
+  if (take(r, "by default")) {
+    row->guard_exact = 1;
+    expect(r, ",");
+  } else if (take(r, "deterministic")) {
+    row->guard_exact = 2;
+    expect(r, ",");
+  }
   if (take(r, "layer")) {
     row->layer = (uint32_t)number(r, UINT32_MAX - 1) + 1;
     expect(r, ",");

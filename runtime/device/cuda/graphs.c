@@ -23,7 +23,9 @@ static bounds bounds_of(const tl_device_config *config, uint64_t rows) {
 }
 
 static bool runs(const tl_device_config *config, const tl_plan_launch *row, uint32_t rows) {
-  return row->guard_kv & 1u << config->kv_type && row->guard_min <= rows && rows <= row->guard_max;
+  bool is_chosen = row->guard_exact == 0 || (row->guard_exact == 2) == config->deterministic;
+  return is_chosen && row->guard_kv & 1u << config->kv_type && row->guard_min <= rows &&
+         rows <= row->guard_max;
 }
 
 static tl_status launch(tl_cuda_device *d, uint32_t index, const bounds *b, bool overlaps,

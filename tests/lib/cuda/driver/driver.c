@@ -311,7 +311,7 @@ static bool compile(const char *source, const char *folder, const char *path) {
   snprintf(made, sizeof made, "%s.%ld", path, (long)getpid());
   snprintf(command, sizeof command,
            "'%s' -std=gnu11 -O1 -w -fmax-errors=3 -shared -fPIC -ffp-contract=off -I '%s' -include "
-           "tests/lib/cuda/dialect.cuh '%s' -o '%s' -L '%s' -l:libcuda.so.1",
+           "tests/lib/cuda/dialect.cuh '%s' -o '%s' -L '%s' -l:libcuda.so.1 -lm",
            TL_SHIM_COMPILER, TL_SHIM_ROOT, text, made, folder);
   bool compiled = write_file(text, source) && system(command) == 0 && // NOLINT(cert-env33-c)
                   rename(made, path) == 0;
