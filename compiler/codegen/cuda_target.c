@@ -15,7 +15,7 @@
 #include "compiler/codegen/nvrtc.h"
 #include "runtime/base/target.h"
 
-enum { ARENA_BYTES = 1 << 30, MODULE_ALIGN = 64, TEXT_BYTES = 512 };
+enum { ARENA_BYTES = 1 << 30, MODULE_ALIGN = 64, TEXT_BYTES = 1024 };
 
 // What a process says of a kernel; `bytes` of code follow.
 typedef struct report {
@@ -54,7 +54,8 @@ static bool write_all(int file, const void *from, size_t count) {
 static void say_why(report *r, tl_status status, const tl_diag *diag) {
   r->status = status;
   if (tl_ok(status) || diag->count == 0) return;
-  snprintf(r->text, sizeof r->text, "%s", diag->entries[0].text);
+  const char *note = diag->entries[0].notes[0]; // what to do about it
+  snprintf(r->text, sizeof r->text, "%s%s%s", diag->entries[0].text, *note ? ": " : "", note);
 }
 
 // Compiles; where registers do not suffice, for fewer blocks beside each other, which leaves more.
@@ -186,7 +187,8 @@ static tl_status compile(const tl_drafts *drafts, const tl_cuda_options *options
     status = start(&jobs[started], diag);
   }
   for (int i = 0; i < started; i++) {
-    tl_status ended = jobs[i].process > 0 ? end(&jobs[i], modules, arena, diag) : TL_OK;
+    tl_diag *sink = tl_ok(status) ? diag : NULL; // the first fault is enough
+    tl_status ended = jobs[i].process > 0 ? end(&jobs[i], modules, arena, sink) : TL_OK;
     if (tl_ok(status)) status = ended;
     if (jobs[i].file >= 0) close(jobs[i].file);
   }

@@ -1,5 +1,5 @@
-// A plan's outputs must not depend on what else is in the batch: bit by bit, on the CPU; on a GPU if
-// the session is `deterministic`.
+// A plan's outputs must not depend on what else is in the batch: bit by bit, on the CPU; on a GPU
+// if the session is `deterministic`.
 //
 //   batch_invariance PLAN [KV_TYPE [DEVICE]]      exit 77 and a sentence if there is no plan
 //
@@ -7,7 +7,7 @@
 // thread. Then all together with prompts in pieces of 1, 7, 64 rows and whole, on 1 and 2 threads:
 // every row of logits must have the same bits. Then as requests in a KV memory that is too small,
 // with readers so slow that some are preempted and computed again: same ids, same
-// log-probabilities. With a DEVICE fewer prompts and pieces, no requests: it may be a slow stand-in.
+// log-probabilities. With a DEVICE fewer prompts and pieces, no requests: a stand-in is slow.
 #include <math.h>
 
 #include "runtime/base/hash.h"
