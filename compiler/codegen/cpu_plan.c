@@ -102,22 +102,7 @@ static tl_status draft_attention(tl_draft *d) {
   }
   tl_draft_constant(d, "T_INPUT", tl_draft_is_bf16(d, out));
   tl_draft_constant(d, "T_CACHE", tl_draft_is_bf16(d, NULL));
-  tl_draft_constant(d, "T_KEY", a->key);
-  tl_draft_constant(d, "T_VALUE", a->value);
-  tl_draft_constant(d, "T_HEADS", a->kv_heads);
-  tl_draft_constant(d, "T_QUERIES", a->heads / a->kv_heads);
-  tl_draft_constant(d, "T_WINDOW", a->window);
-  tl_draft_constant(d, "T_CHUNK", a->chunk);
-  tl_draft_real(d, "T_SCALE", a->scale);
-  tl_draft_real(d, "T_SOFTCAP", a->softcap);
-  tl_draft_arg_buffer(d, d->kernel->input);
-  tl_draft_arg_buffer(d, out);
-  tl_draft_arg_state(d, a->state);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
-  d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
-  d->launch.grid_items = (uint32_t)a->kv_heads;
-  d->launch.grid_rows = 1;
+  tl_draft_attention(d);
   // Scores, weights, two sums, queries; values of one step of the tile unit.
   int64_t value = tl_round_up(a->value, 16), row = 64 * 2 + value * 2 + tl_round_up(a->key, 16);
   d->drafted.scratch_bytes = (uint32_t)((TL_QUERY_ROWS * row + TL_TILES_STEP / 2 * value) * 4);
@@ -125,13 +110,8 @@ static tl_status draft_attention(tl_draft *d) {
 }
 
 static tl_status draft_table(tl_draft *d) {
-  const tl_buffer *out = tl_draft_only_store(d->kernel);
   set_rows(d, OTHER_ROWS);
-  tl_draft_constant(d, "T_PAIRS", d->kernel->table->type.dims[0].constant);
-  tl_draft_real(d, "T_FACTOR", d->kernel->factor);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(out, d->kv));
-  tl_draft_arg_weight(d, d->kernel->table, 0, TL_PLAN_LAYOUT_VECTOR);
-  tl_draft_arg_buffer(d, out);
+  tl_draft_table(d);
   return TL_OK;
 }
 

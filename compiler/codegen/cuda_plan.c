@@ -367,25 +367,11 @@ static void set_share(tl_draft *d) {
 }
 
 static void set_attention(tl_draft *d, int64_t threads) {
-  const tl_attention *a = &d->kernel->attention;
   const tl_buffer *out = tl_draft_only_store(d->kernel);
   set_rows(d, threads, 1);
   tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, out));
   tl_draft_constant(d, "T_CACHE_BF16", tl_draft_is_bf16(d, NULL));
-  tl_draft_constant(d, "T_KEY", a->key);
-  tl_draft_constant(d, "T_VALUE", a->value);
-  tl_draft_constant(d, "T_HEADS", a->kv_heads);
-  tl_draft_constant(d, "T_QUERIES", a->heads / a->kv_heads);
-  tl_draft_constant(d, "T_WINDOW", a->window);
-  tl_draft_constant(d, "T_CHUNK", a->chunk);
-  tl_draft_real(d, "T_SCALE", a->scale);
-  tl_draft_real(d, "T_SOFTCAP", a->softcap);
-  tl_draft_arg_buffer(d, d->kernel->input);
-  tl_draft_arg_buffer(d, out);
-  tl_draft_arg_state(d, a->state);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
-  d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
+  tl_draft_attention(d);
 }
 
 // Any heads and pages.
@@ -393,7 +379,6 @@ static void fill_plain(tl_draft *d) {
   const tl_attention *a = &d->kernel->attention;
   d->drafted.template = "attention";
   set_attention(d, ATTENTION_THREADS);
-  d->launch.grid_items = (uint32_t)a->kv_heads;
   // Queries, scores, sums, and three numbers for each vector.
   d->drafted.block.shared_bytes = (uint32_t)(ATTENTION_VECTORS * (a->key + 64 + a->value + 3) * 4);
 }
@@ -469,14 +454,9 @@ static tl_status fill_attention(tl_draft *d, int number) {
 }
 
 static tl_status fill_table(tl_draft *d) {
-  const tl_buffer *out = tl_draft_only_store(d->kernel);
   d->drafted.template = "rope_table";
   set_rows(d, TABLE_THREADS, 1);
-  tl_draft_constant(d, "T_PAIRS", d->kernel->table->type.dims[0].constant);
-  tl_draft_real(d, "T_FACTOR", d->kernel->factor);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(out, d->kv));
-  tl_draft_arg_weight(d, d->kernel->table, 0, TL_PLAN_LAYOUT_VECTOR);
-  tl_draft_arg_buffer(d, out);
+  tl_draft_table(d);
   return TL_OK;
 }
 

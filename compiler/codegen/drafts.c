@@ -18,7 +18,8 @@ struct tl_drafter {
   tl_memory_life *lives;              // of the buffer table's rows
   const tl_value **states;            // in order of the state table
   uint32_t own_count;
-  uint32_t launch; // number of the kernel that launches are made for
+  uint32_t name, text; // of the kernel's launches, once one of them exists
+  uint32_t launch;     // number of the kernel that launches are made for
   tl_diag *diag;
 };
 
@@ -268,6 +269,36 @@ void tl_draft_calls(tl_draft *d) {
   }
 }
 
+void tl_draft_attention(tl_draft *d) {
+  const tl_attention *a = &d->kernel->attention;
+  const tl_buffer *out = tl_draft_only_store(d->kernel);
+  tl_draft_constant(d, "T_KEY", a->key);
+  tl_draft_constant(d, "T_VALUE", a->value);
+  tl_draft_constant(d, "T_HEADS", a->kv_heads);
+  tl_draft_constant(d, "T_QUERIES", a->heads / a->kv_heads);
+  tl_draft_constant(d, "T_WINDOW", a->window);
+  tl_draft_constant(d, "T_CHUNK", a->chunk);
+  tl_draft_real(d, "T_SCALE", a->scale);
+  tl_draft_real(d, "T_SOFTCAP", a->softcap);
+  tl_draft_arg_buffer(d, d->kernel->input);
+  tl_draft_arg_buffer(d, out);
+  tl_draft_arg_state(d, a->state);
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
+  d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
+  d->launch.grid_items = (uint32_t)a->kv_heads;
+  d->launch.grid_rows = 1;
+}
+
+void tl_draft_table(tl_draft *d) {
+  const tl_buffer *out = tl_draft_only_store(d->kernel);
+  tl_draft_constant(d, "T_PAIRS", d->kernel->table->type.dims[0].constant);
+  tl_draft_real(d, "T_FACTOR", d->kernel->factor);
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(out, d->kv));
+  tl_draft_arg_weight(d, d->kernel->table, 0, TL_PLAN_LAYOUT_VECTOR);
+  tl_draft_arg_buffer(d, out);
+}
+
 // ---- launches
 
 // Whether anything in `kernel` is kept in the KV type.
@@ -318,17 +349,21 @@ static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_
   tl_spec spec = {.anchor = kernel->anchor};
   tl_draft d = {.drafter = b, .kernel = kernel, .spec = &spec, .diag = b->diag};
   d.kv = kv_types & 1u << TL_PLAN_KV_F32 ? TL_PLAN_KV_F32 : TL_PLAN_KV_BF16;
-  d.launch = (tl_plan_launch){.name = tl_plan_text(b->tables, kernel->name),
-                              .kind = TL_PLAN_LAUNCH_KERNEL,
+  d.launch = (tl_plan_launch){.kind = TL_PLAN_LAUNCH_KERNEL,
                               .guard_kv = kv_types,
                               .guard_max = UINT32_MAX,
                               .layer = (uint32_t)kernel->layer,
                               .first_arg = (uint32_t)b->tables->args_count};
-  d.launch.text = tl_plan_text(b->tables, tl_kernel_print(kernel, b->program->arena));
   d.drafted.classes = UINT32_MAX;
   TL_TRY(kernel->anchor == TL_ANCHOR_BEST ? b->rules->fill_best(&d, b->drafts->best - 1)
                                           : b->rules->fill(&d, variant));
   if (d.drafted.classes == 0) return TL_OK; // there is none of this number
+  if (!b->text) {
+    b->name = tl_plan_text(b->tables, kernel->name);
+    b->text = tl_plan_text(b->tables, tl_kernel_print(kernel, b->program->arena));
+  }
+  d.launch.name = b->name;
+  d.launch.text = b->text;
   d.launch.args_count = (uint32_t)d.args_count;
   TL_TRY(kernel_index(b, &d, &d.launch.kernel));
   tl_drafts *drafts = b->drafts;
@@ -352,6 +387,7 @@ static tl_status add_launches(tl_drafter *b) {
   for (size_t i = 0; i < b->program->kernels_count; i++) {
     const tl_kernel *kernel = b->program->kernels[i];
     b->launch = (uint32_t)i;
+    b->text = 0;
     if (!depends_on_kv(kernel)) {
       TL_TRY(add_variants(b, kernel, b->kv_types));
       continue;
@@ -381,6 +417,7 @@ static tl_status add_best(tl_drafter *b) {
   b->launch = (uint32_t)b->program->kernels_count;
   b->lives[index] = (tl_memory_life){b->launch, UINT32_MAX};
   b->drafts->best = index + 1;
+  b->text = 0;
   return add_launch(b, kernel, b->kv_types, 0);
 }
 

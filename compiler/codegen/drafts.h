@@ -123,6 +123,13 @@ void tl_draft_calls(tl_draft *draft);
 // The grid: `items` for every `rows` of the kernel's rows.
 void tl_draft_grid(tl_draft *draft, int64_t items, int64_t rows);
 
+// What every device's attention is told: sizes and masks, then q, out, state, bytes of their rows.
+// A block for each piece of work and key head.
+void tl_draft_attention(tl_draft *draft);
+
+// What every device's table of cosines and sines is told: frequencies, out.
+void tl_draft_table(tl_draft *draft);
+
 // The buffer that a kernel of one statement stores to.
 const tl_buffer *tl_draft_only_store(const tl_kernel *kernel);
 

@@ -142,8 +142,7 @@ static int list_pieces(tl_cuda_device *d, piece pieces[PIECES_MAX], uint64_t *ou
   return count;
 }
 
-static tl_status refuse_size(const tl_cuda_device *d, uint64_t needed, uint64_t kv_bytes,
-                             size_t available, tl_diag *diag) {
+static tl_status refuse_size(uint64_t needed, uint64_t kv_bytes, size_t available, tl_diag *diag) {
   double mib = 1 << 20;
   uint64_t rest = needed - kv_bytes;
   if (rest >= available) {
@@ -156,7 +155,6 @@ static tl_status refuse_size(const tl_cuda_device *d, uint64_t needed, uint64_t 
                        "cache: a --kv-memory of at most %.0f MiB fits, or a shorter --ctx",
                        (double)available / mib, (double)needed / mib, (double)kv_bytes / mib,
                        (double)(available - rest) / mib * 0.95);
-  (void)d;
 }
 
 static tl_status take_memory(tl_cuda_device *d, tl_diag *diag) {
@@ -168,7 +166,7 @@ static tl_status take_memory(tl_cuda_device *d, tl_diag *diag) {
   for (int i = 0; i < count; i++)
     needed += pieces[i].bytes;
   TL_TRY(tl_cuda_check(driver, driver->memory_info(&available, &total), "tell its memory", diag));
-  if (needed > available) return refuse_size(d, needed, kv_bytes, available, diag);
+  if (needed > available) return refuse_size(needed, kv_bytes, available, diag);
   for (int i = 0; i < count; i++) {
     if (pieces[i].bytes == 0) continue;
     TL_TRY(tl_cuda_check(driver, driver->memory_take(pieces[i].at, pieces[i].bytes + ALIGN),

@@ -16,8 +16,6 @@ typedef int tl_cuda_result;
 
 enum {
   TL_CUDA_OUT_OF_MEMORY = 2,
-  TL_CUDA_NO_BINARY = 209, // no code for this GPU
-  TL_CUDA_NOT_READY = 600,
   // of a device
   TL_CUDA_MULTIPROCESSORS = 16,
   TL_CUDA_SHARED_BYTES_ALL = 81, // of a multiprocessor
