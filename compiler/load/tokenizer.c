@@ -26,6 +26,13 @@ tl_status tl_build_string(tl_build *build, const tl_json *object, const char *ke
   return tl_json_expected(build->source, node, key, "a string", build->diag);
 }
 
+tl_status tl_build_text(tl_build *build, const tl_json *object, const char *key,
+                        tl_str *out_value) {
+  const tl_json *value = tl_json_get(object, tl_str_from(key));
+  if (tl_json_to_string(value, out_value)) return TL_OK;
+  return tl_json_expected(build->source, value ? value : object, key, "a string", build->diag);
+}
+
 tl_status tl_build_pool(tl_build *build, tl_str text, uint32_t *out_offset) {
   *out_offset = (uint32_t)build->pool.length;
   return tl_text_append(&build->pool, text);
@@ -76,6 +83,7 @@ static tl_status run_parts(tl_build *b, const tl_source *config) {
   TL_TRY(tl_build_template(b));
   TL_TRY(tl_build_config(b, config));
   TL_TRY(tl_build_lists(b));
+  TL_TRY(tl_build_trie(b));
   return tl_build_hashes(b);
 }
 
@@ -85,7 +93,11 @@ tl_status tl_tokenizer_compile(const tl_source *tokenizer_json, const tl_source 
   *out_section = (tl_str){NULL, 0};
   tl_build *b = tl_arena_alloc(arena, sizeof *b);
   if (!b) return TL_MEMORY;
-  *b = (tl_build){.arena = arena, .diag = diag, .source = tokenizer_json, .pool.arena = arena};
+  *b = (tl_build){.arena = arena,
+                  .diag = diag,
+                  .source = tokenizer_json,
+                  .pool.arena = arena,
+                  .vocabulary.arena = arena};
   TL_TRY(tl_json_parse(arena, tokenizer_json, NULL, &b->root, diag));
   b->pool.data = tl_arena_alloc(arena, 1); // never NULL, so that empty texts have an address
   tl_status status = b->pool.data ? run_parts(b, config_json) : TL_MEMORY;

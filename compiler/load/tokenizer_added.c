@@ -1,11 +1,5 @@
-// Added tokens, the template around a text, and the tokens that tokenizer_config.json names.
+// Added tokens, and the tokens that tokenizer_config.json names.
 #include "compiler/load/tokenizer_build.h"
-
-// What stands before and after the text.
-typedef struct template_ids {
-  uint32_t before[TL_TOKENIZER_SPECIALS_MAX], after[TL_TOKENIZER_SPECIALS_MAX];
-  uint32_t before_count, after_count;
-} template_ids;
 
 // The entry of `text` that counts, among the first `count`.
 static const tl_build_added *find_added(const tl_build *b, tl_str text, uint32_t count) {
@@ -48,7 +42,7 @@ static tl_status read_added(tl_build *b, const tl_json *node, tl_build_added *ou
 // Ids as the publishers' library gives them, whatever the file says: that of the same text in the
 // vocabulary, else the next one after vocabulary and added tokens.
 static tl_status give_id(tl_build *b, const tl_json *node, tl_build_added *added) {
-  uint32_t entries = b->vocabulary.entries->count, next = entries;
+  uint32_t entries = b->vocabulary.entries_count, next = entries;
   added->id = find_id(b, added->text);
   if (added->id != TL_TOKEN_NONE) return TL_OK;
   for (uint32_t i = 0; i < b->added_count; i++)
@@ -91,120 +85,6 @@ tl_status tl_build_added_tokens(tl_build *build) {
     build->added[build->added_count++] = added;
   }
   settle_flags(build);
-  return TL_OK;
-}
-
-static tl_status push_id(tl_build *b, const tl_json *node, const tl_json *id_node, uint32_t *ids,
-                         uint32_t *count) {
-  int64_t id;
-  if (!tl_json_to_int(id_node, &id) || id < 0 || id >= b->table.header.tokens_count)
-    return tl_json_expected(b->source, id_node ? id_node : node, "id in the template",
-                            "an id of the tokenizer", b->diag);
-  if (*count == TL_TOKENIZER_SPECIALS_MAX)
-    return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, node),
-                         "a template with more than %d ids", TL_TOKENIZER_SPECIALS_MAX);
-  ids[(*count)++] = (uint32_t)id;
-  return TL_OK;
-}
-
-// One item of "single": a special token, or the text itself.
-static tl_status read_item(tl_build *b, const tl_json *processor, const tl_json *item,
-                           template_ids *ids, bool *seen_text) {
-  tl_str name;
-  const tl_json *special = tl_json_get(item, TL_STR("SpecialToken"));
-  const tl_json *text = tl_json_get(item, TL_STR("Sequence"));
-  if (!special) {
-    if (!tl_json_to_string(tl_json_get(text, TL_STR("id")), &name) || !tl_str_is(name, "A") ||
-        *seen_text)
-      return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, item),
-                           "a template must hold the text A once, and special tokens");
-    *seen_text = true;
-    return TL_OK;
-  }
-  if (!tl_json_to_string(tl_json_get(special, TL_STR("id")), &name))
-    return tl_json_expected(b->source, item, "special token", "an object with an id", b->diag);
-  const tl_json *entry = tl_json_get(tl_json_get(processor, TL_STR("special_tokens")), name);
-  const tl_json *list = tl_json_get(entry, TL_STR("ids"));
-  if (tl_json_count(list) == 0)
-    return tl_diag_error(b->diag, TL_INPUT, tl_json_span(b->source, item),
-                         "special_tokens has no ids for '%.*s'",
-                         (int)(name.length < 60 ? name.length : 60), name.data);
-  for (size_t i = 0; i < tl_json_count(list); i++)
-    TL_TRY(push_id(b, item, tl_json_item(list, i), *seen_text ? ids->after : ids->before,
-                   *seen_text ? &ids->after_count : &ids->before_count));
-  return TL_OK;
-}
-
-static tl_status read_template(tl_build *b, const tl_json *node, template_ids *ids) {
-  const tl_json *single = tl_json_get(node, TL_STR("single"));
-  bool seen_text = false;
-  if (tl_json_kind_of(single) != TL_JSON_ARRAY)
-    return tl_json_expected(b->source, single ? single : node, "single", "an array", b->diag);
-  for (size_t i = 0; i < tl_json_count(single); i++)
-    TL_TRY(read_item(b, node, tl_json_item(single, i), ids, &seen_text));
-  if (!seen_text)
-    return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, single),
-                         "a template without the text");
-  return TL_OK;
-}
-
-// {"cls": ["<s>", 0], "sep": ["</s>", 2]}
-static tl_status read_pair(tl_build *b, const tl_json *node, template_ids *ids) {
-  const tl_json *cls = tl_json_get(node, TL_STR("cls")), *sep = tl_json_get(node, TL_STR("sep"));
-  TL_TRY(push_id(b, node, tl_json_item(cls, 1), ids->before, &ids->before_count));
-  return push_id(b, node, tl_json_item(sep, 1), ids->after, &ids->after_count);
-}
-
-// Later processors put their ids around what earlier ones made.
-static tl_status wrap(tl_build *b, const tl_json *node, const template_ids *outer,
-                      template_ids *inner) {
-  uint32_t before = outer->before_count, after = outer->after_count;
-  if (before + inner->before_count > TL_TOKENIZER_SPECIALS_MAX ||
-      after + inner->after_count > TL_TOKENIZER_SPECIALS_MAX)
-    return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, node),
-                         "templates with more than %d ids", TL_TOKENIZER_SPECIALS_MAX);
-  memmove(inner->before + before, inner->before, inner->before_count * sizeof *inner->before);
-  memcpy(inner->before, outer->before, before * sizeof *outer->before);
-  memcpy(inner->after + inner->after_count, outer->after, after * sizeof *outer->after);
-  inner->before_count += before;
-  inner->after_count += after;
-  return TL_OK;
-}
-
-static tl_status read_processor(tl_build *b, const tl_json *node, int depth, template_ids *ids) {
-  tl_str kind;
-  template_ids outer = {0};
-  TL_TRY(tl_build_string(b, node, "type", TL_STR("?"), &kind));
-  if (tl_str_is(kind, "Sequence") && depth < TL_BUILD_NESTING_MAX) {
-    const tl_json *list = tl_json_get(node, TL_STR("processors"));
-    for (size_t i = 0; i < tl_json_count(list); i++)
-      TL_TRY(read_processor(b, tl_json_item(list, i), depth + 1, ids));
-    return TL_OK;
-  }
-  if (tl_str_is(kind, "ByteLevel")) return TL_OK; // changes offsets only
-  if (tl_str_is(kind, "TemplateProcessing")) {
-    TL_TRY(read_template(b, node, &outer));
-  } else if (tl_str_is(kind, "RobertaProcessing")) {
-    TL_TRY(read_pair(b, node, &outer));
-  } else {
-    return tl_build_unsupported(b, node, "post-processor", kind);
-  }
-  return wrap(b, node, &outer, ids);
-}
-
-tl_status tl_build_template(tl_build *build) {
-  const tl_json *node = tl_json_get(build->root, TL_STR("post_processor"));
-  template_ids ids = {0};
-  if (tl_json_kind_of(node) != TL_JSON_NULL) TL_TRY(read_processor(build, node, 0, &ids));
-  uint32_t count = ids.before_count + ids.after_count;
-  if (count > TL_TOKENIZER_SPECIALS_MAX)
-    return tl_diag_error(build->diag, TL_UNSUPPORTED, tl_json_span(build->source, node),
-                         "a template with more than %d ids", TL_TOKENIZER_SPECIALS_MAX);
-  memcpy(build->special_ids, ids.before, ids.before_count * sizeof *ids.before);
-  memcpy(build->special_ids + ids.before_count, ids.after, ids.after_count * sizeof *ids.after);
-  build->table.header.prefix_count = ids.before_count;
-  build->table.special_ids = build->special_ids;
-  build->table.special_ids_count = count;
   return TL_OK;
 }
 

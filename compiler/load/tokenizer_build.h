@@ -1,28 +1,35 @@
 // What the parts of the tokenizer compiler share: one struct that fills up from part to part.
 //
 //   steps (normalizer, pre-tokenizer) -> model (vocabulary, merges) -> added tokens -> patterns
-//   (classes, automata) -> texts (decoder) -> template, lists -> hashes -> write
+//   (classes, automata, maps) -> texts (decoder) -> template, lists -> hashes, trie -> write
 //
 // Everything lives on the build's arena. Errors point into tokenizer.json.
 #ifndef TL_COMPILER_LOAD_TOKENIZER_BUILD_H
 #define TL_COMPILER_LOAD_TOKENIZER_BUILD_H
 
 #include "compiler/load/regex.h"
+#include "compiler/load/unicode.h"
 #include "runtime/base/json_tree.h"
 #include "runtime/base/tokenizer_normal.h"
 
-enum { TL_BUILD_NESTING_MAX = 8 }; // sequences inside of sequences
+enum {
+  TL_BUILD_NESTING_MAX = 8,          // sequences inside of sequences
+  TL_BUILD_WORD_BYTES_MAX = 1 << 16, // of a vocabulary entry
+};
 
-// The model's vocabulary: texts by id, ids by text.
+// The model's vocabulary: texts by id, ids by text. Zeroed is empty.
 typedef struct tl_vocabulary {
-  const tl_json *entries; // the file's object: text -> id
-  tl_str *texts;          // [ids_count]; data is NULL for ids that do not exist
-  uint32_t ids_count;
+  tl_arena *arena;
+  tl_str *texts; // [ids_count]; data is NULL for ids that do not exist
+  uint32_t ids_count, entries_count;
+  size_t texts_capacity;
+  uint32_t *slots; // hash of a text -> id, TL_TOKEN_NONE = free
+  uint32_t slots_count;
 } tl_vocabulary;
 
-// A merge as the file lists it: ranks are indices.
+// The lowest rank is merged first, and of equal ones the leftmost.
 typedef struct tl_build_merge {
-  uint32_t left, right, result;
+  uint32_t left, right, result, rank;
 } tl_build_merge;
 
 typedef struct tl_build_added {
@@ -47,22 +54,42 @@ typedef struct tl_build {
   tl_regex_node *regexes[TL_TOKENIZER_PATTERNS_MAX]; // NULL = a literal
   tl_span regex_spans[TL_TOKENIZER_PATTERNS_MAX];
   tl_charclasses classes;
-  bool composes; // a step is NFC
-  bool bytes;    // words are bytes
+  uint32_t *maps[TL_TOKENIZER_MAPS_MAX]; // cells of all code points
+  uint32_t maps_count;
+  uint32_t forms; // bit i: a step is the tl_text_form i
+  bool strips;    // a step is STRIP
+  bool bytes;     // words are bytes
   tl_vocabulary vocabulary;
   tl_build_merge *merges;
   uint32_t merges_count;
+  double *scores;      // [vocabulary.ids_count], for TL_MODEL_BEST
+  tl_str inner_prefix; // TL_MODEL_LONGEST: what tokens that continue a word begin with
   tl_build_added *added;
   uint32_t added_count;
   uint32_t byte_ids[256];
-  uint32_t special_ids[TL_TOKENIZER_SPECIALS_MAX];
+  tl_tokenizer_item template[2 * TL_TOKENIZER_TEMPLATE_MAX];
 } tl_build;
 
 // Reads "normalizer" and "pre_tokenizer" into steps and patterns.
 TL_CHECKED tl_status tl_build_steps(tl_build *build);
 
-// Reads "model" into vocabulary, merges, model flags and the symbols of bytes.
+// The two halves of that, in their own files.
+TL_CHECKED tl_status tl_build_normalizer(tl_build *build, const tl_json *node, int depth);
+TL_CHECKED tl_status tl_build_cutter(tl_build *build, const tl_json *node, int depth);
+
+// Reads "model" into vocabulary, model flags, the symbols of bytes, and merges or scores.
 TL_CHECKED tl_status tl_build_model(tl_build *build);
+
+// The parts of that: the model's "vocab", and how each kind is read.
+TL_CHECKED tl_status tl_build_vocabulary(tl_build *build, const tl_json *model);
+TL_CHECKED tl_status tl_build_merging(tl_build *build, const tl_json *model);
+TL_CHECKED tl_status tl_build_longest(tl_build *build, const tl_json *model);
+TL_CHECKED tl_status tl_build_best(tl_build *build, const tl_json *model);
+TL_CHECKED tl_status tl_build_whole(tl_build *build, const tl_json *model);
+
+// Finds the symbols of bytes: a letter of the printable alphabet each if words are bytes, else
+// <0x0A> if `fallback`. `*out_missing` says whether one has none.
+void tl_build_bytes(tl_build *build, bool fallback, bool *out_missing);
 
 // Reads "added_tokens" (ids are given as the publishers' library does) and "post_processor".
 TL_CHECKED tl_status tl_build_added_tokens(tl_build *build);
@@ -77,11 +104,18 @@ TL_CHECKED tl_status tl_build_patterns(tl_build *build);
 // Sorts the added tokens into their lists and puts the ADDED steps into place.
 TL_CHECKED tl_status tl_build_lists(tl_build *build);
 
+// Makes the tries of LONGEST and BEST.
+TL_CHECKED tl_status tl_build_trie(tl_build *build);
+
 // Builds the hash tables and finds the words that are whole.
 TL_CHECKED tl_status tl_build_hashes(tl_build *build);
 
 // Bos, eos and pad ids as tokenizer_config.json (may be NULL) names them.
 TL_CHECKED tl_status tl_build_config(tl_build *build, const tl_source *config);
+
+// Adds `text` with `id`, which is below TL_TOKENS_MAX; of equal texts the last one is found.
+// TL_MEMORY.
+TL_CHECKED tl_status tl_vocabulary_add(tl_vocabulary *vocabulary, tl_str text, uint32_t id);
 
 // The id of `text`, or TL_TOKEN_NONE.
 uint32_t tl_vocabulary_find(const tl_vocabulary *vocabulary, tl_str text);
@@ -93,6 +127,40 @@ bool tl_byte_text(tl_str text, char *out_bytes, size_t *out_length);
 // Appends `text` to the pool. TL_MEMORY if there is no room.
 TL_CHECKED tl_status tl_build_pool(tl_build *build, tl_str text, uint32_t *out_offset);
 
+// A map that changes nothing yet.
+TL_CHECKED tl_status tl_build_map_start(tl_build *build, uint32_t **out_map);
+
+// Lets the map turn the characters of `set` into `cell`, or letters into small ones.
+TL_CHECKED tl_status tl_build_map_set(tl_build *build, tl_unicode_set set, uint32_t cell,
+                                      uint32_t *map);
+TL_CHECKED tl_status tl_build_map_lower(tl_build *build, uint32_t *map);
+
+// A cell for `text` (fewer than 64 bytes). TL_MEMORY if the pool is full.
+TL_CHECKED tl_status tl_build_map_cell(tl_build *build, tl_str text, uint32_t *out_cell);
+
+// Adds a MAP step, or lets the step before it, if it is one, do both.
+TL_CHECKED tl_status tl_build_map_step(tl_build *build, const tl_json *node, uint32_t *map);
+
+// Folds the maps into blocks.
+TL_CHECKED tl_status tl_build_maps(tl_build *build);
+
+// Adds a step with its text.
+TL_CHECKED tl_status tl_build_step(tl_build *build, const tl_json *node, tl_tokenizer_step step,
+                                   tl_str text);
+
+// Patterns: a literal, a regex, one character of a set, or what "pattern" of `owner` says.
+TL_CHECKED tl_status tl_build_literal(tl_build *build, const tl_json *node, tl_str text,
+                                      uint32_t *out_index);
+TL_CHECKED tl_status tl_build_regex(tl_build *build, const tl_json *node, tl_str text,
+                                    uint32_t *out_index);
+TL_CHECKED tl_status tl_build_set(tl_build *build, const tl_json *node, tl_unicode_set which,
+                                  uint32_t *out_index);
+TL_CHECKED tl_status tl_build_pattern(tl_build *build, const tl_json *owner, uint32_t *out_index);
+
+// Runs `parse` over the array `key` of a Sequence, one deeper.
+TL_CHECKED tl_status tl_build_list(tl_build *build, const tl_json *node, const char *key, int depth,
+                                   tl_status (*parse)(tl_build *, const tl_json *, int));
+
 // Reports that `what` (such as "normalizer") of kind `kind` is unknown, at `node`.
 tl_status tl_build_unsupported(tl_build *build, const tl_json *node, const char *what, tl_str kind);
 
@@ -102,5 +170,9 @@ TL_CHECKED tl_status tl_build_bool(tl_build *build, const tl_json *object, const
                                    bool fallback, bool *out_value);
 TL_CHECKED tl_status tl_build_string(tl_build *build, const tl_json *object, const char *key,
                                      tl_str fallback, tl_str *out_value);
+
+// The same, but the string must be there.
+TL_CHECKED tl_status tl_build_text(tl_build *build, const tl_json *object, const char *key,
+                                   tl_str *out_value);
 
 #endif

@@ -1,6 +1,6 @@
 // The hash tables of words and merges, the filter of neighbours, and which words are whole.
 #include "compiler/load/tokenizer_build.h"
-#include "runtime/base/tokenizer_bpe.h"
+#include "runtime/base/tokenizer_words.h"
 
 enum { EDGE_WORDS_MAX = 1 << 15 };
 
@@ -37,8 +37,8 @@ static tl_status build_merges(tl_build *b) {
   tl_tokenizer_merge *slots = tl_arena_array(b->arena, count, sizeof *slots);
   if (!slots) return TL_MEMORY;
   memset(slots, 0xFF, count * sizeof *slots);
-  for (uint32_t rank = 0; rank < b->merges_count; rank++) {
-    const tl_build_merge *m = &b->merges[rank];
+  for (uint32_t i = 0; i < b->merges_count; i++) {
+    const tl_build_merge *m = &b->merges[i];
     uint32_t at = tl_merge_slot(m->left, m->right, count), probes = 0;
     for (; slots[at].result != TL_TOKEN_NONE; at = at + 1 == count ? 0 : at + 1) {
       if (tl_merge_left(&slots[at]) == m->left && tl_merge_right(&slots[at]) == m->right) break;
@@ -47,7 +47,7 @@ static tl_status build_merges(tl_build *b) {
     if (probes > b->table.header.merge_probes) b->table.header.merge_probes = probes;
     // Of a merge that is listed twice, the last one counts.
     slots[at] =
-        (tl_tokenizer_merge){m->left | rank << 21, m->right | (rank >> 11) << 21, m->result};
+        (tl_tokenizer_merge){m->left | m->rank << 21, m->right | (m->rank >> 11) << 21, m->result};
   }
   b->table.merges = slots;
   b->table.merges_count = count;
@@ -104,20 +104,32 @@ static tl_status build_edges(tl_build *b) {
   return TL_OK;
 }
 
-// Runs the merges over every word; those that end in their own id need not be merged at run time.
+// Runs the model over every word; those that end in their own id need not be merged at run time.
 static tl_status find_whole(tl_build *b) {
   uint8_t *flags = tl_arena_array(b->arena, b->table.header.tokens_count, 1);
-  tl_bpe bpe = {.table = &b->table, .arena = b->arena, .skip_whole = true};
+  tl_words words = {.bpe = {.table = &b->table, .arena = b->arena, .skip_whole = true}};
+  tl_ids *ids = &words.bpe.ids;
   if (!flags) return TL_MEMORY;
   memcpy(flags, b->table.token_flags, b->table.header.tokens_count);
   for (uint32_t id = 0; id < b->table.header.tokens_count; id++) {
     tl_str word = tl_token_word(&b->table, id);
     if (word.length == 0) continue;
-    bpe.ids.count = 0;
-    TL_TRY(tl_bpe_encode(&bpe, word));
-    if (bpe.ids.count == 1 && (uint32_t)bpe.ids.items[0] == id) flags[id] |= TL_TOKEN_WHOLE;
+    ids->count = 0;
+    TL_TRY(tl_word_encode(&words, word));
+    if (ids->count == 1 && (uint32_t)ids->items[0] == id) flags[id] |= TL_TOKEN_WHOLE;
   }
   b->table.token_flags = flags;
+  return TL_OK;
+}
+
+// Scores of all ids; those of added tokens outside of the vocabulary are never asked for.
+static tl_status pad_scores(tl_build *b) {
+  if (b->table.header.model != TL_MODEL_BEST) return TL_OK;
+  double *scores = tl_arena_array(b->arena, b->table.header.tokens_count, sizeof *scores);
+  if (!scores) return TL_MEMORY;
+  memcpy(scores, b->scores, b->vocabulary.ids_count * sizeof *scores);
+  b->table.scores = scores;
+  b->table.scores_count = b->table.header.tokens_count;
   return TL_OK;
 }
 
@@ -127,5 +139,6 @@ tl_status tl_build_hashes(tl_build *build) {
   TL_TRY(build_words(build));
   TL_TRY(build_merges(build));
   TL_TRY(build_edges(build));
+  TL_TRY(pad_scores(build));
   return find_whole(build);
 }

@@ -1,4 +1,4 @@
-// Classes, automata, the final order of the steps, and the sorted lists of added tokens.
+// Classes, automata, maps, the final order of the steps, and the sorted lists of added tokens.
 #include <stdlib.h>
 
 #include "compiler/load/tokenizer_build.h"
@@ -11,14 +11,22 @@ typedef struct sought {
   uint32_t id, flags;
 } sought;
 
-static tl_status register_flag(tl_build *b, bool wanted, tl_unicode_set which, uint32_t flag,
-                               uint32_t *set_flags) {
+static tl_status register_set(tl_build *b, tl_unicode_set which, uint32_t flag,
+                              uint32_t *set_flags) {
   tl_charset set = {0};
   uint32_t index;
-  if (!wanted) return TL_OK;
   TL_TRY(tl_unicode_add(b->arena, which, &set));
   TL_TRY(tl_charclasses_register(&b->classes, &set, &index));
   set_flags[index] |= flag;
+  return TL_OK;
+}
+
+static tl_status register_form(tl_build *b, tl_text_form form, uint32_t *set_flags) {
+  tl_charset set = {0};
+  uint32_t index;
+  TL_TRY(tl_unicode_add_form(b->arena, form, &set));
+  TL_TRY(tl_charclasses_register(&b->classes, &set, &index));
+  set_flags[index] |= (uint32_t)TL_CLASS_FORM << form;
   return TL_OK;
 }
 
@@ -26,11 +34,12 @@ static tl_status build_classes(tl_build *b) {
   uint32_t set_flags[TL_CHARSETS_MAX] = {0}, used = 0;
   for (uint32_t i = 0; i < b->added_count; i++)
     used |= b->added[i].flags;
-  TL_TRY(register_flag(b, used & TL_ADDED_SINGLE_WORD, TL_UNICODE_ADDED_WORD, TL_CLASS_WORD,
-                       set_flags));
-  TL_TRY(register_flag(b, used & (TL_ADDED_LSTRIP | TL_ADDED_RSTRIP), TL_UNICODE_ADDED_SPACE,
-                       TL_CLASS_SPACE, set_flags));
-  TL_TRY(register_flag(b, b->composes, TL_UNICODE_NFC, TL_CLASS_NFC, set_flags));
+  if (used & TL_ADDED_SINGLE_WORD)
+    TL_TRY(register_set(b, TL_UNICODE_ADDED_WORD, TL_CLASS_WORD, set_flags));
+  if (b->strips || used & (TL_ADDED_LSTRIP | TL_ADDED_RSTRIP))
+    TL_TRY(register_set(b, TL_UNICODE_ADDED_SPACE, TL_CLASS_SPACE, set_flags));
+  for (uint32_t form = 0; form < TL_FORMS; form++)
+    if (b->forms >> form & 1) TL_TRY(register_form(b, form, set_flags));
   TL_TRY(tl_charclasses_build(&b->classes, b->arena));
   const tl_charclasses *c = &b->classes;
   uint32_t *flags = tl_arena_array(b->arena, c->classes_count, sizeof *flags);
@@ -175,7 +184,9 @@ tl_status tl_build_patterns(tl_build *build) {
                          TL_TOKENIZER_CLASSES_MAX);
   TL_TRY(status);
   TL_TRY(build_automata(build));
-  if (build->composes) TL_TRY(tl_unicode_nfc(build->arena, &build->table));
+  TL_TRY(tl_build_maps(build));
+  bool compatible = build->forms & (1u << TL_FORM_NFKC | 1u << TL_FORM_NFKD);
+  if (build->forms) TL_TRY(tl_unicode_forms(build->arena, compatible, &build->table));
   return find_forms(build);
 }
 

@@ -1,7 +1,9 @@
 // The decoder's chain, run over every token at build time: what is left for run time is joining
-// texts, runs of bytes, repair of UTF-8 and a strip at the start.
+// texts, runs of bytes, repair of UTF-8 and a strip at the start. Some decoders treat the first
+// token of a text in another way, so there may be two texts to a token.
 //
 //   token "<0x0A>"  -- Replace -- ByteFallback --> text "\n", flag BYTE
+//   token "dog"     -- WordPiece --> text " dog", first text "dog"
 #include "compiler/load/tokenizer_build.h"
 
 enum { DECODERS_MAX = 16, TEXT_BYTES_MAX = 1 << 20 };
@@ -10,6 +12,8 @@ typedef enum decoder_kind {
   DECODE_REPLACE,
   DECODE_BYTES,     // ByteFallback
   DECODE_METASPACE, //
+  DECODE_PIECES,    // WordPiece
+  DECODE_SPACES,    // no decoder at all
   DECODE_STRIP,     //
   DECODE_LETTERS,   // ByteLevel
   DECODE_FUSE,
@@ -17,7 +21,8 @@ typedef enum decoder_kind {
 
 typedef struct decoder {
   decoder_kind kind;
-  tl_str from, to;      // REPLACE, METASPACE
+  tl_str from, to;      // REPLACE, METASPACE; PIECES has its prefix in `from`
+  bool cleans_up;       // PIECES
   uint32_t code;        // STRIP
   uint32_t start, stop; //
   bool keeps_first;     // METASPACE: prepend_scheme never
@@ -28,7 +33,7 @@ typedef struct chain {
   decoder items[DECODERS_MAX];
   uint32_t count;
   bool bytes, joined; // ByteFallback, then Fuse or ByteLevel, have been passed
-  bool marked;        // Metaspace has been passed
+  bool orders;        // the first token may have another text
 } chain;
 
 // The text of one token on its way.
@@ -79,6 +84,10 @@ static tl_status read_decoder(tl_build *b, const tl_json *node, tl_str kind, dec
     TL_TRY(expect_string(b, node, "content", &d->to));
     if (!tl_json_to_string(tl_json_get(pattern, TL_STR("String")), &d->from) || !d->from.length)
       return tl_build_unsupported(b, node, "pattern of a decoder", TL_STR("Regex or empty"));
+  } else if (tl_str_is(kind, "WordPiece")) {
+    d->kind = DECODE_PIECES;
+    TL_TRY(tl_build_string(b, node, "prefix", TL_STR("##"), &d->from));
+    TL_TRY(tl_build_bool(b, node, "cleanup", true, &d->cleans_up));
   } else if (tl_str_is(kind, "Metaspace")) {
     tl_str scheme;
     bool prefix;
@@ -124,11 +133,12 @@ static tl_status add_decoder(tl_build *b, const tl_json *node, int depth, chain 
   TL_TRY(read_decoder(b, node, kind, &d));
   if (c->joined) return add_joined(b, node, kind, &d);
   bool joins = d.kind == DECODE_FUSE || d.kind == DECODE_LETTERS;
-  if (c->count == DECODERS_MAX || ((c->bytes || c->marked) && d.kind != DECODE_FUSE))
+  if (c->count == DECODERS_MAX || (c->bytes && d.kind != DECODE_FUSE))
     return refuse_place(b, node, kind);
   c->joined = joins;
   c->bytes = d.kind == DECODE_BYTES;
-  c->marked = d.kind == DECODE_METASPACE && !d.keeps_first;
+  c->orders =
+      c->orders || d.kind == DECODE_PIECES || (d.kind == DECODE_METASPACE && !d.keeps_first);
   if (d.kind == DECODE_BYTES) b->table.header.decode_flags |= TL_DECODE_BYTE_RUNS;
   if (d.kind == DECODE_LETTERS) b->table.header.decode_flags |= TL_DECODE_LOSSY;
   c->items[c->count++] = d;
@@ -145,16 +155,13 @@ static void exchange(token *t) {
   t->other = text;
 }
 
-static tl_status replace(token *t, const decoder *d, uint32_t *out_count) {
+static tl_status replace(token *t, tl_str from, tl_str to) {
   tl_str text = text_of(t);
-  *out_count = 0;
   t->other.length = 0;
   for (size_t at = 0; at < text.length;) {
-    bool hit = tl_str_starts_with(tl_str_slice(text, at, text.length), d->from);
-    tl_str part = hit ? d->to : tl_str_slice(text, at, at + 1);
-    TL_TRY(tl_text_append(&t->other, part));
-    at += hit ? d->from.length : 1;
-    *out_count += hit;
+    bool hit = tl_str_starts_with(tl_str_slice(text, at, text.length), from);
+    TL_TRY(tl_text_append(&t->other, hit ? to : tl_str_slice(text, at, at + 1)));
+    at += hit ? from.length : 1;
   }
   if (t->other.length > TEXT_BYTES_MAX) return TL_MEMORY;
   exchange(t);
@@ -163,6 +170,7 @@ static tl_status replace(token *t, const decoder *d, uint32_t *out_count) {
 
 static tl_status strip(token *t, const decoder *d) {
   tl_str text = text_of(t);
+  if (text.length == 0) return TL_OK;
   uint32_t code;
   size_t begin = 0;
   for (uint32_t i = 0; i < d->start && begin < text.length; i++) {
@@ -211,24 +219,43 @@ static tl_status decode_letters(token *t) {
   return TL_OK;
 }
 
-static tl_status run_decoder(tl_build *b, const decoder *d, token *t) {
-  uint32_t count;
-  if (t->text.length == 0) return TL_OK;
+static tl_status clean_up(token *t) {
+  static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},           {" !", "!"},
+                                         {" ,", ","},     {" ' ", "'"},          {" n't", "n't"},
+                                         {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},
+                                         {" 've", "'ve"}, {" 're", "'re"}};
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+    TL_TRY(replace(t, tl_str_from(pairs[i][0]), tl_str_from(pairs[i][1])));
+  return TL_OK;
+}
+
+// A space before every token but the first and those that continue a word.
+static tl_status decode_piece(const decoder *d, bool first, token *t) {
+  tl_str text = text_of(t);
+  if (!first && d->kind == DECODE_PIECES && tl_str_starts_with(text, d->from)) {
+    memmove(t->text.data, t->text.data + d->from.length, text.length - d->from.length);
+    t->text.length -= d->from.length;
+  } else if (!first) {
+    t->other.length = 0;
+    TL_TRY(tl_text_append(&t->other, TL_STR(" ")));
+    TL_TRY(tl_text_append(&t->other, text));
+    exchange(t);
+  }
+  return d->cleans_up ? clean_up(t) : TL_OK;
+}
+
+static tl_status run_decoder(const decoder *d, bool first, token *t) {
   switch (d->kind) {
-  case DECODE_REPLACE: return replace(t, d, &count);
+  case DECODE_PIECES:
+  case DECODE_SPACES: return decode_piece(d, first, t);
+  case DECODE_REPLACE: return replace(t, d->from, d->to);
+  case DECODE_METASPACE: return replace(t, d->from, first && !d->keeps_first ? TL_STR("") : d->to);
   case DECODE_STRIP: return strip(t, d);
   case DECODE_LETTERS: return decode_letters(t);
   case DECODE_BYTES: decode_byte(t); return TL_OK;
-  case DECODE_FUSE: return TL_OK;
-  case DECODE_METASPACE: break;
+  case DECODE_FUSE: break;
   }
-  bool spaced = memchr(t->text.data, ' ', t->text.length);
-  TL_TRY(replace(t, d, &count));
-  if (count == 0 || d->keeps_first) return TL_OK;
-  t->flags |= TL_TOKEN_DROP_SPACES;
-  if (!spaced) return TL_OK;
-  return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, b->root),
-                       "a token with both a space and its replacement is not supported");
+  return TL_OK;
 }
 
 // The word that merges can make: the text itself, or the bytes it stands for.
@@ -241,12 +268,13 @@ static tl_status add_word(tl_build *b, tl_str text, token *t, tl_text_buffer *wo
   return tl_text_append(words, (tl_str){t->text.data, length});
 }
 
-static tl_status add_text(tl_build *b, const chain *c, tl_str text, token *t,
+// Appends what `text` decodes to.
+static tl_status add_text(const chain *c, tl_str text, bool first, token *t,
                           tl_text_buffer *texts) {
   t->text.length = 0;
   TL_TRY(tl_text_append(&t->text, text));
   for (uint32_t i = 0; i < c->count; i++)
-    TL_TRY(run_decoder(b, &c->items[i], t));
+    TL_TRY(run_decoder(&c->items[i], first, t));
   return tl_text_append(texts, text_of(t));
 }
 
@@ -275,48 +303,69 @@ static tl_status name_ids(tl_build *b, tl_str *names, uint8_t *flags) {
   return TL_OK;
 }
 
-static tl_status fill(tl_build *b, const chain *c, tl_text_buffer *words, tl_text_buffer *texts) {
+// The words of all ids.
+static tl_status fill_words(tl_build *b) {
+  const tl_vocabulary *v = &b->vocabulary;
   uint32_t tokens = b->table.header.tokens_count;
-  tl_str *names = tl_arena_array(b->arena, tokens, sizeof *names);
-  uint8_t *flags = tl_arena_array(b->arena, tokens, 1);
-  uint32_t *word_offsets = tl_arena_array(b->arena, tokens + 1, sizeof *word_offsets);
-  uint32_t *text_offsets = tl_arena_array(b->arena, tokens + 1, sizeof *text_offsets);
-  if (!names || !flags || !word_offsets || !text_offsets) return TL_MEMORY;
+  uint32_t *offsets = tl_arena_array(b->arena, tokens + 1, sizeof *offsets);
+  // Never NULL, so that empty texts have an address.
+  tl_text_buffer words = {.arena = b->arena, .data = tl_arena_alloc(b->arena, 1)};
   token t = {.text.arena = b->arena, .other.arena = b->arena};
-  TL_TRY(name_ids(b, names, flags));
+  if (!offsets || !words.data) return TL_MEMORY;
   for (uint32_t id = 0; id < tokens; id++) {
-    bool known = id < b->vocabulary.ids_count && b->vocabulary.texts[id].data;
-    if (known) TL_TRY(add_word(b, b->vocabulary.texts[id], &t, words));
-    t.flags = flags[id];
-    if (names[id].data) TL_TRY(add_text(b, c, names[id], &t, texts));
-    flags[id] = t.flags;
-    word_offsets[id + 1] = (uint32_t)words->length;
-    text_offsets[id + 1] = (uint32_t)texts->length;
+    bool known = id < v->ids_count && v->texts[id].data;
+    if (known && tl_vocabulary_find(v, v->texts[id]) == id)
+      TL_TRY(add_word(b, v->texts[id], &t, &words));
+    offsets[id + 1] = (uint32_t)words.length;
   }
-  b->table.token_flags = flags;
-  b->table.token_flags_count = tokens;
-  b->table.word_offsets = word_offsets;
-  b->table.text_offsets = text_offsets;
-  b->table.word_offsets_count = b->table.text_offsets_count = tokens + 1;
+  b->table.word_offsets = offsets;
+  b->table.word_offsets_count = tokens + 1;
+  b->table.words = words.data;
+  b->table.words_count = (uint32_t)words.length;
+  return TL_OK;
+}
+
+// The texts of all ids, as first ones or not; sets TL_TOKEN_BYTE in `flags`.
+static tl_status fill_texts(tl_build *b, const chain *c, const tl_str *names, bool first,
+                            uint8_t *flags) {
+  uint32_t tokens = b->table.header.tokens_count;
+  uint32_t *offsets = tl_arena_array(b->arena, tokens + 1, sizeof *offsets);
+  tl_text_buffer texts = {.arena = b->arena, .data = tl_arena_alloc(b->arena, 1)};
+  token t = {.text.arena = b->arena, .other.arena = b->arena};
+  if (!offsets || !texts.data) return TL_MEMORY;
+  for (uint32_t id = 0; id < tokens; id++) {
+    t.flags = 0;
+    if (names[id].data) TL_TRY(add_text(c, names[id], first, &t, &texts));
+    if (first && t.flags != (flags[id] & TL_TOKEN_BYTE))
+      return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, b->root),
+                           "token %u stands for a byte at some places of a text only", id);
+    flags[id] |= t.flags;
+    offsets[id + 1] = (uint32_t)texts.length;
+  }
+  *(first ? &b->table.first_offsets : &b->table.text_offsets) = offsets;
+  *(first ? &b->table.first_offsets_count : &b->table.text_offsets_count) = tokens + 1;
+  *(first ? &b->table.first_texts : &b->table.texts) = texts.data;
+  *(first ? &b->table.first_texts_count : &b->table.texts_count) = (uint32_t)texts.length;
   return TL_OK;
 }
 
 tl_status tl_build_texts(tl_build *build) {
   const tl_json *node = tl_json_get(build->root, TL_STR("decoder"));
+  uint32_t tokens = build->table.header.tokens_count;
   chain c = {0};
-  // Never NULL, so that empty texts have an address.
-  tl_text_buffer words = {.arena = build->arena, .data = tl_arena_alloc(build->arena, 1)};
-  tl_text_buffer texts = {.arena = build->arena, .data = tl_arena_alloc(build->arena, 1)};
-  if (!words.data || !texts.data) return TL_MEMORY;
+  tl_str *names = tl_arena_array(build->arena, tokens, sizeof *names);
+  uint8_t *flags = tl_arena_array(build->arena, tokens, 1);
+  if (!names || !flags) return TL_MEMORY;
   if (tl_json_kind_of(node) == TL_JSON_NULL) {
-    build->table.header.decode_flags = TL_DECODE_SPACED;
+    c = (chain){.items = {{.kind = DECODE_SPACES}}, .count = 1, .orders = true};
   } else {
     TL_TRY(add_decoder(build, node, 0, &c));
   }
-  TL_TRY(fill(build, &c, &words, &texts));
-  build->table.words = words.data;
-  build->table.words_count = (uint32_t)words.length;
-  build->table.texts = texts.data;
-  build->table.texts_count = (uint32_t)texts.length;
+  TL_TRY(fill_words(build));
+  TL_TRY(name_ids(build, names, flags));
+  TL_TRY(fill_texts(build, &c, names, false, flags));
+  if (c.orders) TL_TRY(fill_texts(build, &c, names, true, flags));
+  build->table.token_flags = flags;
+  build->table.token_flags_count = tokens;
   return TL_OK;
 }

@@ -81,16 +81,44 @@ static tl_status add_composing(tl_arena *arena, tl_charset *set) {
   return tl_charset_unite(arena, set, &unpacked);
 }
 
-tl_status tl_unicode_add(tl_arena *arena, tl_unicode_set which, tl_charset *set) {
-  switch (which) {
-  case TL_UNICODE_SPACE: return add_runs(arena, SET_SPACE, COUNT(SET_SPACE), set);
-  case TL_UNICODE_WORD: return add_runs(arena, SET_WORD, COUNT(SET_WORD), set);
-  case TL_UNICODE_NUMERIC: return add_runs(arena, SET_NUMERIC, COUNT(SET_NUMERIC), set);
-  case TL_UNICODE_ADDED_WORD: return add_runs(arena, SET_ADDED_WORD, COUNT(SET_ADDED_WORD), set);
-  case TL_UNICODE_ADDED_SPACE: return add_runs(arena, SET_ADDED_SPACE, COUNT(SET_ADDED_SPACE), set);
-  case TL_UNICODE_NFC: return add_composing(arena, set);
+static tl_status add_codes(tl_arena *arena, const uint32_t *deltas, size_t count, tl_charset *set) {
+  uint32_t code = 0;
+  tl_charset unpacked = {0};
+  for (size_t i = 0; i < count; i++) {
+    code += deltas[i];
+    TL_TRY(tl_charset_add(arena, &unpacked, code, code + 1));
   }
-  return TL_INTERNAL;
+  return tl_charset_unite(arena, set, &unpacked);
+}
+
+tl_status tl_unicode_add_form(tl_arena *arena, tl_text_form form, tl_charset *set) {
+  tl_charset hangul = {0};
+  if (form & TL_FORM_COMPATIBLE) TL_TRY(add_codes(arena, NFKD_CODES, COUNT(NFKD_CODES), set));
+  if (!(form & TL_FORM_DECOMPOSED)) return add_composing(arena, set);
+  TL_TRY(tl_charset_add(arena, &hangul, 0xAC00, 0xD7A4));
+  TL_TRY(tl_charset_unite(arena, set, &hangul));
+  return add_codes(arena, NFC_CODES, COUNT(NFC_CODES), set);
+}
+
+tl_status tl_unicode_add(tl_arena *arena, tl_unicode_set which, tl_charset *set) {
+  static const packed_set sets[] = {
+#define SET(name) [TL_UNICODE_##name] = {#name, SET_##name, COUNT(SET_##name)}
+      SET(SPACE),       SET(WORD),          SET(NUMERIC),     SET(ADDED_WORD), SET(ADDED_SPACE),
+      SET(PUNCTUATION), SET(CLEAN_REMOVED), SET(CLEAN_SPACE), SET(HAN),        SET(ACCENT),
+      SET(MARK),        SET(NMT_REMOVED),   SET(NMT_SPACE)};
+#undef SET
+  return add_runs(arena, sets[which].runs, sets[which].count, set);
+}
+
+void tl_unicode_lower(uint32_t *codes) {
+  uint32_t at = 0;
+  for (size_t i = 0; i < COUNT(LOWER_RUNS); i += 4) {
+    at += (uint32_t)LOWER_RUNS[i];
+    uint32_t end = at + (uint32_t)LOWER_RUNS[i + 1];
+    for (uint32_t code = at; code < end; code += (uint32_t)LOWER_RUNS[i + 2])
+      codes[code] = code + (uint32_t)LOWER_RUNS[i + 3];
+    at = end;
+  }
 }
 
 tl_status tl_unicode_add_property(tl_arena *arena, tl_str name, tl_charset *set) {
@@ -107,23 +135,57 @@ tl_status tl_unicode_add_property(tl_arena *arena, tl_str name, tl_charset *set)
   return TL_UNSUPPORTED;
 }
 
-tl_status tl_unicode_nfc(tl_arena *arena, tl_tokenizer_table *table) {
-  tl_tokenizer_nfc *rows = tl_arena_array(arena, COUNT(NFC_CODES), sizeof *rows);
-  tl_tokenizer_pair *pairs = tl_arena_array(arena, COUNT(NFC_PAIRS) / 3, sizeof *pairs);
-  if (!rows || !pairs) return TL_MEMORY;
+// Rows of all code points with a class or a canonical decomposition; returns how many.
+static uint32_t add_canonical(tl_tokenizer_form *rows) {
   uint32_t code = 0, text = 0;
   for (size_t i = 0; i < COUNT(NFC_CODES); i++) {
     code += NFC_CODES[i];
-    rows[i] = (tl_tokenizer_nfc){code, (uint16_t)text, NFC_ROWS[i] % 8, (uint8_t)(NFC_ROWS[i] / 8)};
+    rows[i] = (tl_tokenizer_form){.code = code,
+                                  .text = (uint16_t)text,
+                                  .count = NFC_ROWS[i] % 8,
+                                  .ccc = (uint8_t)(NFC_ROWS[i] / 8)};
     text += rows[i].count;
   }
+  return COUNT(NFC_CODES);
+}
+
+// Rows of all that have a compatible decomposition, whose texts follow the canonical ones; where
+// `have` has a row, it gets a copy that is complete. Returns how many rows there are then.
+static uint32_t add_compatible(const tl_tokenizer_form *have, tl_tokenizer_form *rows) {
+  uint32_t code = 0, count = 0, h = 0, text = COUNT(NFC_TEXT);
+  for (size_t i = 0; i < COUNT(NFKD_CODES); i++) {
+    code += NFKD_CODES[i];
+    while (h < COUNT(NFC_CODES) && have[h].code < code)
+      rows[count++] = have[h++];
+    bool known = h < COUNT(NFC_CODES) && have[h].code == code;
+    rows[count] = known ? have[h++] : (tl_tokenizer_form){.code = code};
+    rows[count].compatible = (uint16_t)text;
+    rows[count++].compatible_count = NFKD_COUNTS[i];
+    text += NFKD_COUNTS[i];
+  }
+  while (h < COUNT(NFC_CODES))
+    rows[count++] = have[h++];
+  return count;
+}
+
+tl_status tl_unicode_forms(tl_arena *arena, bool compatible, tl_tokenizer_table *table) {
+  size_t rows_max = COUNT(NFC_CODES) + COUNT(NFKD_CODES), text_count = COUNT(NFC_TEXT);
+  tl_tokenizer_form *canonical = tl_arena_array(arena, COUNT(NFC_CODES), sizeof *canonical);
+  tl_tokenizer_form *all = tl_arena_array(arena, rows_max, sizeof *all);
+  tl_tokenizer_pair *pairs = tl_arena_array(arena, COUNT(NFC_PAIRS) / 3, sizeof *pairs);
+  uint32_t *text = tl_arena_array(arena, text_count + COUNT(NFKD_TEXT), sizeof *text);
+  if (!canonical || !all || !pairs || !text) return TL_MEMORY;
   for (size_t i = 0; i < COUNT(NFC_PAIRS) / 3; i++)
     pairs[i] = (tl_tokenizer_pair){NFC_PAIRS[3 * i], NFC_PAIRS[3 * i + 1], NFC_PAIRS[3 * i + 2]};
-  table->nfc_codes = rows;
-  table->nfc_codes_count = COUNT(NFC_CODES);
-  table->nfc_text = NFC_TEXT;
-  table->nfc_text_count = COUNT(NFC_TEXT);
-  table->nfc_pairs = pairs;
-  table->nfc_pairs_count = COUNT(NFC_PAIRS) / 3;
+  memcpy(text, NFC_TEXT, sizeof NFC_TEXT);
+  memcpy(text + text_count, NFKD_TEXT, sizeof NFKD_TEXT);
+  uint32_t count = add_canonical(canonical);
+  if (compatible) count = add_compatible(canonical, all);
+  table->forms = compatible ? all : canonical;
+  table->forms_count = count;
+  table->form_text = text;
+  table->form_text_count = (uint32_t)(text_count + (compatible ? COUNT(NFKD_TEXT) : 0));
+  table->form_pairs = pairs;
+  table->form_pairs_count = COUNT(NFC_PAIRS) / 3;
   return TL_OK;
 }

@@ -1,29 +1,5 @@
-// Replacement and NFC. Composition works on stretches between characters that never change: such a
-// character, then all that follow it up to the next one, is decomposed, sorted and composed.
-#include "runtime/base/tokenizer_normal.h"
-
-enum {
-  HANGUL_S = 0xAC00,
-  HANGUL_L = 0x1100,
-  HANGUL_V = 0x1161,
-  HANGUL_T = 0x11A7,
-  HANGUL_L_COUNT = 19,
-  HANGUL_V_COUNT = 21,
-  HANGUL_T_COUNT = 28,
-  HANGUL_S_COUNT = HANGUL_L_COUNT * HANGUL_V_COUNT * HANGUL_T_COUNT,
-  INSERTION_MAX = 16, // marks in a row sorted by insertion; more are counted
-};
-
-// A decomposed code point with its combining class in the upper byte.
-typedef struct marks {
-  tl_arena *arena;
-  uint32_t *items, *other;
-  size_t count, capacity, other_capacity;
-} marks;
-
-static uint32_t code_of(uint32_t mark) {
-  return mark & 0xFFFFFF;
-}
+// Replacement, maps of characters, spaces at the ends, prefixes.
+#include "runtime/base/tokenizer_form.h"
 
 tl_status tl_text_append(tl_text_buffer *buffer, tl_str text) {
   if (text.length > TL_TEXT_BYTES_MAX - buffer->length) return TL_MEMORY;
@@ -36,11 +12,6 @@ tl_status tl_text_append(tl_text_buffer *buffer, tl_str text) {
   if (text.length) memcpy(buffer->data + buffer->length, text.data, text.length);
   buffer->length = length;
   return TL_OK;
-}
-
-static tl_status append_code(tl_text_buffer *buffer, uint32_t code) {
-  char bytes[TL_UTF8_BYTES_MAX];
-  return tl_text_append(buffer, (tl_str){bytes, tl_utf8_write(code, bytes)});
 }
 
 // Whether the text still begins where it did after its first match is replaced. The publishers'
@@ -70,186 +41,81 @@ static tl_status replace(const tl_tokenizer_table *t, uint32_t pattern, tl_str w
   return TL_OK;
 }
 
-static const tl_tokenizer_nfc *find_row(const tl_tokenizer_table *t, uint32_t code) {
-  uint32_t low = 0, high = t->nfc_codes_count;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (t->nfc_codes[middle].code < code) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low < t->nfc_codes_count && t->nfc_codes[low].code == code ? &t->nfc_codes[low] : NULL;
-}
-
-static tl_status add_mark(const tl_tokenizer_table *t, marks *m, uint32_t code) {
-  uint32_t *grown = tl_arena_grow(m->arena, m->items, &m->capacity, m->count + 1, sizeof *grown);
-  if (!grown) return TL_MEMORY;
-  m->items = grown;
-  const tl_tokenizer_nfc *row = find_row(t, code);
-  m->items[m->count++] = code | (row ? (uint32_t)row->ccc << 24 : 0);
-  return TL_OK;
-}
-
-static tl_status decompose(const tl_tokenizer_table *t, marks *m, uint32_t code) {
-  uint32_t hangul = code - HANGUL_S;
-  if (hangul < HANGUL_S_COUNT) {
-    uint32_t tail = hangul % HANGUL_T_COUNT, lead = hangul / HANGUL_T_COUNT;
-    TL_TRY(add_mark(t, m, HANGUL_L + lead / HANGUL_V_COUNT));
-    TL_TRY(add_mark(t, m, HANGUL_V + lead % HANGUL_V_COUNT));
-    return tail ? add_mark(t, m, HANGUL_T + tail) : TL_OK;
-  }
-  const tl_tokenizer_nfc *row = find_row(t, code);
-  if (!row || !row->count) return add_mark(t, m, code);
-  for (uint32_t i = 0; i < row->count; i++)
-    TL_TRY(add_mark(t, m, t->nfc_text[row->text + i]));
-  return TL_OK;
-}
-
-// Sorts by class and keeps the order within a class.
-static tl_status sort_marks(marks *m, size_t begin, size_t end) {
-  if (end - begin <= INSERTION_MAX) {
-    for (size_t i = begin + 1; i < end; i++) {
-      uint32_t mark = m->items[i];
-      size_t at = i;
-      for (; at > begin && m->items[at - 1] >> 24 > mark >> 24; at--)
-        m->items[at] = m->items[at - 1];
-      m->items[at] = mark;
-    }
-    return TL_OK;
-  }
-  uint32_t *other =
-      tl_arena_grow(m->arena, m->other, &m->other_capacity, end - begin, sizeof *other);
-  if (!other) return TL_MEMORY;
-  m->other = other;
-  size_t starts[257] = {0};
-  for (size_t i = begin; i < end; i++)
-    starts[(m->items[i] >> 24) + 1]++;
-  for (int i = 0; i < 256; i++)
-    starts[i + 1] += starts[i];
-  for (size_t i = begin; i < end; i++)
-    other[starts[m->items[i] >> 24]++] = m->items[i];
-  memcpy(m->items + begin, other, (end - begin) * sizeof *other);
-  return TL_OK;
-}
-
-// The composite of two code points, or 0.
-static uint32_t compose_pair(const tl_tokenizer_table *t, uint32_t first, uint32_t second) {
-  if (first - HANGUL_L < HANGUL_L_COUNT && second - HANGUL_V < HANGUL_V_COUNT)
-    return HANGUL_S + ((first - HANGUL_L) * HANGUL_V_COUNT + (second - HANGUL_V)) * HANGUL_T_COUNT;
-  if (first - HANGUL_S < HANGUL_S_COUNT && (first - HANGUL_S) % HANGUL_T_COUNT == 0 &&
-      second - HANGUL_T - 1 < HANGUL_T_COUNT - 1)
-    return first + second - HANGUL_T;
-  uint32_t low = 0, high = t->nfc_pairs_count;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    const tl_tokenizer_pair *pair = &t->nfc_pairs[middle];
-    if (pair->first == first && pair->second == second) return pair->result;
-    if (pair->first < first || (pair->first == first && pair->second < second)) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return 0;
-}
-
-// Composes in place: each mark joins the last starter unless one of its own class or a starter
-// stands between them.
-static void compose_marks(const tl_tokenizer_table *t, marks *m) {
-  size_t kept = 0, starter = SIZE_MAX;
-  for (size_t i = 0; i < m->count; i++) {
-    uint32_t mark = m->items[i], class = mark >> 24;
-    bool blocked = starter == SIZE_MAX ||
-                   (kept > starter + 1 && (m->items[kept - 1] >> 24 >= class || class == 0));
-    uint32_t joined = blocked ? 0 : compose_pair(t, code_of(m->items[starter]), code_of(mark));
-    if (joined) {
-      m->items[starter] = joined;
-      continue;
-    }
-    if (class == 0) starter = kept;
-    m->items[kept++] = mark;
-  }
-  m->count = kept;
-}
-
-static tl_status compose_stretch(const tl_tokenizer_table *t, tl_str text, marks *m,
-                                 tl_text_buffer *buffer) {
-  m->count = 0;
+// The cell of a code point outside of ASCII, and the bytes it covers.
+static uint32_t cell_at(const tl_tokenizer_table *t, const uint16_t *index, tl_str text, size_t at,
+                        size_t *out_length) {
   uint32_t code;
-  for (size_t at = 0; at < text.length;) {
-    at += tl_utf8_read(text.data + at, text.length - at, &code);
-    TL_TRY(decompose(t, m, code));
-  }
-  for (size_t begin = 0, end; begin < m->count; begin = end + 1) {
-    for (end = begin; end < m->count && m->items[end] >> 24; end++) {
-    }
-    TL_TRY(sort_marks(m, begin, end));
-  }
-  compose_marks(t, m);
-  for (size_t i = 0; i < m->count; i++)
-    TL_TRY(append_code(buffer, code_of(m->items[i])));
-  return TL_OK;
+  *out_length = tl_utf8_read(text.data + at, text.length - at, &code);
+  return t->map_cells[(size_t)index[code / TL_CHAR_BLOCK] * TL_CHAR_BLOCK + code % TL_CHAR_BLOCK];
 }
 
-// The first place from `at` on where a character may change, and the start of the one before it.
-static size_t find_change(const tl_tokenizer_table *t, tl_str text, size_t at, size_t *out_before) {
-  uint32_t code;
-  *out_before = at;
-  while (at < text.length) {
-    size_t length = 1;
-    if ((uint8_t)text.data[at] >= 0x80) {
-      length = tl_utf8_read(text.data + at, text.length - at, &code);
-      if (tl_class_flags_of(t, code) & TL_CLASS_NFC) return at;
-    }
-    *out_before = at;
-    at += length;
-  }
-  return at;
+static tl_status append_cell(const tl_tokenizer_table *t, uint32_t cell, tl_str itself,
+                             tl_text_buffer *buffer) {
+  if (!(cell & TL_MAP_SPACED))
+    return tl_text_append(buffer, (tl_str){t->pool + tl_map_offset(cell), tl_map_length(cell)});
+  TL_TRY(tl_text_append(buffer, TL_STR(" ")));
+  TL_TRY(tl_text_append(buffer, itself));
+  return tl_text_append(buffer, TL_STR(" "));
 }
 
-static size_t find_stable(const tl_tokenizer_table *t, tl_str text, size_t at) {
-  uint32_t code;
-  while (at < text.length) {
-    size_t length = tl_utf8_read(text.data + at, text.length - at, &code);
-    if (!(tl_class_flags_of(t, code) & TL_CLASS_NFC)) break;
-    at += length;
-  }
-  return at;
-}
-
-// `*out_text` is the NFC of `text`: `text` itself if nothing changes, else in `buffer`. Linear in
-// the length of `text`, whatever marks it is made of.
-static tl_status compose_text(const tl_tokenizer_table *table, tl_str text, tl_text_buffer *buffer,
-                              tl_str *out_text) {
-  size_t copied = 0, before, change = find_change(table, text, 0, &before);
-  *out_text = text;
-  if (change == text.length) return TL_OK;
-  marks m = {.arena = buffer->arena};
+static tl_status map(const tl_tokenizer_table *t, uint32_t which, tl_text_buffer *buffer,
+                     tl_text_piece *piece) {
+  const uint16_t *index = t->map_index + (size_t)which * TL_CHAR_BLOCKS;
+  const uint32_t *ascii = t->map_cells + (size_t)index[0] * TL_CHAR_BLOCK;
+  tl_str text = piece->text;
+  size_t copied = 0, length = 1;
   buffer->length = 0;
-  while (change < text.length) {
-    size_t end = find_stable(table, text, change);
-    TL_TRY(tl_text_append(buffer, tl_str_slice(text, copied, before)));
-    TL_TRY(compose_stretch(table, tl_str_slice(text, before, end), &m, buffer));
-    copied = end;
-    change = find_change(table, text, end, &before);
+  for (size_t at = 0; at < text.length; at += length) {
+    uint8_t byte = (uint8_t)text.data[at];
+    length = 1;
+    uint32_t cell = byte < 0x80 ? ascii[byte] : cell_at(t, index, text, at, &length);
+    if (!cell) continue;
+    TL_TRY(tl_text_append(buffer, tl_str_slice(text, copied, at)));
+    TL_TRY(append_cell(t, cell, tl_str_slice(text, at, at + length), buffer));
+    copied = at + length;
   }
+  if (copied == 0) return TL_OK;
   TL_TRY(tl_text_append(buffer, tl_str_slice(text, copied, text.length)));
-  *out_text = (tl_str){buffer->data, buffer->length};
+  piece->text = (tl_str){buffer->data, buffer->length};
+  return TL_OK;
+}
+
+static bool is_space_at(const tl_tokenizer_table *t, tl_str text, size_t at, size_t *out_length) {
+  uint32_t code;
+  *out_length = tl_utf8_read(text.data + at, text.length - at, &code);
+  return tl_class_flags_of(t, code) & TL_CLASS_SPACE;
+}
+
+static tl_str strip(const tl_tokenizer_table *t, uint32_t flags, tl_str text) {
+  size_t begin = 0, end = text.length, length;
+  while (flags & TL_STRIP_LEFT && begin < end && is_space_at(t, text, begin, &length))
+    begin += length;
+  while (flags & TL_STRIP_RIGHT && end > begin) {
+    size_t before = tl_utf8_before(text.data, end);
+    if (!is_space_at(t, text, before, &length)) break;
+    end = before;
+  }
+  return tl_str_slice(text, begin, end);
+}
+
+static tl_status prefix(tl_str with, uint32_t flags, tl_text_buffer *buffer, tl_text_piece *piece) {
+  if (flags & TL_PREFIX_UNLESS && tl_str_starts_with(piece->text, with)) return TL_OK;
+  if (flags & TL_PREFIX_FIRST && !piece->at_start) return TL_OK;
+  buffer->length = 0;
+  TL_TRY(tl_text_append(buffer, with));
+  TL_TRY(tl_text_append(buffer, piece->text));
+  piece->text = (tl_str){buffer->data, buffer->length};
   return TL_OK;
 }
 
 tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step *step,
                        tl_text_buffer *buffer, tl_text_piece *piece) {
   tl_str with = {table->pool + step->text_offset, step->text_length};
-  if (step->kind == TL_STEP_NFC) return compose_text(table, piece->text, buffer, &piece->text);
-  if (step->kind == TL_STEP_REPLACE) return replace(table, step->pattern, with, buffer, piece);
-  if ((step->flags & TL_PREFIX_UNLESS) && tl_str_starts_with(piece->text, with)) return TL_OK;
-  if ((step->flags & TL_PREFIX_FIRST) && !piece->at_start) return TL_OK;
-  buffer->length = 0;
-  TL_TRY(tl_text_append(buffer, with));
-  TL_TRY(tl_text_append(buffer, piece->text));
-  piece->text = (tl_str){buffer->data, buffer->length};
-  return TL_OK;
+  switch (step->kind) {
+  case TL_STEP_FORM: return tl_text_form_apply(table, step->behaviour, buffer, &piece->text);
+  case TL_STEP_MAP: return map(table, step->pattern, buffer, piece);
+  case TL_STEP_REPLACE: return replace(table, step->pattern, with, buffer, piece);
+  case TL_STEP_STRIP: piece->text = strip(table, step->flags, piece->text); return TL_OK;
+  default: return prefix(with, step->flags, buffer, piece);
+  }
 }

@@ -1,4 +1,4 @@
-// Changes of text: growing buffers, replacement of matches, canonical composition (NFC).
+// Changes of text: growing buffers, replacement of matches, maps of characters, normal forms.
 //
 // The encoder and the compiler (for added tokens that are matched in normalized text) share these,
 // so that both sides normalize alike. Texts are valid UTF-8 before and after.
@@ -26,8 +26,8 @@ typedef struct tl_text_piece {
   bool at_start; // it begins where the whole text began
 } tl_text_piece;
 
-// Runs a step that changes the text (NFC, REPLACE, PREFIX) on `piece`; its text is then what it was
-// or lies in `buffer`.
+// Runs a step that changes the text (neither ADDED nor SPLIT) on `piece`; its text is then what it
+// was, or a part of that, or lies in `buffer`.
 TL_CHECKED tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step *step,
                                   tl_text_buffer *buffer, tl_text_piece *piece);
 

@@ -37,7 +37,22 @@ static bool check_tokens(const tl_tokenizer_table *t) {
   uint32_t tokens = t->header.tokens_count;
   return tokens >= 1 && tokens <= TL_TOKENS_MAX && t->token_flags_count == tokens &&
          check_offsets(t->word_offsets, t->word_offsets_count, tokens, t->words_count) &&
-         check_offsets(t->text_offsets, t->text_offsets_count, tokens, t->texts_count);
+         check_offsets(t->text_offsets, t->text_offsets_count, tokens, t->texts_count) &&
+         (t->first_offsets_count == 0 ||
+          check_offsets(t->first_offsets, t->first_offsets_count, tokens, t->first_texts_count));
+}
+
+// Both roots are there; no step from a node leaves the trie.
+static bool check_model(const tl_tokenizer_table *t) {
+  const tl_tokenizer_header *h = &t->header;
+  bool cuts = h->model == TL_MODEL_LONGEST || h->model == TL_MODEL_BEST;
+  if (h->model >= TL_MODEL_KINDS || (cuts && t->trie_count < 258)) return false;
+  if (h->model != TL_MODEL_MERGES && h->model_flags & TL_MODEL_BYTES) return false;
+  if (h->model == TL_MODEL_BEST && t->scores_count != h->tokens_count) return false;
+  bool good = true;
+  for (uint32_t i = 0; i < t->trie_count; i++)
+    good &= t->trie[i].base <= t->trie_count - 256 && is_id_or_none(t, t->trie[i].id);
+  return good;
 }
 
 static bool check_hashes(const tl_tokenizer_table *t) {
@@ -84,6 +99,8 @@ static bool check_step(const tl_tokenizer_table *t, const tl_tokenizer_step *ste
   bool good = step->kind < TL_STEP_KINDS && step->behaviour < TL_SPLIT_BEHAVIOURS &&
               in_pool(t, step->text_offset, step->text_length);
   if (step->kind == TL_STEP_ADDED) return good && step->pattern < 2;
+  if (step->kind == TL_STEP_FORM) return good && step->behaviour < TL_FORMS;
+  if (step->kind == TL_STEP_MAP) return good && step->pattern < t->map_index_count / TL_CHAR_BLOCKS;
   if (step->kind == TL_STEP_REPLACE || step->kind == TL_STEP_SPLIT)
     return good && step->pattern < t->patterns_count;
   return good;
@@ -127,30 +144,54 @@ static bool check_added(const tl_tokenizer_table *t) {
          check_added_part(t, t->header.raw_count, t->added_count, t->added_first + 257);
 }
 
-static bool check_nfc(const tl_tokenizer_table *t) {
-  bool good = true;
-  for (uint32_t i = 0; i < t->nfc_text_count; i++)
-    good &= is_scalar(t->nfc_text[i]);
-  for (uint32_t i = 0; i < t->nfc_codes_count; i++) {
-    const tl_tokenizer_nfc *row = &t->nfc_codes[i];
-    good &= (uint32_t)row->text + row->count <= t->nfc_text_count;
-    good &= i == 0 || row->code > t->nfc_codes[i - 1].code;
+static bool check_maps(const tl_tokenizer_table *t) {
+  bool good = t->map_index_count % TL_CHAR_BLOCKS == 0 &&
+              t->map_index_count / TL_CHAR_BLOCKS <= TL_TOKENIZER_MAPS_MAX;
+  for (uint32_t i = 0; i < t->map_index_count; i++)
+    good &= t->map_index[i] < t->map_cells_count / TL_CHAR_BLOCK;
+  for (uint32_t i = 0; good && i < t->map_cells_count; i++) {
+    uint32_t cell = t->map_cells[i];
+    if (cell == 0 || cell == (TL_MAP_CHANGED | TL_MAP_SPACED)) continue;
+    good = cell >> (TL_MAP_LENGTH_BITS + TL_MAP_OFFSET_BITS) == 2 &&
+           in_pool(t, tl_map_offset(cell), tl_map_length(cell));
   }
-  for (uint32_t i = 0; i < t->nfc_pairs_count; i++)
-    good &= is_scalar(t->nfc_pairs[i].result);
+  return good;
+}
+
+static bool check_forms(const tl_tokenizer_table *t) {
+  bool good = true;
+  for (uint32_t i = 0; i < t->form_text_count; i++)
+    good &= is_scalar(t->form_text[i]);
+  for (uint32_t i = 0; i < t->forms_count; i++) {
+    const tl_tokenizer_form *row = &t->forms[i];
+    good &= (uint32_t)row->text + row->count <= t->form_text_count;
+    good &= (uint32_t)row->compatible + row->compatible_count <= t->form_text_count;
+    good &= i == 0 || row->code > t->forms[i - 1].code;
+  }
+  for (uint32_t i = 0; i < t->form_pairs_count; i++)
+    good &= is_scalar(t->form_pairs[i].result);
+  return good;
+}
+
+static bool check_template(const tl_tokenizer_table *t) {
+  bool good = t->template_count <= 2 * TL_TOKENIZER_TEMPLATE_MAX &&
+              t->header.single_count <= t->template_count;
+  for (uint32_t i = 0; good && i < t->template_count; i++) {
+    const tl_tokenizer_item *item = &t->template[i];
+    good = item->type < TL_TOKENIZER_TYPES_MAX &&
+           (item->kind == TL_TEMPLATE_TEXT || item->kind == TL_TEMPLATE_PAIR ||
+            (item->kind == TL_TEMPLATE_ID && is_id(t, item->id)));
+  }
   return good;
 }
 
 static bool check_ids(const tl_tokenizer_table *t) {
   const tl_tokenizer_header *h = &t->header;
-  bool good = t->byte_ids_count == 256 && t->special_ids_count <= TL_TOKENIZER_SPECIALS_MAX &&
-              h->prefix_count <= t->special_ids_count && is_id_or_none(t, h->unknown_id) &&
+  bool good = t->byte_ids_count == 256 && is_id_or_none(t, h->unknown_id) &&
               is_id_or_none(t, h->bos_id) && is_id_or_none(t, h->eos_id) &&
               is_id_or_none(t, h->pad_id) && is_scalar(h->strip_code);
   for (uint32_t i = 0; good && i < 256; i++)
     good = is_id_or_none(t, t->byte_ids[i]);
-  for (uint32_t i = 0; good && i < t->special_ids_count; i++)
-    good = is_id(t, t->special_ids[i]);
   return good;
 }
 
@@ -194,10 +235,13 @@ tl_status tl_tokenizer_table_read(tl_str bytes, tl_diag *diag, tl_tokenizer_tabl
 #undef X
   if (!check_tokens(t)) return refuse(diag, "token texts");
   if (!check_hashes(t)) return refuse(diag, "hash tables");
+  if (!check_model(t)) return refuse(diag, "the model");
   if (!check_classes(t)) return refuse(diag, "character classes");
   if (!check_steps(t)) return refuse(diag, "steps or patterns");
   if (!check_added(t)) return refuse(diag, "added tokens");
-  if (!check_nfc(t)) return refuse(diag, "composition tables");
+  if (!check_maps(t)) return refuse(diag, "maps of characters");
+  if (!check_forms(t)) return refuse(diag, "normal forms");
+  if (!check_template(t)) return refuse(diag, "the template");
   if (!check_ids(t)) return refuse(diag, "ids");
   return TL_OK;
 }

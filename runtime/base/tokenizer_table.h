@@ -7,18 +7,20 @@
 //   +-----------------+ 0
 //   | header          |  scalars, then {offset, count} of each section below
 //   +-----------------+
-//   | steps           |  how a text is cut up and changed before the merges, in order: ADDED (raw)
-//   |                 |  -> NFC/REPLACE/PREPEND .. -> ADDED (normalized) -> SPLIT/PREFIX ..
+//   | steps           |  how a text is cut up and changed before the model, in order: ADDED (raw)
+//   |                 |  -> FORM/MAP/REPLACE .. -> ADDED (normalized) -> SPLIT/PREFIX ..
 //   | patterns, cells |  what REPLACE and SPLIT look for: a literal, or an automaton over classes
 //   | char_*, class_* |  code point -> class; for the automata and tests of words and spaces
 //   | words, texts    |  per id: the bytes it is made from, the bytes it decodes to
 //   | slots, merges   |  hash tables: bytes -> id, (left, right) -> (rank, result)
+//   | trie, scores    |  prefixes of words, for models that cut a word up instead of merging it
 //   | added           |  tokens matched in the text itself
-//   | nfc_*           |  canonical composition, only if a step asks for it
+//   | template        |  what stands around a text, and around two
+//   | map_*, form*    |  what maps make of code points; normal forms. Only if a step asks for them
 //   +-----------------+
 //
 // A word is either bytes (TL_MODEL_BYTES: one symbol per byte) or code points. Decoding joins the
-// texts of the ids; the decode flags say what happens between and after.
+// texts of the ids; the decode flags say what happens after.
 #ifndef TL_BASE_TOKENIZER_TABLE_H
 #define TL_BASE_TOKENIZER_TABLE_H
 
@@ -27,7 +29,7 @@
 #define TL_TOKENIZER_MAGIC 0x306b6f746d6c7421ull
 
 enum {
-  TL_TOKENIZER_VERSION = 1,
+  TL_TOKENIZER_VERSION = 2,
   TL_TOKENS_MAX = (1 << 21) - 1,      // ids fit 21 bits, and all ones is free
   TL_MERGES_MAX = 1 << 22,            // ranks fit 22 bits
   TL_TOKENIZER_STEPS_MAX = 32,        // also the depth of the encoder's recursion
@@ -36,7 +38,9 @@ enum {
   TL_TOKENIZER_STATES_MAX = 1 << 14,  // of one automaton
   TL_TOKENIZER_ADDED_MAX = 1 << 16,   //
   TL_TOKENIZER_ADDED_BYTES_MAX = 512, // of one added token
-  TL_TOKENIZER_SPECIALS_MAX = 64,     // ids a template puts around a text
+  TL_TOKENIZER_TEMPLATE_MAX = 64,     // rows of a template
+  TL_TOKENIZER_TYPES_MAX = 256,       // token types
+  TL_TOKENIZER_MAPS_MAX = 8,          //
   TL_TOKENIZER_PROBES_MAX = 1 << 12,  // slots looked at before a hash table says no
   TL_CHAR_BLOCK = 128,                // code points of a block of the class map
   TL_CHAR_BLOCKS = 0x110000 / TL_CHAR_BLOCK,
@@ -46,6 +50,14 @@ enum {
 #define TL_SLOT_EMPTY 0x1FFFFFu   // "no id" in the 21 bits of a word slot
 #define TL_CELL_MATCH 0x8000u     // in a cell: a match ends before this character
 #define TL_CELL_STATE 0x7FFFu     // in a cell: next state; 0 is dead, automata start in 1
+
+typedef enum tl_model_kind {
+  TL_MODEL_MERGES,  // byte pair encoding
+  TL_MODEL_LONGEST, // the longest token at each place; else the word is unknown (WordPiece)
+  TL_MODEL_BEST,    // the tokens whose scores have the highest sum (Unigram)
+  TL_MODEL_WHOLE,   // the word is a token or unknown (WordLevel)
+  TL_MODEL_KINDS
+} tl_model_kind;
 
 // Of the model.
 enum {
@@ -57,27 +69,35 @@ enum {
 
 // Of a token (token_flags).
 enum {
-  TL_TOKEN_SPECIAL = 1,      // left out by decoding that skips specials
-  TL_TOKEN_PRESENT = 2,      // the id exists
-  TL_TOKEN_WHOLE = 4,        // the merges turn its own bytes into it and nothing else
-  TL_TOKEN_BYTE = 8,         // stands for the one byte of its text (TL_DECODE_BYTE_RUNS)
-  TL_TOKEN_DROP_SPACES = 16, // as the first token of a text, its spaces vanish
+  TL_TOKEN_SPECIAL = 1, // left out by decoding that skips specials
+  TL_TOKEN_PRESENT = 2, // the id exists
+  TL_TOKEN_WHOLE = 4,   // the merges turn its own bytes into it and nothing else
+  TL_TOKEN_BYTE = 8,    // stands for the one byte of its text (TL_DECODE_BYTE_RUNS)
 };
 
 // Of decoding, applied in this order.
 enum {
-  TL_DECODE_SPACED = 1, // a space between tokens
-  TL_DECODE_BYTE_RUNS =
-      2,               // a run of byte tokens is text if it is valid UTF-8, else a U+FFFD per byte
-  TL_DECODE_LOSSY = 4, // broken UTF-8 of the joined text becomes U+FFFD
+  TL_DECODE_BYTE_RUNS = 1, // a run of byte tokens is text if valid UTF-8, else a U+FFFD per byte
+  TL_DECODE_LOSSY = 2,     // broken UTF-8 of the joined text becomes U+FFFD
 };
 
 // Of a class of code points (class_flags).
 enum {
   TL_CLASS_WORD = 1,  // stops a single_word token beside it
-  TL_CLASS_SPACE = 2, // eaten by lstrip and rstrip
-  TL_CLASS_NFC = 4,   // composition may change it or what stands before it
+  TL_CLASS_SPACE = 2, // eaten by lstrip and rstrip, of tokens and as a step
+  TL_CLASS_FORM = 4,  // << tl_text_form: it may change, or be moved or joined to what is before it
 };
+
+typedef enum tl_text_form {
+  TL_FORM_NFC,
+  TL_FORM_NFD,
+  TL_FORM_NFKC,
+  TL_FORM_NFKD,
+  TL_FORMS
+} tl_text_form;
+
+// Bits of a tl_text_form.
+enum { TL_FORM_DECOMPOSED = 1, TL_FORM_COMPATIBLE = 2 };
 
 // Of an added token.
 enum {
@@ -89,7 +109,9 @@ enum {
 
 typedef enum tl_step_kind {
   TL_STEP_ADDED,   // cut out added tokens of list `pattern` (0 raw, 1 normalized)
-  TL_STEP_NFC,     // canonical composition
+  TL_STEP_FORM,    // normal form `behaviour` (tl_text_form)
+  TL_STEP_MAP,     // each code point by what map `pattern` has for it
+  TL_STEP_STRIP,   // spaces at the ends; see TL_STRIP_*
   TL_STEP_REPLACE, // every match of `pattern` by the step's text
   TL_STEP_PREFIX,  // the step's text before the piece; see TL_PREFIX_*
   TL_STEP_SPLIT,   // cut at the matches of `pattern`, as `behaviour` says
@@ -100,6 +122,8 @@ enum {
   TL_PREFIX_UNLESS = 1, // not if the piece begins with it
   TL_PREFIX_FIRST = 2,  // only the piece at the very start of the text
   TL_SPLIT_INVERT = 4,  // what lies between the matches counts as the match
+  TL_STRIP_LEFT = 8,    //
+  TL_STRIP_RIGHT = 16,  //
 };
 
 typedef enum tl_split_behaviour {
@@ -114,8 +138,8 @@ typedef enum tl_split_behaviour {
 typedef struct tl_tokenizer_step {
   uint32_t kind;                     // tl_step_kind
   uint32_t pattern;                  // row of patterns
-  uint32_t behaviour;                // tl_split_behaviour
-  uint32_t flags;                    // TL_PREFIX_*, TL_SPLIT_INVERT
+  uint32_t behaviour;                // tl_split_behaviour, or tl_text_form
+  uint32_t flags;                    // TL_PREFIX_*, TL_SPLIT_INVERT, TL_STRIP_*
   uint32_t text_offset, text_length; // in pool; valid UTF-8
 } tl_tokenizer_step;
 
@@ -138,17 +162,47 @@ typedef struct tl_tokenizer_merge {
   uint32_t left, right, result;
 } tl_tokenizer_merge;
 
-// A code point with a combining class or a decomposition.
-typedef struct tl_tokenizer_nfc {
+// A code point with a combining class or a decomposition; lengths of 0 = itself.
+typedef struct tl_tokenizer_form {
   uint32_t code;
-  uint16_t text;    // its full decomposition in nfc_text
-  uint8_t count;    // 0 = itself
-  uint8_t ccc;      // combining class
-} tl_tokenizer_nfc; // sorted by code
+  uint16_t text;       // its full canonical decomposition in form_text
+  uint16_t compatible; // its full compatible one
+  uint8_t count;       // of the canonical one
+  uint8_t compatible_count;
+  uint8_t ccc; // combining class
+  uint8_t reserved;
+} tl_tokenizer_form; // sorted by code
 
 typedef struct tl_tokenizer_pair {
   uint32_t first, second, result;
 } tl_tokenizer_pair; // sorted by (first, second)
+
+// A node of the tries of words. Its child for byte b is trie[base + b], if that names it as parent.
+typedef struct tl_tokenizer_node {
+  uint32_t base, parent;
+  uint32_t id; // of the word that ends here, or TL_TOKEN_NONE
+} tl_tokenizer_node;
+
+enum { TL_TRIE_START = 0, TL_TRIE_INNER = 1 }; // roots: words, and what continues them
+
+typedef enum tl_template_kind {
+  TL_TEMPLATE_ID,
+  TL_TEMPLATE_TEXT,
+  TL_TEMPLATE_PAIR
+} tl_template_kind;
+
+// A special token, the text or the second text, and the token type of what it is.
+typedef struct tl_tokenizer_item {
+  uint32_t kind; // tl_template_kind
+  uint32_t id;
+  uint32_t type; // < TL_TOKENIZER_TYPES_MAX
+} tl_tokenizer_item;
+
+// A cell of a map: 0 = the code point itself; else TL_MAP_CHANGED and the place of the text it
+// becomes in pool: length in the low bits, offset above; or TL_MAP_SPACED: spaces around it.
+#define TL_MAP_CHANGED 0x80000000u
+#define TL_MAP_SPACED 0x40000000u
+enum { TL_MAP_LENGTH_BITS = 6, TL_MAP_OFFSET_BITS = 24 };
 
 // X(section, element type, what it holds)
 #define TL_TOKENIZER_SECTION_MAP(X)                                                                \
@@ -163,16 +217,22 @@ typedef struct tl_tokenizer_pair {
   X(words, char, "what each id is made from; empty for ids that merges cannot make")               \
   X(text_offsets, uint32_t, "per id and one more: where its text begins in `texts`")               \
   X(texts, char, "what each id decodes to")                                                        \
+  X(first_offsets, uint32_t, "the same of first_texts, or nothing")                                \
+  X(first_texts, char, "what each id decodes to as the first of a text, if that is another")       \
   X(word_slots, uint32_t, "hash of a word -> id (21 bits) and 11 more bits of the hash")           \
   X(merges, tl_tokenizer_merge, "hash of (left, right) -> rank and result")                        \
   X(edge_bits, uint32_t, "set for hashed pairs of neighbours that some merge can join")            \
+  X(trie, tl_tokenizer_node, "words by prefixes, for LONGEST and BEST")                            \
+  X(scores, double, "per id, for BEST")                                                            \
   X(byte_ids, uint32_t, "256 symbols, TL_TOKEN_NONE where there is none")                          \
   X(added, tl_tokenizer_added, "raw tokens, then normalized ones; each part sorted by bytes")      \
   X(added_first, uint32_t, "2 x 257: first row of each part whose first byte is >= i")             \
-  X(special_ids, uint32_t, "template: ids before the text, then ids after it")                     \
-  X(nfc_codes, tl_tokenizer_nfc, "")                                                               \
-  X(nfc_text, uint32_t, "code points of decompositions")                                           \
-  X(nfc_pairs, tl_tokenizer_pair, "primary composites")                                            \
+  X(template, tl_tokenizer_item, "for one text, then for two")                                     \
+  X(map_index, uint16_t, "per map: block of each TL_CHAR_BLOCK code points")                       \
+  X(map_cells, uint32_t, "TL_CHAR_BLOCK to a block")                                               \
+  X(forms, tl_tokenizer_form, "")                                                                  \
+  X(form_text, uint32_t, "code points of decompositions")                                          \
+  X(form_pairs, tl_tokenizer_pair, "primary composites")                                           \
   X(pool, char, "literals, replacements, added tokens")
 
 typedef enum tl_tokenizer_section {
@@ -192,17 +252,20 @@ typedef struct tl_tokenizer_header {
   uint32_t version;
   uint32_t bytes;        // of the whole section
   uint32_t tokens_count; // ids are below this
+  uint32_t model;        // tl_model_kind
   uint32_t model_flags;
   uint32_t decode_flags;
   uint32_t unknown_id; // TL_TOKEN_NONE = characters without a token vanish
   uint32_t bos_id, eos_id, pad_id;
   uint32_t raw_count;    // rows of `added` in the raw part
-  uint32_t prefix_count; // of special_ids
+  uint32_t single_count; // rows of `template` for one text
   uint32_t strip_code;   // decoding drops up to strip_count of these at the start of the text
   uint32_t strip_count;
   uint32_t word_bytes_max; // longest word
+  uint32_t word_chars_max; // LONGEST: words of more characters are unknown
   uint32_t word_probes;    // longest probe sequence of word_slots
   uint32_t merge_probes;   // longest probe sequence of merges
+  double unknown_score;    // BEST
   tl_tokenizer_extent sections[TL_TOKENIZER_SECTIONS];
 } tl_tokenizer_header;
 
@@ -231,6 +294,13 @@ static inline uint32_t tl_merge_right(const tl_tokenizer_merge *merge) {
 }
 static inline uint32_t tl_merge_rank(const tl_tokenizer_merge *merge) {
   return merge->left >> 21 | (merge->right >> 21) << 11;
+}
+
+static inline uint32_t tl_map_length(uint32_t cell) {
+  return cell & ((1u << TL_MAP_LENGTH_BITS) - 1);
+}
+static inline uint32_t tl_map_offset(uint32_t cell) {
+  return cell >> TL_MAP_LENGTH_BITS & ((1u << TL_MAP_OFFSET_BITS) - 1);
 }
 
 static inline uint32_t tl_pair_hash(uint32_t a, uint32_t b) {
@@ -268,6 +338,12 @@ static inline tl_str tl_token_word(const tl_tokenizer_table *table, uint32_t id)
 static inline tl_str tl_token_text(const tl_tokenizer_table *table, uint32_t id) {
   uint32_t begin = table->text_offsets[id];
   return (tl_str){table->texts + begin, table->text_offsets[id + 1] - begin};
+}
+// The text of an id that is the first one.
+static inline tl_str tl_token_first_text(const tl_tokenizer_table *table, uint32_t id) {
+  if (table->first_offsets_count == 0) return tl_token_text(table, id);
+  uint32_t begin = table->first_offsets[id];
+  return (tl_str){table->first_texts + begin, table->first_offsets[id + 1] - begin};
 }
 
 #endif

@@ -69,12 +69,6 @@ static tl_status end_run(tl_decoder *d) {
   return TL_OK;
 }
 
-static tl_status emit_first(tl_decoder *d, tl_str text) {
-  for (size_t i = 0; i < text.length; i++)
-    if (text.data[i] != ' ') TL_TRY(emit(d, tl_str_slice(text, i, i + 1)));
-  return TL_OK;
-}
-
 static tl_status take(tl_decoder *d, int32_t id) {
   const tl_tokenizer_header *header = &d->table->header;
   if (id < 0 || (uint32_t)id >= header->tokens_count) return TL_OK;
@@ -82,11 +76,11 @@ static tl_status take(tl_decoder *d, int32_t id) {
   if (!(flags & TL_TOKEN_PRESENT) || (d->skip_special && flags & TL_TOKEN_SPECIAL)) return TL_OK;
   bool first = !d->started;
   d->started = true;
-  tl_str text = tl_token_text(d->table, (uint32_t)id);
+  tl_str text =
+      first ? tl_token_first_text(d->table, (uint32_t)id) : tl_token_text(d->table, (uint32_t)id);
   if (flags & TL_TOKEN_BYTE) return tl_text_append(&d->run, text);
   TL_TRY(end_run(d));
-  if (!first && header->decode_flags & TL_DECODE_SPACED) TL_TRY(emit(d, TL_STR(" ")));
-  return first && flags & TL_TOKEN_DROP_SPACES ? emit_first(d, text) : emit(d, text);
+  return emit(d, text);
 }
 
 static tl_status end(tl_decoder *d) {

@@ -1,14 +1,15 @@
-// The encoder: a piece of text falls through the steps depth first, down to the merges. A step
+// The encoder: a piece of text falls through the steps depth first, down to the model. A step
 // either cuts the piece or changes it; each step has one buffer, which the piece below it may point
 // into.
 #include "runtime/text/tokenizer.h"
 
 #include "runtime/base/tokenizer_normal.h"
+#include "runtime/base/tokenizer_words.h"
 
 typedef struct encoder {
   const tl_tokenizer_table *table;
   bool plain_special;
-  tl_bpe bpe;
+  tl_words words;
   tl_text_buffer buffers[TL_TOKENIZER_STEPS_MAX];
 } encoder;
 
@@ -71,7 +72,7 @@ static tl_status cut_added(encoder *e, uint32_t step, tl_text_piece piece) {
       begin = begin < done ? done : skip_spaces_back(t, text, begin, done);
     if (added->flags & TL_ADDED_RSTRIP) end = skip_spaces(t, text, end);
     TL_TRY(pass_on(e, step, piece, done, begin));
-    if (begin < end) TL_TRY(tl_ids_push(e->bpe.arena, &e->bpe.ids, added->id));
+    if (begin < end) TL_TRY(tl_ids_push(e->words.bpe.arena, &e->words.bpe.ids, added->id));
     done = end;
   }
   return pass_on(e, step, piece, done, text.length);
@@ -130,7 +131,7 @@ static tl_status split(encoder *e, uint32_t step, tl_text_piece piece) {
 static tl_status run_step(encoder *e, uint32_t step, tl_text_piece piece) {
   const tl_tokenizer_table *t = e->table;
   if (piece.text.length == 0) return TL_OK;
-  if (step == t->steps_count) return tl_bpe_encode(&e->bpe, piece.text);
+  if (step == t->steps_count) return tl_word_encode(&e->words, piece.text);
   const tl_tokenizer_step *row = &t->steps[step];
   if (row->kind == TL_STEP_ADDED) return cut_added(e, step, piece);
   if (row->kind == TL_STEP_SPLIT) return split(e, step, piece);
@@ -170,19 +171,40 @@ tl_status tl_tokenizer_open(tl_str bytes, tl_diag *diag, tl_tokenizer *out_token
   return tl_tokenizer_table_read(bytes, diag, &out_tokenizer->table);
 }
 
-static tl_status push_specials(encoder *e, uint32_t begin, uint32_t end) {
-  for (uint32_t i = begin; i < end; i++)
-    TL_TRY(tl_ids_push(e->bpe.arena, &e->bpe.ids, e->table->special_ids[i]));
+static tl_status encode_text(encoder *e, tl_str text) {
+  if (text.length > TL_TEXT_BYTES_MAX) return TL_MEMORY;
+  TL_TRY(repair(text, e->words.bpe.arena, &text));
+  return run_step(e, 0, (tl_text_piece){text, true});
+}
+
+// One type for all ids that have none yet.
+static tl_status push_types(encoder *e, tl_types *types, uint8_t type) {
+  size_t count = e->words.bpe.ids.count;
+  if (!types || count == types->count) return TL_OK;
+  uint8_t *grown = tl_arena_grow(e->words.bpe.arena, types->items, &types->capacity, count, 1);
+  if (!grown) return TL_MEMORY;
+  types->items = grown;
+  memset(grown + types->count, type, count - types->count);
+  types->count = count;
   return TL_OK;
 }
 
-static tl_status encode(encoder *e, tl_str text, bool add_special) {
+static tl_status encode(encoder *e, tl_str text, const tl_encode_options *options) {
   const tl_tokenizer_table *t = e->table;
-  if (text.length > TL_TEXT_BYTES_MAX) return TL_MEMORY;
-  TL_TRY(repair(text, e->bpe.arena, &text));
-  if (add_special) TL_TRY(push_specials(e, 0, t->header.prefix_count));
-  TL_TRY(run_step(e, 0, (tl_text_piece){text, true}));
-  return add_special ? push_specials(e, t->header.prefix_count, t->special_ids_count) : TL_OK;
+  uint32_t begin = options->pair ? t->header.single_count : 0;
+  uint32_t end = options->pair ? t->template_count : t->header.single_count;
+  for (uint32_t i = begin; i < end; i++) {
+    const tl_tokenizer_item *item = &t->template[i];
+    if (item->kind == TL_TEMPLATE_ID) {
+      if (!options->add_special) continue;
+      TL_TRY(tl_ids_push(e->words.bpe.arena, &e->words.bpe.ids, item->id));
+    } else {
+      bool second = item->kind == TL_TEMPLATE_PAIR && options->pair;
+      TL_TRY(encode_text(e, second ? *options->pair : text));
+    }
+    TL_TRY(push_types(e, options->out_types, (uint8_t)item->type));
+  }
+  return TL_OK;
 }
 
 tl_status tl_tokenizer_encode(const tl_tokenizer *tokenizer, tl_str text,
@@ -190,11 +212,12 @@ tl_status tl_tokenizer_encode(const tl_tokenizer *tokenizer, tl_str text,
                               tl_ids *out_ids) {
   encoder e = {.table = &tokenizer->table,
                .plain_special = options->plain_special,
-               .bpe = {.table = &tokenizer->table, .arena = arena}};
+               .words.bpe = {.table = &tokenizer->table, .arena = arena}};
   for (int i = 0; i < TL_TOKENIZER_STEPS_MAX; i++)
     e.buffers[i].arena = arena;
-  tl_status status = encode(&e, text, options->add_special);
-  *out_ids = tl_ok(status) ? e.bpe.ids : (tl_ids){0};
+  if (options->out_types) *options->out_types = (tl_types){0};
+  tl_status status = encode(&e, text, options);
+  *out_ids = tl_ok(status) ? e.words.bpe.ids : (tl_ids){0};
   if (status == TL_MEMORY)
     return tl_diag_error(diag, status, (tl_span){0}, "no memory left to tokenize %zu bytes",
                          text.length);

@@ -17,9 +17,17 @@ typedef struct tl_tokenizer {
   tl_tokenizer_table table;
 } tl_tokenizer;
 
+// Token types, one for each id.
+typedef struct tl_types {
+  uint8_t *items;
+  size_t count, capacity;
+} tl_types;
+
 typedef struct tl_encode_options {
-  bool add_special;   // put the template's ids (such as bos) around the text
-  bool plain_special; // special tokens spelled out in the text are plain text
+  bool add_special;    // put the template's ids (such as bos) around the text
+  bool plain_special;  // special tokens spelled out in the text are plain text
+  const tl_str *pair;  // a second text, or NULL
+  tl_types *out_types; // where the types go, on the same arena; or NULL
 } tl_encode_options;
 
 // Verifies the section completely and points into it; `bytes` must be aligned to 8 and outlive the
@@ -27,9 +35,10 @@ typedef struct tl_encode_options {
 // damaged.
 TL_CHECKED tl_status tl_tokenizer_open(tl_str bytes, tl_diag *diag, tl_tokenizer *out_tokenizer);
 
-// Ids of `text`, on `arena`. Broken UTF-8 is read as U+FFFD, one per broken sequence. TL_MEMORY if
-// the arena's limit is hit or the text is above TL_TEXT_BYTES_MAX, TL_UNSUPPORTED if a pattern of
-// the tokenizer would take quadratic time on this text; both with a sentence in `diag`.
+// Ids of `text`, and of the pair if there is one, on `arena`. Broken UTF-8 is read as U+FFFD, one
+// per broken sequence. TL_MEMORY if the arena's limit is hit or a text is above TL_TEXT_BYTES_MAX,
+// TL_UNSUPPORTED if a pattern of the tokenizer would take quadratic time on this text; both with a
+// sentence in `diag`.
 TL_CHECKED tl_status tl_tokenizer_encode(const tl_tokenizer *tokenizer, tl_str text,
                                          const tl_encode_options *options, tl_arena *arena,
                                          tl_diag *diag, tl_ids *out_ids);

@@ -3,7 +3,7 @@
 //
 // The input is a list of patches for the section of a fixture, and a text:
 //
-//   | 2 x patches + fixture, 1 byte | patch: place, 3 bytes; how, 1 byte; number, 4 | .. | text |
+//   | 4 x patches + fixture, 1 byte | patch: place, 3 bytes; how, 1 byte; number, 4 | .. | text |
 #include <string.h>
 
 #include "runtime/text/decoder.h"
@@ -12,6 +12,7 @@
 #include "tests/lib/tokenizer_fixture.h"
 
 enum {
+  FIXTURES_COUNT = 4,
   PATCH_BYTES = 8,
   PATCHES_MAX = 7,
   SECTION_MAX = 1 << 20,
@@ -21,13 +22,15 @@ enum {
   NUMBERS_COUNT = 12
 };
 
-static const char *const fixtures[] = {
+static const char *const fixtures[FIXTURES_COUNT] = {
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json",
-    TL_SOURCE_DIR "/tests/fixtures/tokenizers/pieces/tokenizer.json"};
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/pieces/tokenizer.json",
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/words/tokenizer.json",
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/scores/tokenizer.json"};
 
 static tl_str section_of(int which) {
-  static _Alignas(64) char sections[2][SECTION_MAX];
-  static size_t lengths[2];
+  static _Alignas(64) char sections[FIXTURES_COUNT][SECTION_MAX];
+  static size_t lengths[FIXTURES_COUNT];
   if (lengths[which] == 0) {
     tl_arena arena;
     tl_arena_init(&arena, (size_t)1 << 30);
@@ -67,8 +70,9 @@ static bool use(tl_str section, tl_str text) {
   tl_ids ids;
   if (!tl_ok(tl_tokenizer_open(section, NULL, &tokenizer))) return false;
   tl_arena_init(&arena, MEMORY_MAX);
-  tl_status status = tl_tokenizer_encode(
-      &tokenizer, text, &(tl_encode_options){.add_special = true}, &arena, NULL, &ids);
+  tl_status status = tl_tokenizer_encode(&tokenizer, text,
+                                         &(tl_encode_options){.add_special = true, .pair = &text},
+                                         &arena, NULL, &ids);
   if (tl_ok(status))
     status = tl_tokenizer_decode(&tokenizer, ids.items, ids.count, false, &arena, &text);
   CHECK(tl_ok(status) || status == TL_MEMORY || status == TL_UNSUPPORTED);
@@ -78,8 +82,8 @@ static bool use(tl_str section, tl_str text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
-  tl_str section = section_of(data[0] & 1);
-  size_t patches = data[0] / 2 % (PATCHES_MAX + 1);
+  tl_str section = section_of(data[0] % FIXTURES_COUNT);
+  size_t patches = data[0] / FIXTURES_COUNT % (PATCHES_MAX + 1);
   // On memory of its own length, so that sanitizers see a step beyond it.
   char *copy = aligned_alloc(64, (section.length + 63) / 64 * 64);
   CHECK(copy);
@@ -99,10 +103,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
       " ", "\n", "the dog", "<|end|>", "\xCC\x81", "\xE4\xBD\xA0", "\xFF", "'s", "12", NULL};
   tl_edit edit = tl_edit_begin(data, size, size_max < TEXT_MAX ? size_max : TEXT_MAX, seed);
   if (edit.size == 0) tl_edit_put(&edit, (tl_range){0, 0}, "a");
-  size_t patches = data[0] / 2 % (PATCHES_MAX + 1), begin = 1 + patches * PATCH_BYTES;
+  size_t patches = data[0] / FIXTURES_COUNT % (PATCHES_MAX + 1), begin = 1 + patches * PATCH_BYTES;
   uint32_t what = tl_edit_random(&edit, 8);
   if (begin > edit.size || (patches == PATCHES_MAX && what == 0) || (patches == 0 && what > 3)) {
-    data[0] &= 1;
+    data[0] %= FIXTURES_COUNT;
     return edit.size;
   }
   if (what < 2) {
@@ -110,10 +114,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
     new[0] = tl_edit_random(&edit, 1 << 30) << 2 ^ new[1] >> 3;
     new[1] = tl_edit_random(&edit, 1 << 30) << 2 ^ new[0] >> 3;
     tl_edit_replace(&edit, (tl_range){1, 1}, new, PATCH_BYTES);
-    data[0] = (uint8_t)(data[0] + 2);
+    data[0] = (uint8_t)(data[0] + FIXTURES_COUNT);
   } else if (what == 2 && patches) {
     tl_edit_put(&edit, (tl_range){1, 1 + PATCH_BYTES}, "");
-    data[0] = (uint8_t)(data[0] - 2);
+    data[0] = (uint8_t)(data[0] - FIXTURES_COUNT);
   } else if (what < 4) {
     tl_edit text = edit;
     text.data += begin;

@@ -318,11 +318,11 @@ def tokenizers():
         "names": tokenizer(bos_token="<s>", eos_token={"content": "</s>"}, pad_token={"content": 1}),
         "template": tokenizer(post_processor=processor), "roberta": tokenizer(post_processor=roberta),
         "processors": tokenizer(post_processor=sequence("processors", byte_level, processor)),
-        "wrapped": tokenizer(post_processor=sequence("processors", processor, roberta,
-                                                     template(special, text, special, ids=(1, 2)))),
         **files("tests/fixtures/tokenizers/*/tokenizer.json"),
     }
     refused = {
+        "wrapped": tokenizer(post_processor=sequence("processors", processor, roberta,
+                                                     template(special, text, special, ids=(1, 2)))),
         **{f"regex{i}": tokenizer(pre_tokenizer=split(regex)) for i, regex in enumerate(REGEX_FAULTS)},
         **{f"nested-{part}": tokenizer(**{part: nested(key, item, 9)}) for part, key, item in (
             ("normalizer", "normalizers", {"type": "NFC"}), ("pre_tokenizer", "pretokenizers", metaspace),
@@ -426,7 +426,8 @@ def main():
     write(out / "plan_text", plan_texts())
     write(out / "tokenizer_json", tokenizers())
     text = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
-    write(out / "tokenizer_table", {"bytes": b"\0" + text, "pieces": b"\1" + text + b"\xff"})
+    names = ("bytes", "pieces", "words", "scores")
+    write(out / "tokenizer_table", {name: bytes([i]) + text + b"\xff" * (i & 1) for i, name in enumerate(names)})
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Small tokenizers of all kinds the compiler knows, and what the `tokenizers` package does with them.
 
-    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, two small tokenizers
+    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, four small tokenizers
     make_tokenizers.py --random N --out DIR                     N random pipelines as DIR/NAME/tokenizer.json,
                                                                 for compare_tokenizers.py --tokenizers DIR
 
 A fixture folder holds tokenizer.json and expected.txt, a line per case: `encode HEX ids..` with special
-tokens, `decode HEX ids..` without; HEX is the text's bytes, `-` if there are none. Bytes that are no UTF-8
-read as Python's "replace" reads them.
+tokens, `decode HEX ids..` without, `pair HEX HEX ids.. types..`; HEX is the text's bytes, `-` if there
+are none. Bytes that are no UTF-8 read as Python's "replace" reads them.
 """
 import argparse
 import json
@@ -58,6 +58,60 @@ def piece_tokenizer(size, missing_bytes=0):
     return data
 
 
+def word_tokenizer(size):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(SENTENCES, trainers.WordPieceTrainer(vocab_size=size, special_tokens=specials))
+    data = json.loads(tokenizer.to_str())
+    data["model"]["vocab"] = dict(sorted(data["model"]["vocab"].items(), key=lambda item: item[1]))
+    data["post_processor"] = {
+        "type": "TemplateProcessing", "single": [special("[CLS]"), text("A"), special("[SEP]")],
+        "pair": [special("[CLS]"), text("A"), special("[SEP]"), text("B", 1), special("[SEP]", 1)],
+        "special_tokens": {name: {"id": name, "ids": [specials.index(name)], "tokens": [name]}
+                           for name in ("[CLS]", "[SEP]")}}
+    return data
+
+
+def score_tokenizer(size, bytes_too):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    specials = ["<pad>", "<unk>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256) if bytes_too]
+    trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=specials, unk_token="<unk>")
+    tokenizer.train_from_iterator(SENTENCES[:2], trainer)
+    data = json.loads(tokenizer.to_str())
+    data["model"]["byte_fallback"] = bytes_too
+    data["added_tokens"] = data["added_tokens"][:3]
+    if bytes_too:
+        data["decoder"] = {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": MARK}, "content": " "}, {"type": "ByteFallback"},
+            {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    data["post_processor"] = {
+        "type": "TemplateProcessing", "single": [text("A"), special("</s>")],
+        "pair": [text("A"), special("</s>"), text("B"), special("</s>")],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}
+    return data
+
+
+def level_tokenizer():
+    tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator(SENTENCES[:2], trainers.WordLevelTrainer(special_tokens=["<unk>", "<s>", "</s>"]))
+    return json.loads(tokenizer.to_str())
+
+
+def special(name, type_id=0):
+    return {"SpecialToken": {"id": name, "type_id": type_id}}
+
+
+def text(name, type_id=0):
+    return {"Sequence": {"id": name, "type_id": type_id}}
+
+
 def added(content, rng=None, identity=0, **flags):
     token = dict(id=identity, content=content, single_word=False, lstrip=False, rstrip=False, normalized=False,
                  special=False)
@@ -73,7 +127,12 @@ def split(pattern, behavior="Isolated", invert=False, literal=False):
 
 def random_normalizer(rng):
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
-    parts = [{"type": "NFC"}, replace, {"type": "Prepend", "prepend": rng.choice([MARK, "é", " "])},
+    parts = [{"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"},
+             {"type": "StripAccents"}, {"type": "Nmt"},
+             {"type": "Strip", "strip_left": rng.random() < 0.7, "strip_right": rng.random() < 0.7},
+             {"type": "BertNormalizer", "clean_text": rng.random() < 0.6, "handle_chinese_chars": rng.random() < 0.6,
+              "strip_accents": rng.choice([True, False, None]), "lowercase": rng.random() < 0.6}, replace,
+             {"type": "Prepend", "prepend": rng.choice([MARK, "é", " "])},
              {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
              {"type": "Replace", "pattern": {"Regex": r"[aeiou]{2}|\p{Lu}(?=x)"}, "content": rng.choice(["", "o"])}]
     chosen = rng.sample(parts, rng.randrange(0, 4))
@@ -91,6 +150,10 @@ def random_splits(rng):
             chosen.append(split(rng.choice([" ", "e", "th", MARK]), rng.choice(behaviors), rng.random() < 0.3, True))
         else:
             chosen.append(split(rng.choice(patterns), rng.choice(behaviors), rng.random() < 0.3))
+    chosen += rng.sample([{"type": "BertPreTokenizer"}, {"type": "Whitespace"}, {"type": "WhitespaceSplit"},
+                          {"type": "Punctuation", "behavior": rng.choice(behaviors)},
+                          {"type": "CharDelimiterSplit", "delimiter": rng.choice("e,你")},
+                          {"type": "FixedLength", "length": rng.randrange(1, 9)}], rng.choice([0, 0, 1, 2]))
     if rng.random() < 0.3:
         chosen.append({"type": "Digits", "individual_digits": rng.random() < 0.5})
     if rng.random() < 0.3:
@@ -102,6 +165,8 @@ def random_splits(rng):
 def random_decoder(rng, is_bytes):
     if rng.random() < 0.15:
         return None
+    if rng.random() < 0.2:
+        return {"type": "WordPiece", "prefix": rng.choice(["##", "a", MARK]), "cleanup": rng.random() < 0.5}
     if is_bytes:
         return {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
     if rng.random() < 0.25:
@@ -114,8 +179,32 @@ def random_decoder(rng, is_bytes):
     return {"type": "Sequence", "decoders": chain}
 
 
+def random_processor(rng):
+    names = ["<s>", "</s>"]
+    kind = rng.choice([None, "ByteLevel", "BertProcessing", "RobertaProcessing", "TemplateProcessing", "Sequence"])
+    pair = {"cls": [names[0], 1], "sep": [names[1], 2], "trim_offsets": True, "add_prefix_space": True}
+    made = {"ByteLevel": {"type": kind, "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+            "BertProcessing": {"type": kind, "cls": pair["cls"], "sep": pair["sep"]},
+            "RobertaProcessing": {"type": kind, **pair}}.get(kind)
+    if kind in ("TemplateProcessing", "Sequence"):
+        def rows(texts):
+            some = texts + [special(rng.choice(names), rng.randrange(3)) for _ in range(rng.randrange(4))]
+            rng.shuffle(some)
+            return some
+        made = {"type": "TemplateProcessing", "single": rows([text("A", rng.randrange(3))]),
+                "pair": rows([text("A", rng.randrange(3)), text("B", rng.randrange(3))]),
+                "special_tokens": {name: {"id": name, "ids": [1 + i] * rng.randrange(1, 3), "tokens": [name] * 2}
+                                   for i, name in enumerate(names)}}
+        for entry in made["special_tokens"].values():
+            entry["tokens"] = entry["tokens"][:len(entry["ids"])]
+    if kind == "Sequence":
+        level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+        made = {"type": "Sequence", "processors": [level, made]}
+    return made
+
+
 def random_tokenizer(rng, bases):
-    is_bytes = rng.random() < 0.5
+    is_bytes = rng.random() < 0.35
     data = json.loads(json.dumps(bases[0] if is_bytes else rng.choice(bases[1:])))
     model = data["model"]
     data["normalizer"] = random_normalizer(rng)
@@ -125,8 +214,14 @@ def random_tokenizer(rng, bases):
                         "use_regex": rng.random() < 0.5})
     data["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": cutters} if cutters else None
     data["decoder"] = random_decoder(rng, is_bytes)
-    model["ignore_merges"] = rng.random() < 0.3
-    if not is_bytes:
+    data["post_processor"] = random_processor(rng)
+    if model["type"] == "BPE":
+        model["ignore_merges"] = rng.random() < 0.3
+    if model["type"] == "WordPiece":
+        model["max_input_chars_per_word"] = rng.choice([3, 10, 100])
+    if model["type"] == "Unigram":
+        model["byte_fallback"] = rng.random() < 0.5
+    if model["type"] == "BPE" and not is_bytes:
         model["fuse_unk"] = rng.random() < 0.6
         model["byte_fallback"] = rng.random() < 0.6
         model["unk_token"] = rng.choice(["<unk>", "<unk>", None])
@@ -165,6 +260,11 @@ def write_fixture(folder, data, rng):
         ids = tokenizer.encode(text.decode("utf8", "replace")).ids
         add("encode", text, ids)
         add("decode", tokenizer.decode(ids).encode("utf8"), ids)
+    strings = [text.decode("utf8", "replace") for text in texts_for(rng)]
+    for first, second in list(zip(strings, strings[7:]))[:60]:
+        encoding = tokenizer.encode(first, second)
+        lines.append(" ".join(["pair", first.encode().hex() or "-", second.encode().hex() or "-",
+                               *map(str, encoding.ids + encoding.type_ids)]))
     size = tokenizer.get_vocab_size() + 4
     for _ in range(200):
         ids = [rng.randrange(size) for _ in range(rng.randrange(1, 14))]
@@ -188,9 +288,14 @@ def main():
                                        added("[trim]", identity=423, lstrip=True, rstrip=True)]
         pieces_json["added_tokens"] += [added("\n\n", identity=460), added("the dog", identity=461, normalized=True)]
         write_fixture(Path(options.fixtures) / "bytes", bytes_json, rng)
+        words_json, scores_json = word_tokenizer(300), score_tokenizer(420, True)
+        words_json["added_tokens"] += [added("fox", identity=300, single_word=True, normalized=True)]
         write_fixture(Path(options.fixtures) / "pieces", pieces_json, rng)
+        write_fixture(Path(options.fixtures) / "words", words_json, rng)
+        write_fixture(Path(options.fixtures) / "scores", scores_json, rng)
     rng = random.Random(options.seed)
-    bases = [byte_tokenizer(420), piece_tokenizer(460), piece_tokenizer(460, 16)] if options.random else []
+    bases = [byte_tokenizer(420), piece_tokenizer(460), piece_tokenizer(460, 16), word_tokenizer(300),
+             score_tokenizer(300, False), score_tokenizer(600, True), level_tokenizer()] if options.random else []
     for index in range(options.random):
         folder = Path(options.out) / f"random{index:03}"
         folder.mkdir(parents=True, exist_ok=True)

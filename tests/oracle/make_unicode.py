@@ -13,6 +13,9 @@ Form of the data, all numbers decimal:
     NFC_CODES       code point delta, then NFC_ROWS gives ccc * 8 + count of its full decomposition
     NFC_TEXT        the decompositions, back to back
     NFC_PAIRS       first, second, composite, sorted
+    NFKD_CODES      code point delta of those whose compatible decomposition is another than the canonical one, then
+    NFKD_COUNTS     its length, and NFKD_TEXT all of them
+    LOWER_RUNS      gap, length, step, distance: each step-th code point of the run becomes the one at `distance`
 """
 import argparse
 import unicodedata
@@ -78,6 +81,67 @@ def added_set(**flags):
     return found
 
 
+def changed(normalizer):
+    """What `normalizer` makes of each code point that it changes."""
+    results = {code: normalizer.normalize_str(chr(code)) for code in CODES}
+    return {code: text for code, text in results.items() if text != chr(code)}
+
+
+def bert(**on):
+    off = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    return changed(normalizers.BertNormalizer(**(off | on)))
+
+
+def accent_set(nfd):
+    """What strip_accents of BERT removes of decomposed text; whatever it does is that."""
+    stripped = bert(strip_accents=True)
+    found = [code for code, text in stripped.items() if text == ""]
+    assert all(text == "".join(c for c in nfd.normalize_str(chr(code)) if stripped.get(ord(c), c) != "")
+               for code, text in stripped.items())
+    return found
+
+
+def map_sets(nfd):
+    """The sets that maps of characters consist of; every map is checked to be made of them."""
+    clean, han, marks, nmt = bert(clean_text=True), bert(handle_chinese_chars=True), changed(
+        normalizers.StripAccents()), changed(normalizers.Nmt())
+    assert set(clean.values()) == {"", " "} and set(nmt.values()) == {"", " "} and set(marks.values()) == {""}
+    assert all(text == f" {chr(code)} " for code, text in han.items())
+    return {"CLEAN_REMOVED": [c for c in clean if clean[c] == ""], "CLEAN_SPACE": [c for c in clean if clean[c] == " "],
+            "HAN": list(han), "MARK": list(marks), "ACCENT": accent_set(nfd),
+            "NMT_REMOVED": [c for c in nmt if nmt[c] == ""], "NMT_SPACE": [c for c in nmt if nmt[c] == " "]}
+
+
+def rust_words():
+    """\\w of the Whitespace pre-tokenizer, which has another regex engine than Split."""
+    found = []
+    cutter = pre_tokenizers.Whitespace()
+    for piece, (begin, end) in cutter.pre_tokenize_str(TEXT):
+        if len(cutter.pre_tokenize_str("x" + piece[0])) == 1:
+            found.extend(CODES[begin:end])
+    return found
+
+
+def lower_runs():
+    """Small letters of all code points but U+0130, the only one that becomes two."""
+    lower = changed(normalizers.Lowercase())
+    assert lower == bert(lowercase=True) and lower.pop(0x130) == "i\u0307"
+    runs = []  # [begin, last, step, distance]
+    for code, text in lower.items():
+        distance = ord(text) - code
+        if runs and runs[-1][3] == distance:
+            step = code - runs[-1][1]
+            if step <= 2 and runs[-1][2] in (0, step):
+                runs[-1][1:3] = code, step
+                continue
+        runs.append([code, code, 0, distance])
+    end, values = 0, []
+    for begin, last, step, distance in runs:
+        values += [begin - end, last + 1 - begin, step or 1, distance]
+        end = last + 1
+    return values
+
+
 def moved(nfd, pairs):
     """Of each pair of characters: does NFD exchange them?"""
     text = "".join("\n" + pair for pair in pairs)
@@ -128,6 +192,18 @@ def normal_forms():
     return rows, classes, pairs
 
 
+def compatible():
+    """Compatible decompositions that are not the canonical ones; composing them gives NFKC."""
+    nfc, nfd, nfkc, nfkd = normalizers.NFC(), normalizers.NFD(), normalizers.NFKC(), normalizers.NFKD()
+    found = {}
+    for code in CODES:
+        full = nfkd.normalize_str(chr(code))
+        assert nfkc.normalize_str(chr(code)) == nfc.normalize_str(full), hex(code)
+        if full != nfd.normalize_str(chr(code)):
+            found[code] = full
+    return found
+
+
 def wrap(name, kind, values):
     lines, line = [], "   "
     for value in values:
@@ -137,6 +213,11 @@ def wrap(name, kind, values):
             line = "   "
         line += text
     return f"static const {kind} {name}[] = {{\n" + "\n".join(lines + [line]) + "\n};\n"
+
+
+def deltas(codes):
+    codes = sorted(codes)
+    return [code - before for before, code in zip([0, *codes], codes)]
 
 
 def delta(runs):
@@ -169,6 +250,13 @@ def main():
     out = Path(parser.parse_args().out)
     sets = {"SPACE": regex_set(r"\s"), "WORD": regex_set(r"\w"), "NUMERIC": digit_set(),
             "ADDED_WORD": added_set(single_word=True), "ADDED_SPACE": added_set(lstrip=True)}
+    nfd = normalizers.NFD()
+    punctuation = set(pieces(pre_tokenizers.Punctuation("removed")))
+    sets |= map_sets(nfd) | {"PUNCTUATION": sorted(set(CODES) - punctuation)}
+    assert rust_words() == sets["ADDED_WORD"]
+    for spaces in (pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Whitespace(), pre_tokenizers.BertPreTokenizer()):
+        assert sorted(set(CODES) - set(pieces(spaces))) == sets["ADDED_SPACE"]
+    assert sorted(changed(normalizers.Strip())) == sets["ADDED_SPACE"]
     assert regex_set(r"\d") == regex_set(r"\p{Nd}")
     # compiler/load/regex.c knows that a bare \w is more than one in brackets.
     words = pre_tokenizers.Split(Regex(r"\W+"), "removed")
@@ -176,19 +264,20 @@ def main():
     for script in SCRIPTS:
         sets["SCRIPT_" + script.upper()] = regex_set(rf"\p{{{script}}}")
     rows, classes, pairs = normal_forms()
-    codes, before = [], 0
-    for code in sorted(rows):
-        codes.append(code - before)
-        before = code
+    compatibles = compatible()
     parts = [f"// What tokenizers {tokenizers.__version__} believes about code points.\n"
              "// Generated by tests/oracle/make_unicode.py, which says how to read it; do not edit.\n"
              "// clang-format off\n",
              wrap("CATEGORY_RUNS", "uint32_t", categories())]
     parts += [wrap("SET_" + name, "uint32_t", delta(runs_of(members))) for name, members in sets.items()]
-    parts += [wrap("NFC_CODES", "uint32_t", codes),
+    parts += [wrap("NFC_CODES", "uint32_t", deltas(rows)),
               wrap("NFC_ROWS", "uint16_t", [classes.get(c, 0) * 8 + len(rows[c]) for c in sorted(rows)]),
               wrap("NFC_TEXT", "uint32_t", [ord(x) for c in sorted(rows) for x in rows[c]]),
-              wrap("NFC_PAIRS", "uint32_t", [x for key in sorted(pairs) for x in (*key, pairs[key])])]
+              wrap("NFC_PAIRS", "uint32_t", [x for key in sorted(pairs) for x in (*key, pairs[key])]),
+              wrap("NFKD_CODES", "uint32_t", deltas(compatibles)),
+              wrap("NFKD_COUNTS", "uint8_t", [len(compatibles[c]) for c in sorted(compatibles)]),
+              wrap("NFKD_TEXT", "uint32_t", [ord(x) for c in sorted(compatibles) for x in compatibles[c]]),
+              wrap("LOWER_RUNS", "int32_t", lower_runs())]
     out.write_text("\n".join(parts), encoding="utf8")
     print(out, out.stat().st_size, {name: len(members) for name, members in sets.items()}, len(rows), len(pairs))
 

@@ -2,10 +2,12 @@
 //
 //   tokenizer_driver compile TABLE tokenizer.json [tokenizer_config.json]
 //   tokenizer_driver encode TABLE [special] < texts > ids
+//   tokenizer_driver pairs TABLE [special] < texts > ids
 //   tokenizer_driver decode TABLE < ids > texts
 //   tokenizer_driver bench TABLE FILE
 //
 // Texts and ids are framed: a uint32 count of bytes or ids, then the bytes or the int32 ids.
+// `pairs` takes two texts at a time and gives their ids, then their types, as ids too.
 // `decode` also pushes the ids one by one and fails if the stream differs from the whole.
 #include <time.h>
 
@@ -57,20 +59,37 @@ static int compile(int argc, char **argv) {
   return 0;
 }
 
-static void encode_all(const tl_tokenizer *tokenizer, bool special, tl_arena *arena) {
-  static tl_diag diag;
-  tl_encode_options options = {.add_special = special};
+static bool read_text(tl_arena *arena, tl_str *out_text) {
   uint32_t bytes;
-  while (fread(&bytes, sizeof bytes, 1, stdin) == 1) {
-    tl_arena_reset(arena);
-    char *data = tl_arena_alloc(arena, bytes);
-    CHECK(data && fread(data, 1, bytes, stdin) == bytes);
+  if (fread(&bytes, sizeof bytes, 1, stdin) != 1) return false;
+  char *data = tl_arena_alloc(arena, bytes);
+  CHECK(data && fread(data, 1, bytes, stdin) == bytes);
+  *out_text = (tl_str){data, bytes};
+  return true;
+}
+
+static void write_ids(const int32_t *ids, size_t ids_count) {
+  uint32_t count = (uint32_t)ids_count;
+  fwrite(&count, sizeof count, 1, stdout);
+  fwrite(ids, sizeof *ids, count, stdout);
+}
+
+static void encode_all(const tl_tokenizer *tokenizer, bool pairs, bool special, tl_arena *arena) {
+  static tl_diag diag;
+  tl_str text, pair;
+  tl_types types;
+  tl_encode_options options = {
+      .add_special = special, .pair = pairs ? &pair : NULL, .out_types = pairs ? &types : NULL};
+  for (; tl_arena_reset(arena), read_text(arena, &text);) {
+    if (pairs) CHECK(read_text(arena, &pair));
     tl_ids ids;
-    check(tl_tokenizer_encode(tokenizer, (tl_str){data, bytes}, &options, arena, &diag, &ids),
-          &diag);
-    uint32_t count = (uint32_t)ids.count;
-    fwrite(&count, sizeof count, 1, stdout);
-    fwrite(ids.items, sizeof *ids.items, ids.count, stdout);
+    check(tl_tokenizer_encode(tokenizer, text, &options, arena, &diag, &ids), &diag);
+    write_ids(ids.items, ids.count);
+    if (!pairs) continue;
+    CHECK(types.count == ids.count);
+    for (size_t i = 0; i < ids.count; i++)
+      ids.items[i] = types.items[i];
+    write_ids(ids.items, ids.count);
   }
 }
 
@@ -133,7 +152,8 @@ int main(int argc, char **argv) {
   double opened = now() - begin;
   tl_arena arena;
   tl_arena_init(&arena, (size_t)4 << 30);
-  if (strcmp(argv[1], "encode") == 0) encode_all(&tokenizer, argc > 3, &arena);
+  if (strcmp(argv[1], "encode") == 0) encode_all(&tokenizer, false, argc > 3, &arena);
+  if (strcmp(argv[1], "pairs") == 0) encode_all(&tokenizer, true, argc > 3, &arena);
   if (strcmp(argv[1], "decode") == 0) decode_all(&tokenizer, &arena);
   if (strcmp(argv[1], "bench") == 0 && argc > 3) {
     printf("opened in %.2f ms; ", opened * 1e3);

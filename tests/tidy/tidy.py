@@ -53,7 +53,7 @@ FAMILY_FREE = ("compiler/", "runtime/", "ir/", "templates/")
 FAMILIES = re.compile(r"(?<![a-z])(llama|smollm|qwen|gemma|deepseek|mistral|mixtral|nemotron|deci|vila|llava|bert"
                       r"|roberta|falcon|olmo|starcoder|internlm|minicpm|exaone|chatglm|gptneox|gpt2|kimi|grok"
                       r"|mamba)(?![a-z])", re.I)
-FORMAT_WORDS = re.compile(r'"llama3"')
+FORMAT_WORDS = re.compile(r'"llama3"|\b(Bert(Normalizer|PreTokenizer|Processing)|RobertaProcessing)\b')
 # Files that texts name must exist; what is meant as an example is called NAME or x.
 NAMED_FILE = re.compile(r"(?<![\w./$}-])(?:runtime|compiler|ir|templates|tests|archs|examples)/[\w/.-]+"
                         r"\.(?:c|h|def|py|md|yaml|sh)\b(?![.*])")
