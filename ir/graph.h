@@ -51,7 +51,9 @@ typedef enum tl_weight_kind {
   TL_WEIGHT_SLICE,     // slice(x, begin, end): rows of the next-to-last axis (or of a vector)
   TL_WEIGHT_CONCAT,    // concat(x, ..): along the next-to-last axis (or of vectors)
   TL_WEIGHT_STACK,     // stack(count, x): a new first axis, x with {e} = 0..count-1
-  TL_WEIGHT_DEQUANT    // dequant(x, scales, block): f8 blocks times their scales
+  TL_WEIGHT_DEQUANT,   // dequant(x, scales, block): f8 blocks times their scales
+  TL_WEIGHT_SPLIT,     // split(count, x): the rows of a matrix as a stack of `count` equal parts
+  TL_WEIGHT_MERGE      // merge(x): the matrices of a stack one below the other
 } tl_weight_kind;
 
 typedef struct tl_weight tl_weight;
@@ -61,7 +63,7 @@ struct tl_weight {
   tl_weight *parts[TL_WEIGHT_PARTS_MAX];
   int parts_count;
   int64_t begin, end; // slice
-  int64_t count;      // stack; block of dequant
+  int64_t count;      // stack, split; block of dequant
 };
 
 typedef struct tl_node tl_node;

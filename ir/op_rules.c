@@ -86,17 +86,13 @@ static const char *attention_rule(const tl_node *node) {
 }
 
 static const char *latent_attention_rule(const tl_node *node) {
-  int64_t heads = size(node, 0, 1), key = size(node, 0, 2), value = integer(node, "value");
-  int64_t latent = size(node, 2, 1), rope = size(node, 3, 1), rows = size(node, 4, 0);
-  if (heads < 1 || key < 1 || latent < 1 || rope < 1 || rows < 1) {
+  int64_t latent = size(node, 2, 1), rope = size(node, 3, 1);
+  if (size(node, 0, 1) < 1 || size(node, 0, 2) < 1 || latent < 1 || rope < 1) {
     return "heads and widths must be constants";
   }
-  if (rows % heads || rows / heads != key + value) {
-    return "w must have head size + value rows per head";
-  }
   if (real(node, "scale") <= 0) return "scale must be positive";
-  if (!node->operands[5]) return NULL;
-  const tl_state_info *state = &node->operands[5]->producer->state;
+  if (!node->operands[6]) return NULL;
+  const tl_state_info *state = &node->operands[6]->producer->state;
   if (state->kind != TL_STATE_LATENT) return "latent_attention needs a latent cache";
   return state->key == latent && state->value == rope
              ? NULL

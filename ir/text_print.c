@@ -101,7 +101,7 @@ static void put_weight(writer *w, const tl_weight *weight) {
   put_text(w, tl_weight_kind_text(weight->kind));
   put_text(w, "(");
   if (weight->kind == TL_WEIGHT_TENSOR) put_string(w, weight->name);
-  if (weight->kind == TL_WEIGHT_STACK) {
+  if (weight->kind == TL_WEIGHT_STACK || weight->kind == TL_WEIGHT_SPLIT) {
     put_integer(w, weight->count);
     put_text(w, ", ");
   }

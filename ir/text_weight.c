@@ -45,6 +45,11 @@ static tl_status take_arguments(tl_lexer *lexer, int depth, tl_weight *weight) {
     TL_TRY(take_number(lexer, "how many to stack", true, &weight->count));
     TL_TRY(tl_lexer_expect(lexer, ',', "before the next argument"));
     return take_parts(lexer, depth, 1, weight);
+  case TL_WEIGHT_SPLIT:
+    TL_TRY(take_number(lexer, "how many parts", true, &weight->count));
+    TL_TRY(tl_lexer_expect(lexer, ',', "before the next argument"));
+    return take_parts(lexer, depth, 1, weight);
+  case TL_WEIGHT_MERGE: return take_parts(lexer, depth, 1, weight);
   case TL_WEIGHT_DEQUANT:
     TL_TRY(take_parts(lexer, depth, 2, weight));
     return take_number(lexer, "the size of a block", false, &weight->count);
@@ -55,15 +60,15 @@ static tl_status take_arguments(tl_lexer *lexer, int depth, tl_weight *weight) {
 static tl_status take_kind(tl_lexer *lexer, tl_weight_kind *out_kind) {
   tl_str word;
   TL_TRY(
-      tl_lexer_word(lexer, "a weight: tensor, transpose, slice, concat, stack or dequant", &word));
+      tl_lexer_word(lexer, "a weight: tensor, transpose, slice, concat, stack, dequant, split or merge", &word));
   for (int k = 0; k < TL_WEIGHT_KINDS_COUNT; k++) {
     *out_kind = (tl_weight_kind)k;
     if (tl_str_is(word, tl_weight_kind_text(*out_kind))) return TL_OK;
   }
   size_t begin = lexer->at - word.length;
   return tl_diag_error(lexer->diag, TL_INPUT, tl_lexer_span(lexer, begin, lexer->at),
-                       "unknown weight function, expected tensor, transpose, slice, concat, stack "
-                       "or dequant");
+                       "unknown weight function, expected tensor, transpose, slice, concat, stack, "
+                       "dequant, split or merge");
 }
 
 static tl_status parse_weight(tl_lexer *lexer, int depth, tl_weight **out_weight) {

@@ -6,6 +6,7 @@ static const char *const kind_texts[] = {
     [TL_WEIGHT_TENSOR] = "tensor", [TL_WEIGHT_TRANSPOSE] = "transpose",
     [TL_WEIGHT_SLICE] = "slice",   [TL_WEIGHT_CONCAT] = "concat",
     [TL_WEIGHT_STACK] = "stack",   [TL_WEIGHT_DEQUANT] = "dequant",
+    [TL_WEIGHT_SPLIT] = "split",   [TL_WEIGHT_MERGE] = "merge",
 };
 
 const char *tl_weight_kind_text(tl_weight_kind kind) {
@@ -28,6 +29,21 @@ static int row_axis(int rank) {
   return rank < 2 ? 0 : rank - 2;
 }
 
+static int64_t axis_size(const tl_weight *weight, int rank, int axis);
+
+static int64_t split_size(const tl_weight *weight, int axis) {
+  if (axis == 0) return weight->count;
+  int64_t size = axis_size(weight->parts[0], 2, axis - 1);
+  return axis == 1 && size >= 0 ? size / weight->count : size;
+}
+
+static int64_t merged_size(const tl_weight *weight, int axis) {
+  if (axis == 1) return axis_size(weight->parts[0], 3, 2);
+  int64_t matrices = axis_size(weight->parts[0], 3, 0), rows = axis_size(weight->parts[0], 3, 1);
+  if (matrices < 0 || rows < 0) return -1;
+  return matrices > 0 && rows > TL_DIM_MAX / matrices ? TL_DIM_MAX + 1 : matrices * rows;
+}
+
 // The known size of `axis` of `weight`, which has `rank` axes; -1 if only the checkpoint knows.
 static int64_t axis_size(const tl_weight *weight, int rank, int axis) {
   switch (weight->kind) {
@@ -40,6 +56,8 @@ static int64_t axis_size(const tl_weight *weight, int rank, int axis) {
   case TL_WEIGHT_STACK:
     return axis ? axis_size(weight->parts[0], rank - 1, axis - 1) : weight->count;
   case TL_WEIGHT_DEQUANT: return axis_size(weight->parts[0], rank, axis);
+  case TL_WEIGHT_SPLIT: return split_size(weight, axis);
+  case TL_WEIGHT_MERGE: return merged_size(weight, axis);
   case TL_WEIGHT_CONCAT: break;
   }
   int64_t sum = 0, known = -1;
@@ -87,6 +105,12 @@ static const char *dequant_fault(const tl_weight *weight, int rank) {
   return NULL;
 }
 
+static const char *split_fault(const tl_weight *weight) {
+  if (weight->count < 1 || weight->count > TL_DIM_MAX) return "split needs a count of at least 1";
+  int64_t rows = axis_size(weight->parts[0], 2, 0);
+  return rows >= 0 && rows % weight->count ? "split leaves a rest of rows" : NULL;
+}
+
 static const char *tensor_fault(const tl_weight *weight, int stacks) {
   static const char index[] = "{e}";
   bool indexed = weight->name.length &&
@@ -109,6 +133,8 @@ static const char *own_fault(const tl_weight *weight, int rank, int stacks) {
     return weight->count < 1 || weight->count > TL_DIM_MAX ? "stack needs a count of at least 1"
                                                            : NULL;
   case TL_WEIGHT_DEQUANT: return dequant_fault(weight, rank);
+  case TL_WEIGHT_SPLIT: return split_fault(weight);
+  case TL_WEIGHT_MERGE: return NULL;
   }
   return "unknown weight function";
 }
@@ -119,6 +145,16 @@ static int parts_wanted(const tl_weight *weight) {
   return weight->kind == TL_WEIGHT_DEQUANT ? 2 : 1;
 }
 
+// Axes of a part of `weight`, which has `rank`; 0 if it cannot have so many.
+static int part_rank(const tl_weight *weight, int rank) {
+  switch (weight->kind) {
+  case TL_WEIGHT_STACK: return rank - 1;
+  case TL_WEIGHT_SPLIT: return rank == 3 ? 2 : 0;
+  case TL_WEIGHT_MERGE: return rank == 2 ? 3 : 0;
+  default: return rank;
+  }
+}
+
 // Recursion is bounded by `depth`; sizes are only asked for below faultless parts.
 static const char *tree_fault(const tl_weight *weight, int rank, int depth, int stacks) {
   if (depth == TL_WEIGHT_DEPTH_MAX) return "weight functions are nested too deep";
@@ -126,8 +162,10 @@ static const char *tree_fault(const tl_weight *weight, int rank, int depth, int 
   bool is_stack = weight->kind == TL_WEIGHT_STACK;
   if (is_stack && rank < 2) return "stack gives at least two axes";
   if (weight->kind == TL_WEIGHT_TRANSPOSE && rank < 2) return "transpose needs two axes";
+  int below = part_rank(weight, rank);
+  if (below == 0) return "split makes a stack of a matrix, merge a matrix of a stack";
   for (int i = 0; i < weight->parts_count; i++) {
-    const char *fault = tree_fault(weight->parts[i], rank - is_stack, depth + 1, stacks + is_stack);
+    const char *fault = tree_fault(weight->parts[i], below, depth + 1, stacks + is_stack);
     if (fault) return fault;
   }
   return own_fault(weight, rank, stacks);

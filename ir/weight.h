@@ -9,7 +9,7 @@
 
 #include "ir/graph.h"
 
-enum { TL_WEIGHT_DEPTH_MAX = 8, TL_WEIGHT_KINDS_COUNT = TL_WEIGHT_DEQUANT + 1 };
+enum { TL_WEIGHT_DEPTH_MAX = 8, TL_WEIGHT_KINDS_COUNT = TL_WEIGHT_MERGE + 1 };
 
 // The function's name in texts.
 const char *tl_weight_kind_text(tl_weight_kind kind);

@@ -188,6 +188,25 @@ static tl_status bind_stack(binder *b, const tl_weight *weight, tl_weight_eval *
   return TL_OK;
 }
 
+static tl_status bind_split(binder *b, const tl_weight *weight, tl_weight_eval *eval) {
+  if (eval->rank != 2 || weight->count < 1 || eval->rows % weight->count) {
+    return FAULT(b, "split of %lld rows into %lld parts", (long long)eval->rows,
+                 (long long)weight->count);
+  }
+  eval->rank = 3;
+  eval->matrices = weight->count;
+  eval->rows /= weight->count;
+  return TL_OK;
+}
+
+static tl_status bind_merge(binder *b, tl_weight_eval *eval) {
+  if (eval->rank != 3) return FAULT(b, "merge of what is no stack");
+  eval->rank = 2;
+  eval->rows *= eval->matrices;
+  eval->matrices = 1;
+  return TL_OK;
+}
+
 static int64_t blocks(int64_t size, int64_t block) {
   return (size - 1) / block + 1;
 }
@@ -218,6 +237,8 @@ static tl_status bind_node(binder *b, const tl_weight *weight, tl_weight_eval **
   if (weight->kind == TL_WEIGHT_TRANSPOSE) return bind_transpose(b, eval);
   if (weight->kind == TL_WEIGHT_SLICE) return bind_slice(b, weight, eval);
   if (weight->kind == TL_WEIGHT_CONCAT) return bind_concat(b, eval);
+  if (weight->kind == TL_WEIGHT_SPLIT) return bind_split(b, weight, eval);
+  if (weight->kind == TL_WEIGHT_MERGE) return bind_merge(b, eval);
   return bind_dequant(b, weight, eval);
 }
 
@@ -429,6 +450,18 @@ static tl_status read_dequant(const tl_weight_eval *eval, const tile *t, const t
   return TL_OK;
 }
 
+static tl_status read_merge(const tl_weight_eval *eval, const tile *t, const target *to) {
+  int64_t height = eval->parts[0]->rows;
+  for (int64_t done = 0, here; done < t->rows; done += here) {
+    int64_t row = t->row + done;
+    here = height - row % height < t->rows - done ? height - row % height : t->rows - done;
+    tile part = {row / height, row % height, here, t->column, t->columns};
+    target inside = shifted(to, done);
+    TL_TRY(read_tile(eval->parts[0], &part, &inside));
+  }
+  return TL_OK;
+}
+
 static tl_status read_tile(const tl_weight_eval *eval, const tile *t, const target *to) {
   tile moved = *t;
   switch (eval->kind) {
@@ -438,6 +471,11 @@ static tl_status read_tile(const tl_weight_eval *eval, const tile *t, const targ
   case TL_WEIGHT_CONCAT: return read_concat(eval, t, to);
   case TL_WEIGHT_STACK: return read_stack(eval, t, to);
   case TL_WEIGHT_DEQUANT: return read_dequant(eval, t, to);
+  case TL_WEIGHT_SPLIT:
+    moved.matrix = 0;
+    moved.row += t->matrix * eval->rows;
+    return read_tile(eval->parts[0], &moved, to);
+  case TL_WEIGHT_MERGE: return read_merge(eval, t, to);
   }
   return TL_INTERNAL;
 }

@@ -13,6 +13,7 @@
 //   row N-1 ........   /                 concat      rows of the parts, one part after the other
 //   row N   ........   \  matrix 1       stack       matrices of the part with {e} = 0, 1, ..
 //                                        dequant     x[n,k] * scales[n / block, k / block]
+//                                        split merge the same rows, counted as other matrices
 //
 // Only what is asked for is read, in pieces of at most 32 KiB or straight into `out`; a tensor is
 // never held. Where no arithmetic happens the stored bits are passed on; the product of dequant is

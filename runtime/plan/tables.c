@@ -162,11 +162,9 @@ static tl_status check_group(const checker *c, uint32_t i) {
 }
 
 // Bytes that a page holds of the state at least, whatever the target's layout adds.
-static uint64_t state_bytes(const tl_plan_state *row, uint32_t group_kind, int kv) {
+static uint64_t state_bytes(const tl_plan_state *row, int kv) {
   uint64_t element_bytes = kv == TL_PLAN_KV_BF16 ? 2 : 4;
-  // A latent row serves as key and value.
-  uint64_t values = group_kind == TL_PLAN_GROUP_LATENT ? row->key : (uint64_t)row->key + row->value;
-  return row->heads * values * TL_PAGE_TOKENS * element_bytes;
+  return row->heads * ((uint64_t)row->key + row->value) * TL_PAGE_TOKENS * element_bytes;
 }
 
 static tl_status check_state(const checker *c, uint32_t i) {
@@ -177,7 +175,7 @@ static tl_status check_state(const checker *c, uint32_t i) {
   for (int kv = 0; !bad && kv < TL_PLAN_KV_COUNT; kv++) {
     const tl_plan_group *group = &c->t->groups[row->group];
     bad = row->offset[kv] % 64 != 0 ||
-          !lies_within(row->offset[kv], state_bytes(row, group->kind, kv), group->page_bytes[kv]);
+          !lies_within(row->offset[kv], state_bytes(row, kv), group->page_bytes[kv]);
   }
   return bad ? refuse(c, "state", i, "lies outside of its group's pages") : TL_OK;
 }

@@ -1,28 +1,25 @@
 // Causal attention whose keys and values are linear in one latent row per position.
 //
-//   w, of head h:   | D key rows [L] | V value rows [L] |
-//   score(p)      = scale * (q . (Wk latent[p]) + q_rope . k_rope[p])
-//   y             = Wv (sum over p of softmax(score)[p] latent[p])
+//   score(p)      = scale * ((key q) . latent[p] + q_rope . k_rope[p])
+//   y             = value (sum over p of softmax(score)[p] latent[p])
 //
-// The query is carried to the latent side (q Wk), which changes nothing but the rounding of doubles
+// The query is carried to the latent side (key q), which changes nothing but the rounding of doubles
 // and leaves one dot product of length L per position.
 #include "templates/ref/ref.h"
 
-enum { SCALE, VALUE }; // attributes
+enum { SCALE }; // attribute
 
 typedef struct head {
   const float *q, *q_rope; // [D], [P]
-  const float *w;          // [D + V, L]
-  float *out;              // [V]
-  int64_t depth;
+  const float *key;        // [L, D]
+  const float *value;      // [E, L]
+  float *out;              // [E]
+  int64_t depth, width;    // D, E
 } head;
 
 static void carry_query(const head *h, int64_t latent_width, double *query) {
-  memset(query, 0, (size_t)latent_width * sizeof *query);
-  for (int64_t d = 0; d < h->depth; d++) {
-    for (int64_t l = 0; l < latent_width; l++)
-      query[l] += (double)h->q[d] * h->w[d * latent_width + l];
-  }
+  for (int64_t l = 0; l < latent_width; l++)
+    query[l] = tl_ref_dot(h->q, h->key + l * h->depth, h->depth);
 }
 
 // `query` [L] holds the carried query and then the weighted sum of latents; `scores` has room for
@@ -43,10 +40,10 @@ static void attend(const tl_ref_args *args, const head *h, const tl_ref_state *r
     for (int64_t l = 0; l < width; l++)
       query[l] += scores[p] * rows->keys[p * width + l];
   }
-  for (int64_t e = 0; e < args->attrs[VALUE].i; e++) {
+  for (int64_t e = 0; e < h->width; e++) {
     double sum = 0;
     for (int64_t l = 0; l < width; l++)
-      sum += query[l] * h->w[(h->depth + e) * width + l];
+      sum += query[l] * h->value[e * width + l];
     h->out[e] = (float)sum;
   }
 }
@@ -55,7 +52,7 @@ TL_REF_OP(latent_attention) {
   const tl_ref_tensor *q = &args->operands[0], *q_rope = &args->operands[1];
   const tl_ref_tensor *latent = &args->operands[2], *k_rope = &args->operands[3];
   int64_t rows_count = q->dims[0], heads = q->dims[1], depth = q->dims[2];
-  int64_t width = latent->dims[1], rope = k_rope->dims[1], value = args->attrs[VALUE].i;
+  int64_t width = latent->dims[1], rope = k_rope->dims[1], value = args->operands[5].dims[1];
   tl_ref_state all = {latent->f, k_rope->f, width, rope, rows_count, rows_count};
   if (args->state) {
     TL_TRY(tl_ref_state_append(args->state, latent->f, k_rope->f, rows_count));
@@ -66,8 +63,9 @@ TL_REF_OP(latent_attention) {
   if (!query || !scores) return TL_MEMORY;
   for (int64_t row = 0; row < rows_count * heads; row++) {
     head h = {q->f + row * depth, q_rope->f + row * rope,
-              args->operands[4].f + row % heads * (depth + value) * width,
-              args->result.f + row * value, depth};
+              args->operands[4].f + row % heads * width * depth,
+              args->operands[5].f + row % heads * value * width, args->result.f + row * value,
+              depth, value};
     attend(args, &h, &all, query, scores, all.length - rows_count + row / heads + 1);
   }
   return TL_OK;

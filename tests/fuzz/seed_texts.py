@@ -153,19 +153,19 @@ GRAPHS = (
           ("full {heads=3, key=8, value=6}", ""), ("full {heads=2, key=9, value=6}", ""),
           ("full {heads=2, key=8, value=7}", ""), ("chunk {heads=2, key=8, value=6, span=4}", ", chunk=4"))),
     *(f"state %c : {kind}; input %q : f32[T,{q}]; input %r : f32[T,{r}]; input %l : f32[T,{c}]; input %k : f32[T,{k}]; "
-      f"weight %w : f32[{w}] = tensor(\"w\"); %y = latent_attention %q, %r, %l, %k, %w, %c {{scale={s}, value=4}}"
+      f"weight %w : f32[{w}] = tensor(\"w\"); weight %v : f32[2,4,6] = tensor(\"v\"); %y = latent_attention %q, %r, %l, %k, %w, %v, %c {{scale={s}}}"
       for kind, q, r, c, k, w, s in (
-          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "24,6", "1"),
-          ("latent {heads=1, key=6, value=2}", "S,8", "S,2", "6", "2", "24,6", "1"),
-          ("latent {heads=1, key=6, value=2}", "2,S", "2,2", "6", "2", "24,6", "1"),
-          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "S", "2", "24,S", "1"),
-          ("latent {heads=1, key=6, value=2}", "2,8", "2,S", "6", "S", "24,6", "1"),
-          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "25,6", "1"),
-          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "26,6", "1"),
-          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "24,6", "0"),
-          ("latent {heads=1, key=7, value=2}", "2,8", "2,2", "6", "2", "24,6", "1"),
-          ("latent {heads=1, key=6, value=3}", "2,8", "2,2", "6", "2", "24,6", "1"),
-          ("full {heads=2, key=8, value=4}", "2,8", "2,2", "6", "2", "24,6", "1"))),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "2,6,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "S,8", "S,2", "6", "2", "2,6,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,S", "2,2", "6", "2", "2,6,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "S", "2", "2,S,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,S", "6", "S", "2,6,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "2,7,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "3,6,8", "1"),
+          ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "2,6,8", "0"),
+          ("latent {heads=1, key=7, value=2}", "2,8", "2,2", "6", "2", "2,6,8", "1"),
+          ("latent {heads=1, key=6, value=3}", "2,8", "2,2", "6", "2", "2,6,8", "1"),
+          ("full {heads=2, key=8, value=4}", "2,8", "2,2", "6", "2", "2,6,8", "1"))),
     *(f"input %x : f32[T,{e}]; %y = group_topk %x {{{a}}}"
       for e, a in (
           ("8", "k=2"), ("S", "k=2"), ("0", "k=2"), ("8", "k=0"), ("8", "k=9"), ("8", "k=2, groups=3"),

@@ -214,30 +214,31 @@ static void attention(const tl_ref_args *a, double *out) {
   }
 }
 
-// Row `row` of w times the latent of position `p`.
-static double expanded(const tl_ref_args *a, int64_t row, int64_t p) {
+// What a head makes of the latent of position `p`: element `at` + l * `step` of a weight for each
+// of its values.
+static double expanded(const tl_ref_args *a, int weight, int64_t at, int64_t step, int64_t p) {
   double sum = 0;
   int64_t width = dim(a, 2, 1);
   for (int64_t l = 0; l < width; l++)
-    sum += num(a, 4, row * width + l) * num(a, 2, p * width + l);
+    sum += num(a, weight, at + l * step) * num(a, 2, p * width + l);
   return sum;
 }
 
 static void latent_attention(const tl_ref_args *a, double *out) {
   int64_t rows = dim(a, 0, 0), heads = dim(a, 0, 1), depth = dim(a, 0, 2);
-  int64_t rope_width = dim(a, 1, 2), width = a->attrs[1].i;
+  int64_t rope_width = dim(a, 1, 2), width = dim(a, 5, 1), latent = dim(a, 2, 1);
   double scores[ROWS_MAX], values[VALUES_MAX];
   CHECK(rows <= ROWS_MAX && rows * width <= VALUES_MAX);
   for (int64_t i = 0; i < rows * heads; i++) {
-    int64_t first = i % heads * (depth + width); // row of w
+    int64_t head = i % heads;
     for (int64_t p = 0; p < rows; p++) {
       double dot = 0;
       for (int64_t d = 0; d < depth; d++)
-        dot += num(a, 0, i * depth + d) * expanded(a, first + d, p);
+        dot += num(a, 0, i * depth + d) * expanded(a, 4, head * latent * depth + d, depth, p);
       for (int64_t r = 0; r < rope_width; r++)
         dot += num(a, 1, i * rope_width + r) * num(a, 3, p * rope_width + r);
       for (int64_t e = 0; e < width; e++)
-        values[p * width + e] = expanded(a, first + depth + e, p);
+        values[p * width + e] = expanded(a, 5, (head * width + e) * latent, 1, p);
       scores[p] = p <= i / heads ? a->attrs[0].f * dot : -INFINITY;
     }
     weigh(scores, rows, values, width, out + i * width);
