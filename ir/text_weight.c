@@ -59,8 +59,8 @@ static tl_status take_arguments(tl_lexer *lexer, int depth, tl_weight *weight) {
 
 static tl_status take_kind(tl_lexer *lexer, tl_weight_kind *out_kind) {
   tl_str word;
-  TL_TRY(
-      tl_lexer_word(lexer, "a weight: tensor, transpose, slice, concat, stack, dequant, split or merge", &word));
+  TL_TRY(tl_lexer_word(
+      lexer, "a weight: tensor, transpose, slice, concat, stack, dequant, split or merge", &word));
   for (int k = 0; k < TL_WEIGHT_KINDS_COUNT; k++) {
     *out_kind = (tl_weight_kind)k;
     if (tl_str_is(word, tl_weight_kind_text(*out_kind))) return TL_OK;

@@ -12,7 +12,7 @@
 
 #include "compiler/codegen/cpu_templates.h"
 
-enum { CALL_PARAMETERS = 11 };
+enum { CALL_PARAMETERS = 12 };
 
 typedef struct unit {
   const tl_spec *spec;
@@ -106,6 +106,7 @@ static tl_status emit_call(unit *u, LLVMValueRef epilogue, const tl_spec_call *c
       integer(u, call->ints[0]),
       integer(u, call->ints[1]),
       integer(u, call->ints[2]),
+      integer(u, call->ints[3]),
       LLVMConstReal(LLVMFloatTypeInContext(u->context), call->real),
       integer(u, call->row_bytes),
       integer(u, call->format),

@@ -16,14 +16,15 @@ static tl_str print_constants(const tl_spec *spec, tl_arena *arena) {
 static tl_str print_calls(const tl_spec *spec, int segment, tl_str text, tl_arena *arena) {
   for (int c = 0; text.data && c < spec->calls_count[segment]; c++) {
     const tl_spec_call *call = &spec->calls[segment][c];
-    text = tl_arena_format(
-        arena,
-        "%.*s    tl_statement_%s(tile, a, step, %d, %lld, %lld, %lld, (float)%.17g, %lld, %lld, "
-        "%lld, %lld);\n",
-        TL_STR_ARG(text), tl_statement_of(call->kind)->text, call->first_arg,
-        (long long)call->ints[0], (long long)call->ints[1], (long long)call->ints[2], call->real,
-        (long long)call->row_bytes, (long long)call->format, (long long)call->key,
-        (long long)call->value);
+    text = tl_arena_format(arena,
+                           "%.*s    tl_statement_%s(tile, a, step, %d, %lld, %lld, %lld, %lld, "
+                           "(float)%.17g, %lld, %lld, "
+                           "%lld, %lld);\n",
+                           TL_STR_ARG(text), tl_statement_of(call->kind)->text, call->first_arg,
+                           (long long)call->ints[0], (long long)call->ints[1],
+                           (long long)call->ints[2], (long long)call->ints[3], call->real,
+                           (long long)call->row_bytes, (long long)call->format,
+                           (long long)call->key, (long long)call->value);
   }
   return text;
 }

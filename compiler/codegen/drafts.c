@@ -39,6 +39,7 @@ static int64_t element_bytes(tl_format format) {
 // ---- buffers
 
 tl_format tl_draft_format(const tl_buffer *buffer, tl_plan_kv_type kv) {
+  if (buffer->role == TL_BUFFER_INDEX) return TL_FORMAT_I32;
   if (buffer->role == TL_BUFFER_INPUT) return input_format(buffer->like);
   return buffer->role == TL_BUFFER_QUERY ? kv_format(kv) : TL_FORMAT_F32;
 }
@@ -53,6 +54,10 @@ static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
                         .symbol = buffer->symbol,
                         .columns = (uint32_t)buffer->columns,
                         .row_bytes = (uint64_t)tl_draft_row_bytes(buffer, kv)};
+  if (buffer->slots > 1) { // rows of all slots are one of the plan's
+    row.columns = (uint32_t)(tl_round_up(buffer->columns, 64) * buffer->slots);
+    row.row_bytes *= (uint64_t)buffer->slots;
+  }
   row.format = tl_plan_text(b->tables, tl_format_of(tl_draft_format(buffer, kv))->text);
   b->rows[index][kv] = tl_plan_add_buffer(b->tables, &row);
 }
@@ -120,9 +125,12 @@ static tl_status add_state(tl_drafter *b, const tl_node *node) {
                        .value = (uint32_t)info->value};
   for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
     int bytes = (int)element_bytes(kv_format((tl_plan_kv_type)kv));
+    // A latent row is a key that serves as value too.
+    bool latent = info->kind == TL_STATE_LATENT;
+    int64_t key = latent ? info->key + info->value : info->key, value = latent ? 0 : info->value;
     uint64_t *page_bytes = &b->tables->groups[group].page_bytes[kv];
     row.offset[kv] = *page_bytes;
-    *page_bytes += (uint64_t)(info->heads * b->rules->head_bytes(info->key, info->value, bytes));
+    *page_bytes += (uint64_t)(info->heads * b->rules->head_bytes(key, value, bytes));
   }
   b->states[b->tables->states_count] = node->result;
   tl_plan_add_state(b->tables, &row);
@@ -131,11 +139,14 @@ static tl_status add_state(tl_drafter *b, const tl_node *node) {
 
 static tl_status add_states(tl_drafter *b) {
   const tl_graph *graph = b->program->graph;
-  b->states = tl_arena_array(b->program->arena, graph->nodes_count + 1, sizeof *b->states);
+  b->states = tl_arena_array(b->program->arena, graph->nodes_count + TL_PROGRAM_STATES_MAX,
+                             sizeof *b->states);
   if (!b->states) return TL_MEMORY;
   for (size_t i = 0; i < graph->nodes_count; i++) {
     if (graph->nodes[i]->kind == TL_NODE_STATE) TL_TRY(add_state(b, graph->nodes[i]));
   }
+  for (int i = 0; i < b->program->states_count; i++)
+    TL_TRY(add_state(b, b->program->states[i]->producer));
   return TL_OK;
 }
 
@@ -243,6 +254,8 @@ static void add_call(tl_draft *d, int segment, const tl_statement *statement) {
       tl_draft_arg_buffer(d, operand->buffer);
       call.row_bytes = tl_draft_row_bytes(operand->buffer, d->kv);
       call.format = tl_draft_is_bf16(d, operand->buffer);
+    } else if (!operand->value) {
+      tl_draft_arg(d, TL_PLAN_ARG_INT, 0, 0); // an absent vector
     } else if (operand->value->producer->kind == TL_NODE_STATE) {
       const tl_state_info *state = &operand->value->producer->state;
       tl_draft_arg_state(d, operand->value);
@@ -278,6 +291,7 @@ void tl_draft_attention(tl_draft *d) {
   tl_draft_constant(d, "T_QUERIES", a->heads / a->kv_heads);
   tl_draft_constant(d, "T_WINDOW", a->window);
   tl_draft_constant(d, "T_CHUNK", a->chunk);
+  tl_draft_constant(d, "T_FULL", a->full);
   tl_draft_real(d, "T_SCALE", a->scale);
   tl_draft_real(d, "T_SOFTCAP", a->softcap);
   tl_draft_arg_buffer(d, d->kernel->input);
@@ -303,13 +317,14 @@ void tl_draft_table(tl_draft *d) {
 
 // Whether anything in `kernel` is kept in the KV type.
 static bool depends_on_kv(const tl_kernel *kernel) {
-  if (kernel->anchor == TL_ANCHOR_ATTENTION) return true;
+  if (kernel->attention.state) return true;
   for (int s = 0; s < kernel->segments_count; s++) {
     for (int i = 0; i < kernel->segments[s].statements_count; i++) {
       const tl_statement *statement = &kernel->segments[s].statements[i];
       const tl_buffer *buffer = statement->operands[0].buffer;
       if (statement->kind == TL_STATEMENT_STORE_KEY ||
           statement->kind == TL_STATEMENT_STORE_VALUE ||
+          statement->kind == TL_STATEMENT_STORE_LATENT ||
           (buffer && buffer->role == TL_BUFFER_QUERY)) {
         return true;
       }
@@ -434,6 +449,7 @@ tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl
   TL_TRY(add_states(&b));
   TL_TRY(add_launches(&b));
   TL_TRY(add_best(&b));
+  out_drafts->whole = program->whole;
   // The output is read after the last launch.
   out_drafts->output = buffer_row(&b, program->output, TL_PLAN_KV_F32);
   b.lives[out_drafts->output].last = UINT32_MAX;
@@ -468,6 +484,7 @@ tl_status tl_drafts_add_target(const tl_drafts *drafts, uint32_t classes,
                              .target = (uint32_t)tables->targets_count,
                              .first_launch = (uint32_t)tables->launchs_count,
                              .output = drafts->output,
+                             .whole = drafts->whole,
                              .best = drafts->best};
   uint32_t *numbers = tl_arena_array(tables->arena, drafts->kernels_count + 1, sizeof *numbers);
   if (!numbers) return TL_MEMORY;

@@ -40,6 +40,7 @@ typedef struct tl_drafts {
   size_t launches_count, launches_capacity;
   uint64_t arena_bytes[TL_PLAN_SYMBOL_COUNT];
   uint32_t output; // row of the buffer table
+  bool whole;      // a sequence must come whole in one step
   uint32_t best;   // row + 1 of the index of each row's largest output; 0 = none
 } tl_drafts;
 

@@ -4,11 +4,12 @@
 static tl_str print_calls(const tl_spec *spec, int segment, tl_str text, tl_arena *arena) {
   for (int c = 0; text.data && c < spec->calls_count[segment]; c++) {
     const tl_spec_call *call = &spec->calls[segment][c];
-    text = tl_arena_format(arena, "%.*s %s(%d %lld,%lld,%lld %.17g %lld:%lld %lld,%lld)",
+    text = tl_arena_format(arena, "%.*s %s(%d %lld,%lld,%lld,%lld %.17g %lld:%lld %lld,%lld)",
                            TL_STR_ARG(text), tl_statement_of(call->kind)->text, call->first_arg,
                            (long long)call->ints[0], (long long)call->ints[1],
-                           (long long)call->ints[2], call->real, (long long)call->row_bytes,
-                           (long long)call->format, (long long)call->key, (long long)call->value);
+                           (long long)call->ints[2], (long long)call->ints[3], call->real,
+                           (long long)call->row_bytes, (long long)call->format,
+                           (long long)call->key, (long long)call->value);
   }
   return text;
 }

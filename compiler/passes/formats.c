@@ -26,13 +26,26 @@ static bool loses(tl_format from, tl_format to) {
   return true;
 }
 
+// Whether `weight` makes the scores that a choice is made by: a rounded score chooses other experts.
+static bool decides(const tl_graph *graph, const tl_value *weight) {
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    const tl_node *node = graph->nodes[i];
+    if (node->kind != TL_NODE_OP || node->op->id != TL_OP_group_topk) continue;
+    const tl_node *from = node->operands[0]->producer;
+    while (from->kind == TL_NODE_OP && from->op->id != TL_OP_linear)
+      from = from->operands[0]->producer;
+    if (from->kind == TL_NODE_OP && from->operands[1] == weight) return true;
+  }
+  return false;
+}
+
 tl_status tl_pass_formats(tl_graph *graph, tl_weights_choice choice, int64_t *out_lossy,
                           tl_diag *diag) {
   *out_lossy = 0;
   for (size_t i = 0; i < graph->nodes_count; i++) {
     tl_node *node = graph->nodes[i];
     if (node->kind != TL_NODE_WEIGHT || node->result->type.rank < 2) continue;
-    tl_format to = target_of(node, choice);
+    tl_format to = decides(graph, node->result) ? TL_FORMAT_F32 : target_of(node, choice);
     int64_t columns = node->result->type.dims[node->result->type.rank - 1].constant;
     int group = tl_format_of(to)->group_k;
     if (tl_format_of(to)->class == TL_CLASS_QUANT && group > 0 && columns % group != 0) {

@@ -1,86 +1,7 @@
 // The fuser: walks the graph once, starts a kernel at each anchor and lets it grow.
 #include "compiler/passes/fuse.h"
 
-#include "compiler/passes/fuse_grow.h"
-
-static tl_status unsupported(const tl_fuser *f, const tl_node *node, const char *why) {
-  return tl_diag_error(f->diag, TL_UNSUPPORTED, node->span, "op %.*s: %s",
-                       TL_STR_ARG(node->op->name), why);
-}
-
-// `l12.attn.q` is in layer 13 of those counted from 1.
-static int layer_of(tl_str name) {
-  int64_t layer = 0;
-  size_t end = 1;
-  while (end < name.length && name.data[end] != '.')
-    end++;
-  bool found = name.length > 2 && name.data[0] == 'l' && end < name.length &&
-               tl_str_to_i64(tl_str_slice(name, 1, end), &layer);
-  return found && layer >= 0 && layer < 1 << 20 ? (int)layer + 1 : 0;
-}
-
-static tl_kernel *start(tl_fuser *f, tl_anchor anchor, const tl_node *node) {
-  tl_kernel *kernel = tl_program_add_kernel(f->program, anchor, node->result->name);
-  if (!kernel) return NULL;
-  kernel->span = node->span;
-  kernel->layer = layer_of(node->result->name);
-  kernel->symbol = TL_PLAN_SYMBOL_T;
-  return kernel;
-}
-
-// Where an anchor's rows come from: through select_rows, through a folded norm.
-typedef struct source {
-  const tl_value *value;
-  bool wanted;
-  const tl_node *norm;
-} source;
-
-static source source_of(const tl_fuser *f, const tl_value *value) {
-  source s = {.value = tl_fuse_root(value)};
-  for (int step = 0; step < 2; step++) {
-    const tl_node *node = s.value->producer;
-    if (!s.wanted && tl_node_is(node, TL_OP_select_rows)) {
-      s.wanted = true;
-      s.value = tl_fuse_root(node->operands[0]);
-    }
-  }
-  if (tl_fuse_value_of(&f->values, s.value)->folded) {
-    s.norm = s.value->producer;
-    s.wanted |= tl_node_is(tl_fuse_root(s.norm->operands[0])->producer, TL_OP_select_rows);
-  }
-  return s;
-}
-
-static tl_plan_symbol symbol_of(const source *s, const tl_buffer *buffer) {
-  return s->wanted ? TL_PLAN_SYMBOL_R : buffer->symbol;
-}
-
-static tl_growth growth_of(tl_kernel *kernel, const tl_value *value, bool whole_rows) {
-  tl_segment *segment = &kernel->segments[kernel->segments_count++];
-  segment->columns = tl_fuse_row_columns(&value->type);
-  return (tl_growth){kernel, segment, whole_rows, value};
-}
-
-// A kernel that copies `value` from f32 into a matmul's input format, for the rare value that was
-// not known to need it when it was made.
-static tl_status convert(tl_fuser *f, const tl_node *node, const tl_value *value, tl_format like) {
-  tl_fuse_value *item = tl_fuse_value_of(&f->values, value);
-  if (!item->f32) return unsupported(f, node, "its input is nowhere stored");
-  tl_kernel *kernel = start(f, TL_ANCHOR_ROWS, node);
-  if (!kernel) return TL_MEMORY;
-  kernel->input = item->f32;
-  kernel->symbol = item->f32->symbol;
-  tl_growth g = growth_of(kernel, value, true);
-  tl_buffer buffer = *item->f32;
-  buffer.name = tl_arena_format(f->program->arena, "%.*s.in", TL_STR_ARG(buffer.name));
-  buffer.role = TL_BUFFER_INPUT;
-  buffer.like = like;
-  tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
-  if (!added || item->inputs_count == TL_FUSE_INPUTS_MAX) return TL_MEMORY;
-  tl_segment_add(g.segment, TL_STATEMENT_STORE)->operands[0].buffer = added;
-  item->inputs[item->inputs_count++] = added;
-  return TL_OK;
-}
+#include "compiler/passes/fuse_start.h"
 
 static void add_weight(tl_fuser *f, tl_segment *segment, const tl_node *linear) {
   segment->weights[segment->weights_count++] = linear->operands[1];
@@ -89,8 +10,8 @@ static void add_weight(tl_fuser *f, tl_segment *segment, const tl_node *linear) 
 
 // A segment that holds `linear` without its bias.
 static tl_growth start_segment(tl_fuser *f, tl_kernel *kernel, const tl_node *linear,
-                               const source *from) {
-  tl_growth g = growth_of(kernel, linear->result, false);
+                               const tl_fuse_source *from) {
+  tl_growth g = tl_fuse_growth_of(kernel, linear->result, false);
   add_weight(f, g.segment, linear);
   if (from->norm) {
     tl_statement *scale = tl_segment_add(g.segment, TL_STATEMENT_ROW_RMS);
@@ -101,7 +22,7 @@ static tl_growth start_segment(tl_fuser *f, tl_kernel *kernel, const tl_node *li
   return g;
 }
 
-static tl_status fuse_single(tl_fuser *f, tl_kernel *kernel, const source *from,
+static tl_status fuse_single(tl_fuser *f, tl_kernel *kernel, const tl_fuse_source *from,
                              const tl_node *linear) {
   tl_growth g = start_segment(f, kernel, linear, from);
   const tl_value *bias = linear->operands[2];
@@ -147,7 +68,8 @@ static void add_half(tl_segment *segment, const tl_value *bias, int half) {
   statement->ints[0] = half;
 }
 
-static tl_status fuse_pair(tl_fuser *f, tl_kernel *kernel, const source *from, const group *pair) {
+static tl_status fuse_pair(tl_fuser *f, tl_kernel *kernel, const tl_fuse_source *from,
+                           const group *pair) {
   const tl_node *gate = pair->members[0], *up = pair->members[1];
   tl_node *glu = paired_by(f, gate, up);
   tl_growth g = start_segment(f, kernel, gate, from);
@@ -175,15 +97,14 @@ static bool find_pair(const tl_fuser *f, const group *all, group *out_pair) {
 static tl_status fuse_linear(tl_fuser *f, size_t at) {
   const tl_node *node = f->graph->nodes[at];
   group all = group_at(f, at), pair;
-  source from = source_of(f, node->operands[0]);
-  tl_fuse_value *item = tl_fuse_value_of(&f->values, from.value);
-  tl_format like = node->operands[1]->type.format;
-  if (!tl_fuse_input_of(item, like)) TL_TRY(convert(f, node, from.value, like));
-  tl_kernel *kernel = start(f, TL_ANCHOR_MATMUL, node);
+  tl_fuse_source from = tl_fuse_source_of(f, node->operands[0]);
+  const tl_buffer *input;
+  TL_TRY(tl_fuse_need_input(f, node, from.value, node->operands[1]->type.format, &input));
+  tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_MATMUL, node);
   if (!kernel) return TL_MEMORY;
-  kernel->input = tl_fuse_input_of(item, like);
+  kernel->input = input;
   kernel->wanted_rows = from.wanted;
-  kernel->symbol = symbol_of(&from, kernel->input);
+  kernel->symbol = tl_fuse_symbol_of(&from, kernel->input);
   bool has_pair = find_pair(f, &all, &pair);
   if (has_pair && (pair.members[0] == node || pair.members[1] == node)) {
     return fuse_pair(f, kernel, &from, &pair);
@@ -197,75 +118,66 @@ static tl_status fuse_linear(tl_fuser *f, size_t at) {
   return TL_OK;
 }
 
+// A position's or token type's row is looked up like an id's.
+static bool source_of_ids(const tl_value *ids, tl_gather_source *out_source) {
+  static const char *const names[] = {"ids", "pos", "types"};
+  for (int i = 0; i < 3; i++) {
+    *out_source = (tl_gather_source)i;
+    if (ids->producer->kind == TL_NODE_INPUT && tl_str_is(ids->name, names[i])) return true;
+  }
+  return false;
+}
+
 static tl_status fuse_embed(tl_fuser *f, const tl_node *node) {
-  tl_kernel *kernel = start(f, TL_ANCHOR_GATHER, node);
+  tl_gather_source source;
+  if (!source_of_ids(node->operands[0], &source)) {
+    return tl_fuse_unsupported(f, node, "rows are looked up by ids, positions or token types");
+  }
+  tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_GATHER, node);
   if (!kernel) return TL_MEMORY;
-  tl_growth g = growth_of(kernel, node->result, true);
+  kernel->source = source;
+  tl_growth g = tl_fuse_growth_of(kernel, node->result, true);
   g.segment->weights[g.segment->weights_count++] = node->operands[1];
   return tl_fuse_grow(f, &g);
 }
 
-static tl_status fuse_attention(tl_fuser *f, const tl_node *node) {
-  const tl_type *q = &node->operands[0]->type, *k = &node->operands[1]->type;
-  const tl_buffer *query = tl_fuse_value_of(&f->values, node->operands[0])->query;
-  if (!node->operands[3] || node->attrs[1].i != 0) {
-    return unsupported(f, node, "attention without a causal cache has no kernel yet");
-  }
-  if (!query) return unsupported(f, node, "its queries are nowhere stored");
-  tl_kernel *kernel = start(f, TL_ANCHOR_ATTENTION, node);
-  if (!kernel) return TL_MEMORY;
-  kernel->input = query;
-  kernel->attention = (tl_attention){.state = node->operands[3],
-                                     .heads = q->dims[1].constant,
-                                     .kv_heads = k->dims[1].constant,
-                                     .key = q->dims[2].constant,
-                                     .value = node->operands[2]->type.dims[2].constant,
-                                     .scale = node->attrs[0].f,
-                                     .window = node->attrs[2].i,
-                                     .chunk = node->attrs[3].i,
-                                     .softcap = node->attrs[4].f};
-  tl_growth g = growth_of(kernel, node->result, false);
-  const tl_fuse_value *item = tl_fuse_value_of(&f->values, node->result);
-  tl_buffer buffer = {.name = tl_fuse_root(node->result)->name,
-                      .symbol = TL_PLAN_SYMBOL_T,
-                      .columns = g.segment->columns};
-  tl_format like = TL_FORMAT_COUNT;
-  for (int i = 0; i < item->users_count; i++) {
-    bool linear = tl_node_is(item->users[i], TL_OP_linear);
-    tl_format found = linear ? item->users[i]->operands[1]->type.format : TL_FORMAT_COUNT;
-    if (i > 0 && found != like) found = TL_FORMAT_COUNT;
-    like = found;
-    if (like == TL_FORMAT_COUNT) break;
-  }
-  tl_fuse_value *own = tl_fuse_value_of(&f->values, node->result);
-  buffer.role = like == TL_FORMAT_COUNT ? TL_BUFFER_F32 : TL_BUFFER_INPUT;
-  buffer.like = like == TL_FORMAT_COUNT ? TL_FORMAT_F32 : like;
-  tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
-  if (!added) return TL_MEMORY;
-  tl_segment_add(g.segment, TL_STATEMENT_STORE)->operands[0].buffer = added;
-  own->kernel = (int)f->program->kernels_count - 1;
-  if (like == TL_FORMAT_COUNT) {
-    own->f32 = added;
-  } else {
-    own->inputs[own->inputs_count++] = added;
-  }
-  return TL_OK;
-}
-
 // An op without an anchor of its own: a tile is a row of its first operand.
 static tl_status fuse_rows(tl_fuser *f, tl_node *node) {
-  source from = source_of(f, node->operands[0]);
+  tl_fuse_source from = tl_fuse_source_of(f, node->operands[0]);
   const tl_fuse_value *item = tl_fuse_value_of(&f->values, from.value);
-  if (!item->f32 || from.norm) return unsupported(f, node, "no kernel does it yet");
-  tl_kernel *kernel = start(f, TL_ANCHOR_ROWS, node);
+  if (!item->f32 || from.norm) return tl_fuse_unsupported(f, node, "no kernel does it yet");
+  tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_ROWS, node);
   if (!kernel) return TL_MEMORY;
   kernel->input = item->f32;
   kernel->wanted_rows = from.wanted;
-  kernel->symbol = symbol_of(&from, item->f32);
-  tl_growth g = growth_of(kernel, node->operands[0], true);
-  if (!tl_fuse_absorb(f, &g, node)) return unsupported(f, node, "no kernel does it yet");
+  kernel->symbol = tl_fuse_symbol_of(&from, item->f32);
+  tl_growth g = tl_fuse_growth_of(kernel, node->operands[0], true);
+  if (!tl_fuse_absorb(f, &g, node)) return tl_fuse_unsupported(f, node, "no kernel does it yet");
   g.segment->columns = tl_fuse_row_columns(&node->operands[0]->type);
   return tl_fuse_grow(f, &g);
+}
+
+// Runs of a row's columns, each with statements of its own.
+static tl_status fuse_slices(tl_fuser *f, const tl_node *node) {
+  const tl_fuse_value *item = tl_fuse_value_of(&f->values, node->operands[0]);
+  if (!item->f32 || item->f32->slots > 1 || node->operands[0]->type.rank != 2) {
+    return tl_fuse_unsupported(f, node, "no kernel does it yet");
+  }
+  tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_ROWS, node);
+  if (!kernel) return TL_MEMORY;
+  kernel->input = item->f32;
+  kernel->symbol = item->f32->symbol;
+  for (int i = 0; i < item->users_count && kernel->segments_count < TL_SEGMENTS_MAX; i++) {
+    tl_node *user = item->users[i];
+    tl_fuse_value *own =
+        tl_node_is(user, TL_OP_slice) ? tl_fuse_value_of(&f->values, user->result) : NULL;
+    if (!own || (own->done && user != node)) continue;
+    own->done = true;
+    tl_growth g = tl_fuse_growth_of(kernel, user->result, true);
+    g.segment->first = user->attrs[0].i;
+    TL_TRY(tl_fuse_grow(f, &g));
+  }
+  return TL_OK;
 }
 
 static tl_status fuse_node(tl_fuser *f, size_t at) {
@@ -283,7 +195,11 @@ static tl_status fuse_node(tl_fuser *f, size_t at) {
   switch ((int)node->op->id) {
   case TL_OP_linear: return fuse_linear(f, at);
   case TL_OP_embed: return fuse_embed(f, node);
-  case TL_OP_attention: return fuse_attention(f, node);
+  case TL_OP_attention: return tl_fuse_attention(f, node);
+  case TL_OP_latent_attention: return tl_fuse_latent(f, node);
+  case TL_OP_expert_linear: return tl_fuse_experts(f, node);
+  case TL_OP_combine: return tl_fuse_combine(f, node);
+  case TL_OP_slice: return fuse_slices(f, node);
   default: return fuse_rows(f, node);
   }
 }
@@ -296,9 +212,9 @@ static tl_status fuse_table(tl_fuser *f, const tl_node *rope) {
       return TL_OK;
   }
   if (f->tables_count == TL_FUSE_TABLES_MAX) {
-    return unsupported(f, rope, "too many different frequency tables");
+    return tl_fuse_unsupported(f, rope, "too many different frequency tables");
   }
-  tl_kernel *kernel = start(f, TL_ANCHOR_ROPE_TABLE, rope);
+  tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_ROPE_TABLE, rope);
   if (!kernel) return TL_MEMORY;
   const tl_value *frequencies = rope->operands[2];
   tl_buffer buffer = {.symbol = TL_PLAN_SYMBOL_T,
@@ -308,7 +224,7 @@ static tl_status fuse_table(tl_fuser *f, const tl_node *rope) {
   kernel->layer = 0;
   kernel->table = frequencies;
   kernel->factor = factor;
-  tl_growth g = growth_of(kernel, rope->result, true);
+  tl_growth g = tl_fuse_growth_of(kernel, rope->result, true);
   g.segment->columns = buffer.columns;
   tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
   if (!added) return TL_MEMORY;

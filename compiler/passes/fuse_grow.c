@@ -25,6 +25,15 @@ static int64_t attr_int(const tl_node *node, const char *name) {
   return node->attrs[tl_op_attr_index(node->op, tl_str_from(name))].i;
 }
 
+static bool is_weighted(const tl_node *node) {
+  return tl_node_is(node, TL_OP_linear) || tl_node_is(node, TL_OP_expert_linear);
+}
+
+// Format of a matmul's weights.
+static tl_format weights_of(const tl_node *matmul) {
+  return matmul->operands[matmul->op->id == TL_OP_linear ? 1 : 2]->type.format;
+}
+
 static tl_statement *append(tl_growth *g, tl_statement_kind kind) {
   return tl_segment_add(g->segment, kind);
 }
@@ -50,7 +59,7 @@ static bool unit_fits(const tl_growth *g, int64_t unit) {
 static const tl_buffer *stored(const tl_fuser *f, const tl_growth *g, const tl_value *value) {
   const tl_fuse_value *item = tl_fuse_value_of(&f->values, value);
   int current = (int)f->program->kernels_count - 1;
-  if (!item->f32 || item->kernel >= current) return NULL;
+  if (!item->f32 || item->kernel >= current || item->f32->slots > 1 || g->slots) return NULL;
   return item->f32->symbol == g->kernel->symbol ? item->f32 : NULL;
 }
 
@@ -122,6 +131,63 @@ static bool absorb_rope(tl_fuser *f, tl_growth *g, tl_node *user) {
   return true;
 }
 
+static bool absorb_whole_row(tl_growth *g, const tl_node *user, tl_statement_kind kind) {
+  if (!g->whole_rows || user->operands[0]->type.rank != 2) return false;
+  tl_statement *statement = append(g, kind);
+  if (kind == TL_STATEMENT_NORMALIZE) statement->reals[0] = attr_real(user, "eps");
+  return true;
+}
+
+static bool absorb_scale_rows(tl_fuser *f, tl_growth *g, const tl_node *user) {
+  const tl_buffer *scales = stored(f, g, user->operands[1]);
+  if (!scales || tl_fuse_root(user->operands[0]) != tl_fuse_root(g->value)) return false;
+  append(g, TL_STATEMENT_SCALE_ROW)->operands[0].buffer = scales;
+  return true;
+}
+
+static bool absorb_position_scale(tl_growth *g, const tl_node *user) {
+  if (g->kernel->symbol != TL_PLAN_SYMBOL_T || g->slots) return false;
+  tl_statement *statement = append(g, TL_STATEMENT_POSITION_SCALE);
+  statement->ints[0] = attr_int(user, "floor");
+  statement->reals[0] = attr_real(user, "by");
+  return true;
+}
+
+// The take of the scores that `choice`, a group_topk, chose; NULL if there is none.
+static tl_node *taken_by(const tl_fuser *f, const tl_node *choice) {
+  const tl_fuse_value *scores = tl_fuse_value_of(&f->values, choice->operands[0]);
+  tl_node *take = NULL;
+  for (int i = 0; i < scores->users_count; i++) {
+    tl_node *user = scores->users[i];
+    if (user == choice) continue;
+    if (take || !tl_node_is(user, TL_OP_take) || user->operands[1] != choice->result) return NULL;
+    take = user;
+  }
+  return take;
+}
+
+// A choice and the scores that were chosen, which the tile becomes.
+static bool absorb_choice(tl_fuser *f, tl_growth *g, const tl_node *choice) {
+  tl_node *take = taken_by(f, choice);
+  if (!take || !g->whole_rows || !has_room(g)) return false;
+  tl_buffer ids = {.name = choice->result->name,
+                   .role = TL_BUFFER_INDEX,
+                   .symbol = g->kernel->symbol,
+                   .columns = attr_int(choice, "k")};
+  tl_statement *topk = append(g, TL_STATEMENT_TOPK);
+  tl_fuse_value *item = tl_fuse_value_of(&f->values, choice->result);
+  item->index = topk->operands[0].buffer = tl_program_add_buffer(f->program, &ids);
+  item->done = true;
+  topk->operands[1].value = choice->operands[1];
+  topk->ints[0] = attr_int(choice, "k");
+  topk->ints[1] = attr_int(choice, "groups");
+  topk->ints[2] = attr_int(choice, "groups_kept");
+  topk->ints[3] = attr_int(choice, "group_best");
+  tl_fuse_value_of(&f->values, take->result)->done = true;
+  g->value = take->result;
+  return item->index != NULL;
+}
+
 bool tl_fuse_absorb(tl_fuser *fuser, tl_growth *growth, tl_node *user) {
   if (user->kind != TL_NODE_OP || !has_room(growth)) return false;
   bool taken = true;
@@ -132,6 +198,11 @@ bool tl_fuse_absorb(tl_fuser *fuser, tl_growth *growth, tl_node *user) {
   case TL_OP_rmsnorm: taken = absorb_norm(growth, user, false); break;
   case TL_OP_layernorm: taken = absorb_norm(growth, user, true); break;
   case TL_OP_rope: taken = absorb_rope(fuser, growth, user); break;
+  case TL_OP_softmax: taken = absorb_whole_row(growth, user, TL_STATEMENT_SOFTMAX); break;
+  case TL_OP_normalize: taken = absorb_whole_row(growth, user, TL_STATEMENT_NORMALIZE); break;
+  case TL_OP_scale_rows: taken = absorb_scale_rows(fuser, growth, user); break;
+  case TL_OP_position_scale: taken = absorb_position_scale(growth, user); break;
+  case TL_OP_group_topk: return absorb_choice(fuser, growth, user);
   case TL_OP_act: append(growth, TL_STATEMENT_ACT)->ints[0] = attr_int(user, "kind"); break;
   case TL_OP_scale: append(growth, TL_STATEMENT_SCALE)->reals[0] = attr_real(user, "by"); break;
   case TL_OP_softcap:
@@ -153,7 +224,7 @@ static tl_format matmuls_of(const tl_fuser *f, const tl_value *value) {
   for (int i = 0; i < item->users_count; i++) {
     const tl_node *user = item->users[i];
     tl_format found = TL_FORMAT_COUNT;
-    if (tl_node_is(user, TL_OP_linear)) found = user->operands[1]->type.format;
+    if (tl_node_is(user, TL_OP_linear)) found = weights_of(user);
     if (tl_node_is(user, TL_OP_select_rows)) found = matmuls_of(f, user->result);
     if (found == TL_FORMAT_COUNT || (like != TL_FORMAT_COUNT && like != found)) {
       return TL_FORMAT_COUNT;
@@ -179,6 +250,8 @@ typedef struct needs {
   bool f32, query;
   const tl_value *key, *value; // states it is stored into
   int64_t key_unit, value_unit;
+  const tl_value *latent; // state it is stored into, from value `latent_first` on
+  int64_t latent_first;
   tl_format likes[TL_FUSE_INPUTS_MAX];
   int likes_count;
   tl_node *norm;
@@ -191,8 +264,8 @@ static void need_input(needs *n, tl_format like) {
   if (n->likes_count < TL_FUSE_INPUTS_MAX) n->likes[n->likes_count++] = like;
 }
 
-static void need_state(needs *n, const tl_node *attention, const tl_value *value) {
-  const tl_value *root = tl_fuse_root(value), *state = attention->operands[3];
+static void need_state(tl_fuser *f, needs *n, const tl_node *attention, const tl_value *value) {
+  const tl_value *root = tl_fuse_root(value), *state = tl_fuse_state_of(f, attention);
   if (tl_fuse_root(attention->operands[0]) == root) n->query = true;
   if (tl_fuse_root(attention->operands[1]) == root && state) {
     n->key = state;
@@ -204,16 +277,31 @@ static void need_state(needs *n, const tl_node *attention, const tl_value *value
   }
 }
 
-static void collect_needs(const tl_fuser *f, const tl_value *value, needs *n) {
+static void need_latent(needs *n, const tl_node *attention, const tl_value *value) {
+  const tl_value *root = tl_fuse_root(value);
+  if (tl_fuse_root(attention->operands[0]) == root) {
+    need_input(n, attention->operands[4]->type.format);
+  }
+  if (tl_fuse_root(attention->operands[1]) == root) n->query = true;
+  for (int i = 2; i < 4; i++) {
+    if (tl_fuse_root(attention->operands[i]) != root || !attention->operands[6]) continue;
+    n->latent = attention->operands[6];
+    n->latent_first = i == 2 ? 0 : attention->operands[2]->type.dims[1].constant;
+  }
+}
+
+static void collect_needs(tl_fuser *f, const tl_value *value, needs *n) {
   const tl_fuse_value *item = tl_fuse_value_of(&f->values, value);
   for (int i = 0; i < item->users_count; i++) {
     tl_node *user = item->users[i], *norm = foldable(f, user);
     if (norm && !n->norm) {
       n->norm = norm;
-    } else if (tl_node_is(user, TL_OP_linear)) {
-      need_input(n, user->operands[1]->type.format);
+    } else if (is_weighted(user)) {
+      need_input(n, weights_of(user));
+    } else if (tl_node_is(user, TL_OP_latent_attention)) {
+      need_latent(n, user, value);
     } else if (tl_node_is(user, TL_OP_attention)) {
-      need_state(n, user, value);
+      need_state(f, n, user, value);
     } else if (tl_node_is(user, TL_OP_select_rows) &&
                matmuls_of(f, user->result) != TL_FORMAT_COUNT) {
       need_input(n, matmuls_of(f, user->result));
@@ -226,6 +314,7 @@ static void collect_needs(const tl_fuser *f, const tl_value *value, needs *n) {
 static const tl_buffer *store_into(tl_fuser *f, tl_growth *g, tl_statement_kind kind,
                                    tl_buffer buffer, const char *suffix) {
   buffer.name = tl_arena_format(f->program->arena, "%.*s%s", TL_STR_ARG(buffer.name), suffix);
+  buffer.slots = g->slots;
   tl_statement *statement = append(g, kind);
   tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
   if (statement) statement->operands[0].buffer = added;
@@ -256,6 +345,11 @@ static tl_status store_states(tl_growth *g, const needs *n) {
     statement->operands[0].value = n->key;
     statement->ints[0] = n->key_unit;
   }
+  if (n->latent) {
+    tl_statement *statement = append(g, TL_STATEMENT_STORE_LATENT);
+    statement->operands[0].value = n->latent;
+    statement->ints[0] = n->latent_first;
+  }
   if (n->value) {
     tl_statement *statement = append(g, TL_STATEMENT_STORE_VALUE);
     statement->operands[0].value = n->value;
@@ -271,6 +365,7 @@ static tl_status store_needs(tl_fuser *f, tl_growth *g) {
   tl_fuse_value *item = tl_fuse_value_of(&f->values, root);
   tl_buffer buffer = {
       .name = root->name, .symbol = g->kernel->symbol, .columns = tl_fuse_row_columns(&root->type)};
+  if (g->slots) buffer.columns /= g->slots;
   item->kernel = (int)f->program->kernels_count - 1;
   if (n.f32) item->f32 = store_into(f, g, TL_STATEMENT_STORE, buffer, "");
   TL_TRY(store_states(g, &n));
@@ -292,8 +387,9 @@ static tl_status store_needs(tl_fuser *f, tl_growth *g) {
 tl_status tl_fuse_grow(tl_fuser *fuser, tl_growth *growth) {
   for (;;) {
     const tl_fuse_value *item = tl_fuse_value_of(&fuser->values, growth->value);
-    if (item->users_count != 1 || foldable(fuser, item->users[0])) break;
-    if (!tl_fuse_absorb(fuser, growth, item->users[0])) break;
+    tl_node *user = item->users_count > 0 ? item->users[0] : NULL;
+    if (!user || (item->users_count > 1 && !tl_node_is(user, TL_OP_group_topk))) break;
+    if (foldable(fuser, user) || !tl_fuse_absorb(fuser, growth, user)) break;
   }
   return store_needs(fuser, growth);
 }

@@ -28,6 +28,7 @@ typedef struct tl_growth {
   tl_segment *segment;
   bool whole_rows; // the tile is a whole row
   const tl_value *value;
+  int64_t slots; // rows of the tile for each of the kernel's, 0 = 1: experts that each chose
 } tl_growth;
 
 // Takes over `user`, an op that uses the tile's value, if a statement can do it and its other
@@ -37,6 +38,10 @@ bool tl_fuse_absorb(tl_fuser *fuser, tl_growth *growth, tl_node *user);
 // Takes over ops as long as the tile's value has a single user that can be taken, then stores what
 // the remaining users need.
 tl_status tl_fuse_grow(tl_fuser *fuser, tl_growth *growth) TL_CHECKED;
+
+// The state that an attention's keys and values are stored in. Without a cache it is one that all
+// layers share, each while it runs; NULL if there are too many of them.
+const tl_value *tl_fuse_state_of(tl_fuser *fuser, const tl_node *attention);
 
 // A buffer of `value`, or NULL if no kernel stored that.
 const tl_buffer *tl_fuse_input_of(const tl_fuse_value *item, tl_format like);

@@ -14,10 +14,12 @@ typedef struct tl_fuse_value {
   const tl_buffer *f32, *query;
   const tl_buffer *inputs[TL_FUSE_INPUTS_MAX]; // role INPUT, by `like`
   int inputs_count;
-  const tl_buffer *sums; // of a value whose norm was folded: partial sums of squares
-  bool folded;           // a norm whose result is input buffer times 1/rms of `sums`
-  bool done;             // some kernel does the op that makes it
-  int kernel;            // that makes its buffers; -1 = none yet
+  const tl_buffer *sums;     // of a value whose norm was folded: partial sums of squares
+  const tl_buffer *index;    // of ids: chosen columns
+  const tl_routing *routing; // of ids that rows were dealt by, and of rows that were
+  bool folded;               // a norm whose result is input buffer times 1/rms of `sums`
+  bool done;                 // some kernel does the op that makes it
+  int kernel;                // that makes its buffers; -1 = none yet
 } tl_fuse_value;
 
 typedef struct tl_fuse_values {

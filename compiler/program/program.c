@@ -102,6 +102,7 @@ __attribute__((format(printf, 2, 3))) static void put(printer *p, const char *fo
 }
 
 static void put_operand(printer *p, const tl_operand *operand) {
+  if (!operand->value && !operand->buffer) return; // absent
   tl_str name = operand->value ? operand->value->name : operand->buffer->name;
   put(p, " %%%.*s", TL_STR_ARG(name));
   if (operand->offset != 0) put(p, "+%.9g", operand->offset);
@@ -136,6 +137,7 @@ static void put_statement(printer *p, const tl_statement *statement) {
 
 static void put_segment(printer *p, const tl_segment *segment) {
   put(p, "    columns %lld", (long long)segment->columns);
+  if (segment->first) put(p, " from %lld", (long long)segment->first);
   for (int i = 0; i < segment->weights_count; i++)
     put(p, " %%%.*s", TL_STR_ARG(segment->weights[i]->name));
   put(p, " {\n");
@@ -144,19 +146,32 @@ static void put_segment(printer *p, const tl_segment *segment) {
   put(p, "    }\n");
 }
 
+static void put_routing(printer *p, const tl_routing *r) {
+  if (r->groups) put(p, " %%%.*s", TL_STR_ARG(r->groups->name));
+  if (r->weights) put(p, " %%%.*s", TL_STR_ARG(r->weights->name));
+  put(p, " {experts=%lld, chosen=%lld%s}", (long long)r->experts, (long long)r->chosen,
+      r->picks ? ", picks" : "");
+}
+
 static void put_kernel(printer *p, const tl_kernel *kernel) {
   put(p, "  kernel @%.*s : %s", TL_STR_ARG(kernel->name), tl_anchor_text(kernel->anchor));
   if (kernel->input) put(p, " %%%.*s", TL_STR_ARG(kernel->input->name));
   if (kernel->table) put(p, " %%%.*s", TL_STR_ARG(kernel->table->name));
   if (kernel->wanted_rows) put(p, " wanted");
-  if (kernel->anchor == TL_ANCHOR_ATTENTION) {
+  if (kernel->anchor == TL_ANCHOR_GATHER && kernel->source != TL_GATHER_IDS) {
+    put(p, kernel->source == TL_GATHER_TYPES ? " types" : " positions");
+  }
+  if (kernel->routing.experts) put_routing(p, &kernel->routing);
+  if (kernel->attention.state) {
     const tl_attention *a = &kernel->attention;
+    if (a->turned) put(p, " %%%.*s", TL_STR_ARG(a->turned->name));
     put(p, " %%%.*s {heads=%lld, kv_heads=%lld, key=%lld, value=%lld, scale=%.9g",
         TL_STR_ARG(a->state->name), (long long)a->heads, (long long)a->kv_heads, (long long)a->key,
         (long long)a->value, a->scale);
     if (a->window) put(p, ", window=%lld", (long long)a->window);
     if (a->chunk) put(p, ", chunk=%lld", (long long)a->chunk);
     if (a->softcap != 0) put(p, ", softcap=%.9g", a->softcap);
+    if (a->full) put(p, ", full");
     put(p, "}");
   }
   put(p, " {\n");
@@ -172,7 +187,7 @@ tl_str tl_kernel_print(const tl_kernel *kernel, tl_arena *arena) {
 }
 
 tl_str tl_program_print(const tl_program *program, tl_arena *arena) {
-  static const char *const roles[] = {"f32", "input", "query"};
+  static const char *const roles[] = {"f32", "input", "query", "index"};
   static const char *const symbols[] = {
 #define X(name, text, summary) text,
       TL_PLAN_SYMBOL_MAP(X)
@@ -182,8 +197,10 @@ tl_str tl_program_print(const tl_program *program, tl_arena *arena) {
   put(&p, "program @%.*s {\n", TL_STR_ARG(program->graph->name));
   for (size_t i = 0; i < program->buffers_count; i++) {
     const tl_buffer *buffer = program->buffers[i];
-    put(&p, "  buffer %%%.*s : %s[%s,%lld]\n", TL_STR_ARG(buffer->name), roles[buffer->role],
-        symbols[buffer->symbol], (long long)buffer->columns);
+    put(&p, "  buffer %%%.*s : %s[%s", TL_STR_ARG(buffer->name), roles[buffer->role],
+        symbols[buffer->symbol]);
+    if (buffer->slots > 1) put(&p, "*%lld", (long long)buffer->slots);
+    put(&p, ",%lld]\n", (long long)buffer->columns);
   }
   for (size_t i = 0; i < program->kernels_count; i++)
     put_kernel(&p, program->kernels[i]);

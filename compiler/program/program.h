@@ -22,11 +22,12 @@
 
 enum {
   TL_STATEMENT_OPERANDS_MAX = 2,
-  TL_STATEMENT_INTS_MAX = 3,
+  TL_STATEMENT_INTS_MAX = 4,
   TL_STATEMENT_REALS_MAX = 2,
   TL_STATEMENTS_MAX = 32,
   TL_SEGMENTS_MAX = 4,
   TL_SEGMENT_WEIGHTS_MAX = 2,
+  TL_PROGRAM_STATES_MAX = 4,
   TL_PROGRAM_KERNELS_MAX = 1 << 16
 };
 
@@ -56,7 +57,8 @@ const char *tl_anchor_text(tl_anchor anchor);
 typedef enum tl_buffer_role {
   TL_BUFFER_F32,   // always f32: residuals, sums, outputs
   TL_BUFFER_INPUT, // input of matmuls with weights of format `like`: the target chooses
-  TL_BUFFER_QUERY  // queries: as the KV type
+  TL_BUFFER_QUERY, // queries: as the KV type
+  TL_BUFFER_INDEX  // i32
 } tl_buffer_role;
 
 typedef struct tl_buffer {
@@ -65,6 +67,7 @@ typedef struct tl_buffer {
   tl_format like;        // INPUT: format of the weights it meets
   tl_plan_symbol symbol; // T or R
   int64_t columns;
+  int64_t slots; // rows for every one of the symbol: experts that each chose; 0 = 1
 } tl_buffer;
 
 // One of: a weight or table of the graph, a buffer, a state of the graph.
@@ -85,27 +88,54 @@ typedef struct tl_segment {
   const tl_value *weights[TL_SEGMENT_WEIGHTS_MAX]; // matmul: same shape, tile is their columns
   int weights_count;                               // side by side; gather: the table
   int64_t columns;                                 // of one weight, or of the row
+  int64_t first;                                   // rows: first column of the input's row
   tl_statement statements[TL_STATEMENTS_MAX];
   int statements_count;
 } tl_segment;
 
 typedef struct tl_attention {
   const tl_value *state;
+  const tl_buffer *turned; // latent: the queries' rotated part
+  bool full;               // all rows of the sequence see each other
   int64_t heads, kv_heads, key, value, window, chunk;
   double scale, softcap;
 } tl_attention;
+
+// What step-block list says the row of a gather.
+typedef enum tl_gather_source {
+  TL_GATHER_IDS,
+  TL_GATHER_POSITIONS,
+  TL_GATHER_TYPES
+} tl_gather_source;
+
+// Rows dealt to experts: each of T rows chose some, `ids` names them. A group kernel writes
+// `groups`, with n = T * chosen and pairs counted row by row (pair = row * chosen + slot):
+//
+//   | order [n]: pair of each sorted row | place [n]: sorted row of each pair |
+//   | pieces [n][3]: expert, first sorted row, rows; rows = 0 after the last piece |
+//
+// Sorted rows lie expert by expert, in the order of their pairs; a piece is at most as many rows of
+// one expert as the target says.
+typedef struct tl_routing {
+  const tl_buffer *ids, *groups;
+  const tl_buffer *weights; // combine: of each row's experts; NULL = 1
+  int64_t experts, chosen;
+  bool picks; // experts: sorted row r takes input row order[r] / chosen, else row r
+} tl_routing;
 
 typedef struct tl_kernel {
   tl_str name; // of the graph value the anchor made
   tl_anchor anchor;
   tl_span span;
-  int layer;              // layer + 1; 0 = outside of layers
-  tl_plan_symbol symbol;  // what its rows are counted in: T or R
-  const tl_buffer *input; // rows, matmul, attention: queries; NULL else
-  bool wanted_rows;       // input rows are those the step's `wanted` names
-  const tl_value *table;  // rope_table: frequencies
-  double factor;          // rope_table: of cosines and sines
-  tl_attention attention;
+  int layer;               // layer + 1; 0 = outside of layers
+  tl_plan_symbol symbol;   // what its rows are counted in: T or R
+  const tl_buffer *input;  // rows, matmul, attention: queries; NULL else
+  bool wanted_rows;        // input rows are those the step's `wanted` names
+  const tl_value *table;   // rope_table: frequencies
+  double factor;           // rope_table: of cosines and sines
+  tl_gather_source source; // gather
+  tl_attention attention;  // attention, latent
+  tl_routing routing;      // experts, group, combine
   tl_segment segments[TL_SEGMENTS_MAX];
   int segments_count;
 } tl_kernel;
@@ -118,6 +148,9 @@ typedef struct tl_program {
   tl_buffer **buffers;
   size_t buffers_count, buffers_capacity;
   const tl_buffer *output;
+  const tl_value *states[TL_PROGRAM_STATES_MAX]; // of a step only, in no graph
+  int states_count;
+  bool whole; // a sequence must come whole in one step
 } tl_program;
 
 // An empty program over `graph`; NULL if the arena is exhausted.

@@ -55,6 +55,7 @@ static void check_operand(verifier *v, const tl_statement *statement, int index)
   bool fits = (class == 'm' || class == 'M')   ? is_buffer
               : (class == 's' || class == 'S') ? kind == TL_NODE_STATE
                                                : kind == TL_NODE_WEIGHT || kind == TL_NODE_TABLE;
+  if (statement->kind == TL_STATEMENT_TOPK && index == 1 && !operand->value) return;
   if (!fits) fault(v, "has an operand of the wrong kind:", name);
   if (fits && class == 'm') check_read(v, operand->buffer);
 }
@@ -70,14 +71,16 @@ static void check_segment(verifier *v, const tl_segment *segment) {
     bool halves = statement->kind == TL_STATEMENT_GLU || statement->kind == TL_STATEMENT_ADD_HALF;
     if (halves && segment->weights_count != 2) fault(v, "has a tile without halves", TL_STR(""));
   }
-  if (v->kernel->anchor != TL_ANCHOR_MATMUL) return;
+  if (v->kernel->anchor != TL_ANCHOR_MATMUL && v->kernel->anchor != TL_ANCHOR_EXPERTS) return;
   if (segment->weights_count == 0 || segment->weights_count != first->weights_count) {
     fault(v, "has segments of different numbers of weights", TL_STR(""));
     return;
   }
   for (int w = 0; w < segment->weights_count; w++) {
     const tl_type *type = &segment->weights[w]->type, *like = &first->weights[0]->type;
-    if (type->format != like->format || !tl_dim_equal(type->dims[1], like->dims[1])) {
+    int last = type->rank - 1;
+    if (type->format != like->format || type->rank != like->rank ||
+        !tl_dim_equal(type->dims[last], like->dims[last])) {
       fault(v, "reads a weight unlike the others:", segment->weights[w]->name);
     }
   }
@@ -86,7 +89,11 @@ static void check_segment(verifier *v, const tl_segment *segment) {
 static void check_kernel(verifier *v) {
   const tl_kernel *kernel = v->kernel;
   if (kernel->segments_count == 0) fault(v, "has no segments", TL_STR(""));
-  if (kernel->input) check_read(v, kernel->input);
+  const tl_buffer *inputs[] = {kernel->input, kernel->attention.turned, kernel->routing.ids,
+                               kernel->routing.groups, kernel->routing.weights};
+  for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+    if (inputs[i]) check_read(v, inputs[i]);
+  }
   for (int s = 0; s < kernel->segments_count; s++)
     check_segment(v, &kernel->segments[s]);
 }

@@ -216,6 +216,9 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
   const tl_step_work *work =
       (const tl_step_work *)((const char *)step + step->work) + item / T_HEADS;
   int64_t head = item % T_HEADS, vectors = work->rows_count * T_QUERIES;
+  const tl_step_sequence *sequence =
+      (const tl_step_sequence *)((const char *)step + step->sequences) + work->sequence;
+  int64_t last = sequence->first_position + sequence->rows_count - 1;
   const int32_t *pages =
       tl_step_ints(step, step->pages[args[4].i]) + (int64_t)work->sequence * step->pages_max;
   int64_t in_bytes = cell(), out_bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
@@ -230,7 +233,7 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
     t.count = vectors - v < most ? vectors - v : most;
     for (int64_t r = 0; r < t.count; r++) {
       int64_t row = (v + r) / T_QUERIES, query = head * T_QUERIES + (v + r) % T_QUERIES;
-      t.position[r] = work->first_position + row;
+      t.position[r] = T_FULL ? last : work->first_position + row;
       copy_query(t.queries + r * T_KEY * in_bytes, (const char *)args[0].in +
                                                        (work->first_row + row) * args[5].i +
                                                        query * T_KEY * in_bytes);

@@ -35,6 +35,12 @@ TL_CONSTANT int64_t T_QUERIES;     // query heads of each key head
 TL_CONSTANT int64_t T_CACHE;       // format of the pages
 TL_CONSTANT int64_t T_WINDOW;      // visible tokens, 0 = all
 TL_CONSTANT int64_t T_CHUNK;       // only tokens of the same chunk, 0 = all
+TL_CONSTANT int64_t T_FULL;        // 1 = all rows of a sequence see each other
+TL_CONSTANT int64_t T_SOURCE;      // gather: 0 ids, 1 positions, 2 token types
+TL_CONSTANT int64_t T_EXPERTS;     // experts of a layer
+TL_CONSTANT int64_t T_CHOSEN;      // experts that each row chose
+TL_CONSTANT int64_t T_COPIES;      // experts: rows that are copied together at once
+TL_CONSTANT int64_t T_SCALE_BYTES; // combine: from row to row of the weights, 0 = none
 TL_CONSTANT double T_SCALE;        // of scores
 TL_CONSTANT double T_SOFTCAP;      // of scores, 0 = none
 TL_CONSTANT int64_t T_PAIRS;       // rope_table: frequencies

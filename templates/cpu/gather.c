@@ -41,9 +41,10 @@ void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int
                      int64_t end) {
   int64_t rows = step->rows_count, width = (T_COLUMNS + 63) / 64 * 64;
   int64_t last = end * T_BLOCK < rows ? end * T_BLOCK : rows;
-  const int32_t *ids = tl_step_ints(step, step->ids);
+  uint32_t place = T_SOURCE == 1 ? step->positions : T_SOURCE == 2 ? step->types : step->ids;
+  const int32_t *ids = tl_step_ints(step, place);
   for (int64_t row = begin * T_BLOCK; row < last; row++) {
-    tl_tile tile = {(float *)scratch, width, 1, width, row, 0, T_COLUMNS};
+    tl_tile tile = {(float *)scratch, width, 1, width, row, 0, T_COLUMNS, 0};
     for (int64_t k = 0; k < T_COLUMNS; k++)
       tile.x[k] = value_at(args[1].in, ids[row], k);
     for (int64_t k = T_COLUMNS; k < width; k++)

@@ -14,15 +14,15 @@
 #define TL_STATEMENT(name)                                                                         \
   __attribute__((always_inline)) void tl_statement_##name(                                         \
       tl_tile *tile, const tl_arg *args, const tl_step *step, int64_t i0, int64_t i1, int64_t i2,  \
-      float f0, int64_t row_bytes, int64_t format, int64_t e0, int64_t e1);                        \
+      int64_t i3, float f0, int64_t row_bytes, int64_t format, int64_t e0, int64_t e1);            \
   __attribute__((always_inline)) void tl_statement_##name(                                         \
       tl_tile *tile, const tl_arg *args, const tl_step *step, int64_t i0, int64_t i1, int64_t i2,  \
-      float f0, int64_t row_bytes, int64_t format, int64_t e0, int64_t e1)
+      int64_t i3, float f0, int64_t row_bytes, int64_t format, int64_t e0, int64_t e1)
 
 #define TL_UNUSED(x) (void)(x)
 #define TL_UNUSED_CONSTANTS                                                                        \
-  TL_UNUSED(args), TL_UNUSED(step), TL_UNUSED(i0), TL_UNUSED(i1), TL_UNUSED(i2), TL_UNUSED(f0),    \
-      TL_UNUSED(row_bytes), TL_UNUSED(format), TL_UNUSED(e0), TL_UNUSED(e1)
+  TL_UNUSED(args), TL_UNUSED(step), TL_UNUSED(i0), TL_UNUSED(i1), TL_UNUSED(i2), TL_UNUSED(i3),    \
+      TL_UNUSED(f0), TL_UNUSED(row_bytes), TL_UNUSED(format), TL_UNUSED(e0), TL_UNUSED(e1)
 
 // Runs `body` for each row with x = its first value.
 #define TL_EACH_ROW                                                                                \
@@ -101,6 +101,13 @@ TL_STATEMENT(glu) {
 // Values [c, c + VW) of row `row` of a buffer operand.
 TL_INLINE vf tl_buffer_load(const void *base, int64_t at, int64_t format) {
   return format ? vf_from_bf16((const char *)base + at * 2) : vf_load((const float *)base + at);
+}
+
+TL_INLINE float tl_bf16_at(const char *base, int64_t at) {
+  uint32_t wide = (uint32_t)((const uint16_t *)base)[at] << 16;
+  float value;
+  __builtin_memcpy(&value, &wide, 4);
+  return value;
 }
 
 TL_STATEMENT(add) {
@@ -196,25 +203,168 @@ TL_STATEMENT(sums) {
   }
 }
 
-TL_STATEMENT(store) {
-  TL_EACH_ROW {
-    char *out = (char *)args[0].out + (tile->row + r) * row_bytes;
-    TL_EACH_VECTOR(c) {
-      vf x = vf_load(TL_ROW(r) + c);
-      if (format) {
-        *(vh_loose *)(out + (tile->column + c) * 2) = vf_to_bf16(x);
-      } else {
-        vf_store((float *)out + tile->column + c, x);
-      }
-    }
-  }
-}
-
 TL_INLINE uint16_t tl_bf16_of(float x) {
   uint32_t bits;
   __builtin_memcpy(&bits, &x, 4);
   if (x != x) return (uint16_t)(bits >> 16 | 0x40);
   return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+TL_INLINE void tl_store_vector(char *out, int64_t at, vf x, int64_t format) {
+  if (format) {
+    *(vh_loose *)(out + at * 2) = vf_to_bf16(x);
+  } else {
+    vf_store((float *)out + at, x);
+  }
+}
+
+TL_INLINE void tl_store_one(char *out, int64_t at, float x, int64_t format) {
+  if (format) {
+    ((uint16_t *)out)[at] = tl_bf16_of(x);
+  } else {
+    ((float *)out)[at] = x;
+  }
+}
+
+// A tile whose neighbour is another thread's leaves its filler out; the last one of the row zeroes
+// what the row has behind its end.
+TL_STATEMENT(store) {
+  int64_t width = tile->total ? tl_tile_real(tile) : tile->width,
+          end = row_bytes / (format ? 2 : 4);
+  TL_EACH_ROW {
+    char *out = (char *)args[0].out + (tile->row + r) * row_bytes;
+    int64_t c = 0;
+    for (; c + VW <= width; c += VW)
+      tl_store_vector(out, tile->column + c, vf_load(TL_ROW(r) + c), format);
+    if (!tile->total) continue;
+    for (; c < width; c++)
+      tl_store_one(out, tile->column + c, TL_ROW(r)[c], format);
+    for (int64_t at = tile->total; at == tile->column + c && c < end - tile->column; c++, at++)
+      tl_store_one(out, at, 0, format);
+  }
+}
+
+TL_STATEMENT(softmax) {
+  int64_t real = tl_tile_real(tile);
+  TL_EACH_ROW {
+    float *x = TL_ROW(r), largest = x[0], sum = 0;
+    for (int64_t c = 1; c < real; c++)
+      largest = x[c] > largest ? x[c] : largest;
+    for (int64_t c = 0; c < real; c++) {
+      x[c] = vf_exp(vf_all(x[c] - largest))[0];
+      sum += x[c];
+    }
+    for (int64_t c = 0; c < real; c++)
+      x[c] /= sum;
+  }
+}
+
+TL_STATEMENT(normalize) {
+  int64_t real = tl_tile_real(tile);
+  TL_EACH_ROW {
+    float *x = TL_ROW(r), sum = 0;
+    for (int64_t c = 0; c < real; c++)
+      sum += x[c];
+    for (int64_t c = 0; c < real; c++)
+      x[c] /= sum + f0;
+  }
+}
+
+// The place of the largest of x[0..count) that is not -inf; the first of equals, -1 if there is
+// none.
+TL_INLINE int64_t tl_largest(const float *x, int64_t count) {
+  int64_t best = -1;
+  for (int64_t i = 0; i < count; i++) {
+    if (x[i] > -__builtin_inff() && (best < 0 || x[i] > x[best])) best = i;
+  }
+  return best;
+}
+
+// Sum of the `best` largest of count keys.
+TL_INLINE float tl_best_sum(const float *keys, int64_t count, int64_t best) {
+  float sum = 0, above = __builtin_inff();
+  int64_t taken = 0, equal = 0;
+  while (taken < best) {
+    float largest = -__builtin_inff();
+    equal = 0;
+    for (int64_t i = 0; i < count; i++) {
+      if (keys[i] >= above || keys[i] < largest) continue;
+      equal = keys[i] == largest ? equal + 1 : 1;
+      largest = keys[i];
+    }
+    if (equal == 0) break;
+    for (; equal > 0 && taken < best; equal--, taken++)
+      sum += largest;
+    above = largest;
+  }
+  return sum;
+}
+
+enum { TL_GROUPS_OF_EXPERTS_MAX = 64, TL_EXPERTS_MAX = 1024, TL_CHOSEN_MAX = 64 };
+
+// i0 = k, i1 groups of which i2 are kept, the sum of a group's i3 best keys being largest.
+TL_STATEMENT(topk) {
+  int64_t count = tl_tile_real(tile), size = count / i1;
+  const float *bias = (const float *)args[1].in;
+  float keys[TL_EXPERTS_MAX], sums[TL_GROUPS_OF_EXPERTS_MAX], chosen[TL_CHOSEN_MAX];
+  TL_EACH_ROW {
+    float *x = TL_ROW(r);
+    int32_t *ids = (int32_t *)((char *)args[0].out + (tile->row + r) * row_bytes);
+    for (int64_t c = 0; c < count; c++)
+      keys[c] = bias ? x[c] + bias[c] : x[c];
+    for (int64_t g = 0; g < i1 && i1 > 1; g++)
+      sums[g] = tl_best_sum(keys + g * size, size, i3);
+    for (int64_t dropped = 0; dropped < i1 - i2; dropped++) {
+      int64_t worst = -1; // the last of equals goes first
+      for (int64_t g = 0; g < i1; g++) {
+        if (sums[g] < __builtin_inff() && (worst < 0 || sums[g] <= sums[worst])) worst = g;
+      }
+      if (worst < 0) break;
+      sums[worst] = __builtin_inff();
+      for (int64_t c = worst * size; c < (worst + 1) * size; c++)
+        keys[c] = -__builtin_inff();
+    }
+    for (int64_t a = 0; a < i0; a++) {
+      int64_t best = tl_largest(keys, count);
+      if (best < 0) best = 0; // numbers that are none: any expert is as wrong as another
+      ids[a] = (int32_t)best;
+      chosen[a] = x[best];
+      keys[best] = -__builtin_inff();
+    }
+    for (int64_t a = 0; a < i0; a++)
+      x[a] = chosen[a];
+    for (int64_t a = i0; a < (i0 + 63) / 64 * 64; a++)
+      x[a] = 0;
+  }
+  tile->width = (i0 + 63) / 64 * 64;
+  tile->columns = tile->column + i0;
+}
+
+TL_STATEMENT(scale_row) {
+  TL_EACH_ROW {
+    vf by = vf_all(*(const float *)((const char *)args[0].in + (tile->row + r) * row_bytes));
+    TL_EACH_VECTOR(c) vf_store(TL_ROW(r) + c, vf_load(TL_ROW(r) + c) * by);
+  }
+}
+
+// log(1 + n) for whole n, in double: 1 + n = 2^e m with m in [1, 2), log m by the odd series.
+TL_INLINE float tl_log_1p(int64_t n) {
+  double m = (double)(n + 1), sum = 0;
+  int64_t e = 0;
+  for (; m >= 1.5; m *= 0.5)
+    e++;
+  double s = (m - 1) / (m + 1), power = s;
+  for (int k = 1; k < 30; k += 2, power *= s * s)
+    sum += power / k;
+  return (float)(2 * sum + (double)e * 0.69314718055994530942);
+}
+
+TL_STATEMENT(position_scale) {
+  const int32_t *positions = tl_step_ints(step, step->positions) + tile->row;
+  TL_EACH_ROW {
+    vf by = vf_all(1.0f + f0 * tl_log_1p((positions[r] + 1) / i0));
+    TL_EACH_VECTOR(c) vf_store(TL_ROW(r) + c, vf_load(TL_ROW(r) + c) * by);
+  }
 }
 
 // Operands: the state, then bytes from page to page and its group.
@@ -223,6 +373,23 @@ TL_INLINE char *tl_page_of(const tl_arg *args, const tl_step *step, int64_t row,
   int32_t slot = tl_step_ints(step, step->slots[args[2].i])[row];
   *out_place = slot % TL_PAGE_TOKENS;
   return (char *)args[0].out + slot / TL_PAGE_TOKENS * args[1].i;
+}
+
+// i0 = the value of the latent row that the tile's first column is.
+TL_STATEMENT(store_latent) {
+  int64_t real = tl_tile_real(tile);
+  TL_EACH_ROW {
+    int64_t place;
+    char *page = tl_page_of(args, step, tile->row + r, &place);
+    for (int64_t c = 0; c < real; c++) {
+      int64_t d = i0 + tile->column + c;
+      if (format) {
+        ((uint16_t *)page)[(d / 2 * 64 + place) * 2 + d % 2] = tl_bf16_of(TL_ROW(r)[c]);
+      } else {
+        ((float *)page)[d * 64 + place] = TL_ROW(r)[c];
+      }
+    }
+  }
 }
 
 TL_STATEMENT(store_key) {

@@ -14,7 +14,9 @@ typedef struct tl_tile {
   int64_t width;   // columns of this tile, a multiple of 64
   int64_t row;     // number of the first row among the outputs' rows
   int64_t column;  // number of the first column in its segment
-  int64_t columns; // columns of the segment
+  int64_t columns; // columns of the segment, counted from where `column` is
+  int64_t total;   // 0: filler may be stored; else this tile's neighbour is another's, and the row
+                   // ends after so many columns
 } tl_tile;
 
 // Runs the statements of a segment; its body is generated for each kernel.

@@ -12,8 +12,9 @@
 
 #define TL_STATEMENT(name)                                                                         \
   TL_INLINE void tl_statement_##name(tl_tile *tile, const tl_arguments *a, const tl_step *step,    \
-                                     tl_i32 first, tl_i32 i0, tl_i32 i1, tl_i32 i2, float f0,      \
-                                     tl_i32 row_bytes, tl_i32 format, tl_i32 e0, tl_i32 e1)
+                                     tl_i32 first, tl_i32 i0, tl_i32 i1, tl_i32 i2, tl_i32 i3,     \
+                                     float f0, tl_i32 row_bytes, tl_i32 format, tl_i32 e0,         \
+                                     tl_i32 e1)
 
 // Runs the statement after it once per warp and unit of `count` columns of a row.
 #define TL_EACH_UNIT(r, u, count)                                                                  \

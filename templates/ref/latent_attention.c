@@ -62,10 +62,13 @@ TL_REF_OP(latent_attention) {
   double *scores = tl_arena_array(args->scratch, (size_t)all.length, sizeof *scores);
   if (!query || !scores) return TL_MEMORY;
   for (int64_t row = 0; row < rows_count * heads; row++) {
-    head h = {q->f + row * depth, q_rope->f + row * rope,
+    head h = {q->f + row * depth,
+              q_rope->f + row * rope,
               args->operands[4].f + row % heads * width * depth,
-              args->operands[5].f + row % heads * value * width, args->result.f + row * value,
-              depth, value};
+              args->operands[5].f + row % heads * value * width,
+              args->result.f + row * value,
+              depth,
+              value};
     attend(args, &h, &all, query, scores, all.length - rows_count + row / heads + 1);
   }
   return TL_OK;

@@ -78,7 +78,7 @@ class Fixture:
 
 
 # Families whose ops have no kernels yet: the interpreter alone runs them (tests/archs), a build says so.
-INTERPRETED = ("bert-", "deepseek-")
+INTERPRETED = ()
 
 
 def refusal(tools, fixture):
