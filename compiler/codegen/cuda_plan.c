@@ -470,14 +470,27 @@ static tl_status fill_best(tl_draft *d, uint32_t best) {
   return TL_OK;
 }
 
+// What anchors with kernels may be asked for and do not do yet.
+static bool is_beyond(const tl_kernel *kernel) {
+  return kernel->attention.full || kernel->source != TL_GATHER_IDS ||
+         (kernel->anchor == TL_ANCHOR_ROWS &&
+          (kernel->segments_count > 1 || kernel->segments[0].first > 0));
+}
+
 static tl_status fill(tl_draft *d, int number) {
+  if (is_beyond(d->kernel)) {
+    return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span,
+                         "this %s has no kernel for GPUs yet", tl_anchor_text(d->kernel->anchor));
+  }
   switch (d->kernel->anchor) {
   case TL_ANCHOR_MATMUL: return fill_matmul(d, number);
   case TL_ANCHOR_ROWS: return fill_rows(d);
   case TL_ANCHOR_GATHER: return fill_gather(d);
   case TL_ANCHOR_ATTENTION: return fill_attention(d, number);
   case TL_ANCHOR_ROPE_TABLE: return fill_table(d);
-  default: return TL_INTERNAL;
+  default:
+    return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span, "%s has no kernel for GPUs yet",
+                         tl_anchor_text(d->kernel->anchor));
   }
 }
 

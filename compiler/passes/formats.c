@@ -26,7 +26,7 @@ static bool loses(tl_format from, tl_format to) {
   return true;
 }
 
-// Whether `weight` makes the scores that a choice is made by: a rounded score chooses other experts.
+// Whether `weight` makes the scores of a choice: a rounded score may choose another expert.
 static bool decides(const tl_graph *graph, const tl_value *weight) {
   for (size_t i = 0; i < graph->nodes_count; i++) {
     const tl_node *node = graph->nodes[i];

@@ -1,4 +1,4 @@
-// Kernels begun.
+// What every kernel begins with: a name, a layer, rows, a segment.
 #include "compiler/passes/fuse_start.h"
 
 tl_status tl_fuse_unsupported(const tl_fuser *f, const tl_node *node, const char *why) {

@@ -3,8 +3,8 @@
 //   score(p)      = scale * ((key q) . latent[p] + q_rope . k_rope[p])
 //   y             = value (sum over p of softmax(score)[p] latent[p])
 //
-// The query is carried to the latent side (key q), which changes nothing but the rounding of doubles
-// and leaves one dot product of length L per position.
+// The query is carried to the latent side (key q), which changes nothing but the rounding of
+// doubles and leaves one dot product of length L per position.
 #include "templates/ref/ref.h"
 
 enum { SCALE }; // attribute

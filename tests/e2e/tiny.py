@@ -6,7 +6,8 @@
 Per model, for every target (default: cpu:x86-64-v3 and cpu) and both dialects of config.json:
     f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
            and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
-    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only)
+    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only); 5 % of
+           the positions may differ more where experts are routed
 A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in that --driver names (build/tests/driver).
 Needs the standard library only. Exit status 77: skipped, because the programs are not built.
 """
@@ -26,6 +27,8 @@ RUNS = (("--chunk", "512", "--threads", "1"), ("--chunk", "64", "--threads", "2"
 WHOLE_RUNS = (("--threads", "1"), ("--threads", "2"))    # an encoder takes a sequence whole
 BARS = {"f32": 5e-5, "auto": 0.1}
 EXACT = ("--kv-type", "f32")
+# Rounded to bf16, a row whose experts nearly tie may take another one, and rightly has other logits.
+NEAR_TIES = 0.05
 
 
 def scale_of(values, rows):
@@ -34,8 +37,8 @@ def scale_of(values, rows):
     return math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
 
 
-def distance(expected, found):
-    """(largest |difference| of a position, that position), in units of scale_of."""
+def distance(expected, found, share=0.0):
+    """(largest |difference| of a position, that position), in units of scale_of, but for a share of the positions."""
     (shape, a), (found_shape, b) = expected, found
     if list(shape) != list(found_shape):
         raise Failed(f"logits are {list(found_shape)}, expected {list(shape)}")
@@ -43,7 +46,8 @@ def distance(expected, found):
         raise Failed("logits hold values that are not finite")
     width, scale = shape[1], scale_of(a, shape[0])
     rows = [max(abs(x - y) for x, y in zip(a[at:at + width], b[at:at + width])) for at in range(0, len(a), width)]
-    return max(rows) / scale, rows.index(max(rows))
+    worst = sorted(rows)[-1 - int(share * len(rows))]
+    return worst / scale, rows.index(worst)
 
 
 class Fixture:
@@ -65,6 +69,9 @@ class Fixture:
         name = f"logits.{length}"
         return self.header[name].shape, read_tensor(self.path, name)
 
+    def is_routed(self):
+        return "experts" in (self.folder / CONFIGS[0]).read_text()
+
     def greedy(self):
         return list(read_tensor(self.path, "greedy.24")) if "greedy.24" in self.header else None
 
@@ -77,20 +84,20 @@ class Fixture:
         return into
 
 
-# Families whose ops have no kernels yet: the interpreter alone runs them (tests/archs), a build says so.
-INTERPRETED = ()
+# Families whose ops have no kernels for GPUs yet: a build says so.
+NOT_CUDA = ("bert-", "deepseek-")
 
 
-def refusal(tools, fixture):
-    """What is wrong with how a build of an interpreted family is refused; an empty list if nothing."""
+def refusal(tools, fixture, target):
+    """What is wrong with how a build for a target without kernels is refused; an empty list if nothing."""
     model = fixture.link_model(CONFIGS[0], tools.work / fixture.folder.name)
     try:
-        tools.build(model, tools.work / "refused.plan")
+        tools.build(model, tools.work / "refused.plan", "--target", target)
     except Failed as reason:
         if "exit 4" in str(reason) and "kernel" in str(reason):
             return []
         return [f"{fixture.folder.name}: refused with: {reason}"]
-    return [f"{fixture.folder.name}: was compiled: take it out of INTERPRETED"]
+    return [f"{fixture.folder.name}: was compiled: take it out of NOT_CUDA"]
 
 
 class Case:
@@ -110,7 +117,8 @@ class Case:
 
     def compare(self, weights, length, found, what):
         try:
-            worst, row = distance(self.fixture.logits(length), found)
+            share = NEAR_TIES if weights == "auto" and self.fixture.is_routed() else 0.0
+            worst, row = distance(self.fixture.logits(length), found, share)
         except Failed as reason:
             self.fault(f"{what}: {reason}")
             return
@@ -190,11 +198,11 @@ def main():
         tools = Tools(options.build, work, options.driver)
         print(f"{'model':22} {'target':18} {'f32':>9} {'auto':>9}   (worst position, in standard deviations)")
         for name in options.names or there:
-            if name.startswith(INTERPRETED):
-                faults += refusal(tools, Fixture(FIXTURES / name))
-                print(f"{name:22} skipped: its ops have no kernels yet, the interpreter runs it")
-                continue
             for target in options.target or TARGETS:
+                if target.startswith("cuda:") and name.startswith(NOT_CUDA):
+                    faults += refusal(tools, Fixture(FIXTURES / name), target)
+                    print(f"{name:22} {target:18} skipped: its ops have no kernels yet")
+                    continue
                 case = Case(tools, Fixture(FIXTURES / name), target)
                 faults += case.run()
                 verdict = "" if not case.faults else f"   {len(case.faults)} FAULTS"

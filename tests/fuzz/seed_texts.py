@@ -153,7 +153,8 @@ GRAPHS = (
           ("full {heads=3, key=8, value=6}", ""), ("full {heads=2, key=9, value=6}", ""),
           ("full {heads=2, key=8, value=7}", ""), ("chunk {heads=2, key=8, value=6, span=4}", ", chunk=4"))),
     *(f"state %c : {kind}; input %q : f32[T,{q}]; input %r : f32[T,{r}]; input %l : f32[T,{c}]; input %k : f32[T,{k}]; "
-      f"weight %w : f32[{w}] = tensor(\"w\"); weight %v : f32[2,4,6] = tensor(\"v\"); %y = latent_attention %q, %r, %l, %k, %w, %v, %c {{scale={s}}}"
+      f"weight %w : f32[{w}] = tensor(\"w\"); "
+      f"weight %v : f32[2,4,6] = tensor(\"v\"); %y = latent_attention %q, %r, %l, %k, %w, %v, %c {{scale={s}}}"
       for kind, q, r, c, k, w, s in (
           ("latent {heads=1, key=6, value=2}", "2,8", "2,2", "6", "2", "2,6,8", "1"),
           ("latent {heads=1, key=6, value=2}", "S,8", "S,2", "6", "2", "2,6,8", "1"),
