@@ -100,11 +100,12 @@ static void pack_q8(char *panel, int64_t c, int64_t k, const tl_weight *weight, 
 
 static void pack_matrix(char *out, const tl_plan_weight *row, const tl_node *node) {
   const tl_type *type = &node->result->type;
-  for (int64_t n = 0; n < row->rows; n++) {
-    char *panel = out + n / 64 * row->stride;
-    int64_t c = n % 64;
+  int64_t panels = (row->rows + 63) / 64;
+  for (int64_t i = 0; i < row->rows * row->experts; i++) {
+    int64_t n = i % row->rows, c = n % 64;
+    char *panel = out + (i / row->rows * panels + n / 64) * row->stride;
     for (int64_t k = 0; k < row->columns; k++) {
-      int64_t index = n * row->columns + k;
+      int64_t index = i * row->columns + k;
       float x = type->format == TL_FORMAT_Q8G32 ? 0 : value_at(node->weight, type, index);
       if (type->format == TL_FORMAT_BF16) {
         ((uint16_t *)panel)[(k / 2 * 64 + c) * 2 + k % 2] = tl_f32_to_bf16(x);

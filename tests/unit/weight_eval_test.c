@@ -208,6 +208,24 @@ static void test_stacks(void) {
     CHECK(rows[i] == element(names[i / 8], i % 4 * 5 + 1 + i % 8 / 4));
 }
 
+// Heads of a matrix: rows 1 and 2 of every three of `a`, and then rows 0 of every two.
+static void test_split(void) {
+  must_bind("f32[2,5,2]", "transpose(slice(split(2, tensor(\"a\")), 1, 3))");
+  read_all();
+  for (int i = 0; i < 20; i++) {
+    int row = i / 10 * 3 + 1 + i % 2;
+    CHECK(rows[i] == element("a", row * 5 + i % 10 / 2));
+  }
+  must_bind("f32[3,5]", "merge(slice(split(3, tensor(\"a\")), 0, 1))");
+  read_all();
+  for (int i = 0; i < 15; i++)
+    CHECK(rows[i] == element("a", i / 5 * 10 + i % 5));
+  must_bind("f32[12,5]", "merge(stack(3, tensor(\"e{e}\")))");
+  read_all();
+  for (int i = 0; i < 60; i++)
+    CHECK(rows[i] == element(i < 20 ? "e0" : i < 40 ? "e1" : "e2", i % 20));
+}
+
 static void test_dequant(void) {
   must_bind("f32[3,4,5]", "stack(3, dequant(tensor(\"e{e}\"), tensor(\"s{e}\"), 3))");
   read_all();
@@ -327,6 +345,8 @@ static void test_faults(void) {
   refuse("f32[4,4,5]", "stack(4, tensor(\"e{e}\"))", TL_INPUT, "no tensor 'e3'");
   refuse("f32[2,4,5]", "stack(2, tensor(\"odd{e}\"))", TL_INPUT, "part 1 of stack");
   refuse("f32[100000,4,5]", "stack(100000, tensor(\"e{e}\"))", TL_INPUT, "expected 1 to 65536");
+  refuse("f32[4,1,5]", "split(4, tensor(\"a\"))", TL_INPUT, "split of 6 rows into 4 parts");
+  refuse("f32[6,5]", "merge(tensor(\"a\"))", TL_INPUT, "merge of what is no stack");
   refuse("f32[6,5]", "dequant(tensor(\"a\"), tensor(\"b\"), 2)", TL_INPUT, "expected 3 x 3");
   CHECK(bind("f32[9,5]", "concat(tensor(\"x\"), tensor(\"y\"))") == TL_INPUT && fx.diag.count == 2);
   must_bind("f32[10,5]", "concat(tensor(\"a\"), tensor(\"b\"))");
@@ -371,6 +391,7 @@ int main(void) {
   test_kinds();
   test_vectors();
   test_stacks();
+  test_split();
   test_dequant();
   test_dequant_wide();
   test_large_transpose();
