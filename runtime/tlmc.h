@@ -141,7 +141,8 @@ typedef struct tlmc_plan_facts {
   int32_t has_weights;     // 0 = a skeleton: runs with random weights, for measuring
   const int32_t *stop_ids; // ids that end a generation
   int32_t stop_ids_count;
-  uint64_t weights_bytes; // also those that a skeleton would have
+  uint64_t weights_bytes;    // also those that a skeleton would have
+  int32_t has_chat_template; // 0 = tlmc_chat_prompt returns TLMC_UNSUPPORTED
 } tlmc_plan_facts;
 
 // Facts a program needs. TLMC_USAGE on a wrong size only. Any thread.
@@ -183,8 +184,11 @@ TLMC_API tlmc_status tlmc_detokenize(const tlmc_plan *plan, const int32_t *ids, 
 
 // The prompt of a conversation by the plan's chat template; tokenize it with TLMC_TEXT_SPECIAL.
 // `conversation` is JSON: {"messages": [{"role": .., "content": ..}, ..], "tools": [..],
-// "add_generation_prompt": true}; other keys are handed to the template as they are.
-// TLMC_UNSUPPORTED if the plan has no template, TLMC_INPUT with what the template raised.
+// "add_generation_prompt": true}; other keys are handed to the template as they are. With tools the
+// template `tool_use` is used if the plan has one, else `default`; "chat_template": NAME chooses
+// another. Needs no tokenizer. TLMC_UNSUPPORTED if the plan has no template, or one that this
+// version cannot use, TLMC_INPUT with what the template raised, TLMC_MEMORY if it took too many
+// steps or too much memory.
 TLMC_API tlmc_status tlmc_chat_prompt(const tlmc_plan *plan, tlmc_bytes conversation, char *text,
                                       size_t text_capacity, size_t *out_bytes, tlmc_error *error);
 

@@ -11,6 +11,7 @@
 #include "compiler/codegen/cuda_plan.h"
 #include "compiler/codegen/cuda_target.h"
 #include "compiler/codegen/pack.h"
+#include "compiler/load/chat_template.h"
 #include "compiler/load/tokenizer.h"
 #include "compiler/plan_write.h"
 #include "runtime/base/file.h"
@@ -210,6 +211,16 @@ static tl_status compile_tokenizer(tl_build *build, const tl_build_options *opti
   return TL_OK;
 }
 
+static tl_status load_chat_template(tl_build *build, const tl_build_options *options,
+                                    tl_str *out_section, tl_diag *diag) {
+  tl_chat_template_section section = {0};
+  if (!build->checkpoint) return TL_OK;
+  TL_TRY(tl_chat_template_load(build->checkpoint, &build->arena, diag, &section));
+  if (section.warning) say(options, section.warning);
+  *out_section = section.bytes;
+  return TL_OK;
+}
+
 tl_status tl_build_compile(tl_build *build, const tl_build_options *options,
                            tl_plan_tables *out_tables, tl_diag *diag) {
   tl_plan_builder builder;
@@ -231,6 +242,7 @@ tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag
   TL_TRY(tl_build_fuse(build, options, diag));
   if (!build->module.program) return TL_OK; // stopped before
   TL_TRY(compile_tokenizer(build, options, &parts.tokenizer, diag));
+  TL_TRY(load_chat_template(build, options, &parts.chat_template, diag));
   TL_TRY(compile(build, options, &builder, &compiled, diag));
   TL_TRY(tl_plan_builder_tables(&builder, &tables));
   TL_TRY(tl_build_meta(build, options, &parts.meta));

@@ -107,6 +107,14 @@ static tl_status open_tokenizer(tlmc_plan *plan, tl_diag *diag) {
   return tl_tokenizer_open(tl_plan_bytes(&plan->plan, section), diag, &plan->tokenizer);
 }
 
+static tl_status open_chat(tlmc_plan *plan, tl_diag *diag) {
+  const tl_plan_section *section = tl_plan_find(&plan->plan, TL_PLAN_SECTION_TEMPLATE, 0);
+  plan->has_chat = section && section->bytes > 0;
+  if (!plan->has_chat) return TL_OK;
+  tl_arena_init(&plan->chat_memory, TL_CHAT_PARSED_BYTES_MAX);
+  return tl_chat_open(tl_plan_bytes(&plan->plan, section), &plan->chat_memory, diag, &plan->chat);
+}
+
 // The file may change once its weights are in own memory.
 static tl_status copy_weights(tlmc_plan *plan, tl_diag *diag) {
   const tl_plan_section *section = tl_plan_find(&plan->plan, TL_PLAN_SECTION_WEIGHTS, 0);
@@ -147,6 +155,7 @@ tlmc_status tlmc_plan_open(const char *path, const tlmc_plan_options *options, t
   if (tl_ok(status)) status = list_texts(plan);
   if (tl_ok(status)) status = read_meta(plan, &diag);
   if (tl_ok(status)) status = open_tokenizer(plan, &diag);
+  if (tl_ok(status)) status = open_chat(plan, &diag);
   if (tl_ok(status) && known.copy) status = copy_weights(plan, &diag);
   if (!tl_ok(status)) {
     tlmc_plan_close(plan);
@@ -160,6 +169,7 @@ void tlmc_plan_close(tlmc_plan *plan) {
   if (!plan) return;
   tl_plan_close(&plan->plan);
   if (plan->copied) munmap(plan->copied, plan->copied_bytes);
+  tl_arena_finish(&plan->chat_memory);
   tl_arena memory = plan->memory;
   tl_arena_finish(&memory);
 }
@@ -182,7 +192,8 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
                            .has_weights = (int32_t)t->models->has_weights,
                            .stop_ids = plan->stop_ids,
                            .stop_ids_count = plan->stop_ids_count,
-                           .weights_bytes = tl_plan_weights_bytes(t)};
+                           .weights_bytes = tl_plan_weights_bytes(t),
+                           .has_chat_template = plan->has_chat};
   memset(out_facts, 0, size);
   memcpy(out_facts, &facts, sizeof facts);
   return TLMC_OK;

@@ -12,6 +12,7 @@
 #include "runtime/device/device.h"
 #include "runtime/engine/kv.h"
 #include "runtime/plan/plan.h"
+#include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 #include "runtime/tlmc.h"
 
@@ -35,6 +36,9 @@ struct tlmc_plan {
   size_t copied_bytes;
   tl_tokenizer tokenizer;
   bool has_tokenizer;
+  tl_arena chat_memory; // of the parsed templates
+  tl_chat chat;
+  bool has_chat;
   const char *name, *targets, *kv_types;
   int32_t *stop_ids;
   int32_t stop_ids_count;

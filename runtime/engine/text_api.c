@@ -1,4 +1,6 @@
 // Text functions of the public interface: a plan's tokenizer behind bounded buffers.
+#include <time.h>
+
 #include "runtime/base/utf8.h"
 #include "runtime/engine/session.h"
 #include "runtime/text/decoder.h"
@@ -60,10 +62,38 @@ tlmc_status tlmc_detokenize(const tlmc_plan *plan, const int32_t *ids, size_t id
   return tl_error_fill(error, status, NULL);
 }
 
-// NOLINTNEXTLINE(readability-non-const-parameter): what comes out
+// The error with its place: "chat template:3:7: .." or "conversation:1:20: ..".
+static tlmc_status fill_with_place(tlmc_error *error, tl_status status, const tl_diag *diag) {
+  int line, column;
+  tlmc_status result = tl_error_fill(error, status, diag);
+  const tl_span *span = &diag->entries[0].span;
+  if (tl_ok(status) || diag->count == 0 || !span->source) return result;
+  tl_diag_locate(span->source->text, span->offset, &line, &column);
+  return tl_error_set(error, result, "%s:%d:%d: %s", span->source->name, line, column,
+                      diag->entries[0].text);
+}
+
 tlmc_status tlmc_chat_prompt(const tlmc_plan *plan, tlmc_bytes conversation, char *text,
                              size_t text_capacity, size_t *out_bytes, tlmc_error *error) {
-  (void)plan, (void)conversation, (void)text, (void)text_capacity;
+  tl_diag diag = {0};
   *out_bytes = 0;
-  return tl_error_set(error, TLMC_UNSUPPORTED, "this version has no chat templates");
+  if (!plan->has_chat) {
+    return tl_error_set(error, TLMC_UNSUPPORTED,
+                        "%s has no chat template: the model's folder had none when it was built",
+                        plan->plan.name);
+  }
+  tl_arena arena;
+  tl_arena_init(&arena, TL_CHAT_RENDER_BYTES_MAX);
+  tl_source source = {"conversation", {conversation.data, conversation.bytes}};
+  tl_str prompt = TL_STR("");
+  tl_status status =
+      tl_chat_render(&plan->chat, &source, (int64_t)time(NULL), &arena, &diag, &prompt);
+  if (tl_ok(status)) {
+    *out_bytes = prompt.length;
+    size_t fits = prompt.length < text_capacity ? prompt.length : text_capacity;
+    if (fits > 0) memcpy(text, prompt.data, fits);
+  }
+  tlmc_status result = fill_with_place(error, status, &diag);
+  tl_arena_finish(&arena);
+  return result;
 }

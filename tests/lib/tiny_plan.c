@@ -141,7 +141,8 @@ void tl_tiny_plan_init(tl_tiny_plan *tiny, uint64_t seed, bool skeleton) {
     tiny->images[i] = (tl_str){code, targets[i].code_bytes};
   tiny->parts = (tl_plan_parts){.meta = TL_STR("{\"model\": \"tiny\", \"stop_ids\": [0]}"),
                                 .tokenizer = TL_STR("a tokenizer of noise"),
-                                .chat_template = TL_STR("{{ messages }}"),
+                                .chat_template = TL_STR("{\"templates\": [{\"name\": \"default\", "
+                                                        "\"text\": \"{{ messages }}\"}]}"),
                                 .tables = &tiny->tables,
                                 .images = tiny->images,
                                 .fill = skeleton ? NULL : fill,

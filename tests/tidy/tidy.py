@@ -21,7 +21,8 @@ HEAD_WORDS_MIN = 3  # of the comment that opens a file
 LAYERS = {
     "runtime/base": [],
     "runtime/plan": ["runtime/base", "runtime"],
-    "runtime/text": ["runtime/base", "runtime"],
+    "runtime/text/jinja": ["runtime/base"],
+    "runtime/text": ["runtime/base", "runtime/text/jinja", "runtime"],
     "runtime/device": ["runtime/base", "runtime/plan", "runtime"],
     "runtime/engine": ["runtime/base", "runtime/plan", "runtime/device", "runtime/text", "runtime"],
     "runtime/cli": ["runtime/base", "runtime"],
@@ -30,7 +31,7 @@ LAYERS = {
     "templates/cpu": ["runtime/base"],
     "templates/cuda": ["runtime/base"],
     "ir": ["runtime/base", "templates/ref"],
-    "compiler": ["runtime/base", "templates/ref", "templates/cpu", "templates/cuda", "ir"],
+    "compiler": ["runtime/base", "runtime/text/jinja", "templates/ref", "templates/cpu", "templates/cuda", "ir"],
     "examples": ["runtime"],
 }
 

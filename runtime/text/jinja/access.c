@@ -35,9 +35,8 @@ static tl_datum loop_field(const tl_datum *object, tl_str name) {
                   : tl_datum_undefined(TL_DATUM_SENTENCE, TL_STR("there is no previous item"));
   }
   if (tl_str_is(name, "nextitem")) {
-    return at + 1 < count
-               ? loop->items[at + 1]
-               : tl_datum_undefined(TL_DATUM_SENTENCE, TL_STR("there is no next item"));
+    return at + 1 < count ? loop->items[at + 1]
+                          : tl_datum_undefined(TL_DATUM_SENTENCE, TL_STR("there is no next item"));
   }
   return (tl_datum){0};
 }
@@ -205,13 +204,12 @@ static tl_status slice_list(tl_render *render, const tl_datum *object, slice par
   return TL_OK;
 }
 
-static tl_status slice_range(tl_render *render, const tl_datum *object, slice part,
-                             tl_datum *out) {
+static tl_status slice_range(tl_render *render, const tl_datum *object, slice part, tl_datum *out) {
   const tl_datum_range *from = object->range;
   tl_datum_range *range = tl_arena_alloc(render->arena, sizeof *range);
   if (!range) return tl_render_full(render);
-  *range = (tl_datum_range){from->start + part.start * from->step, from->step * part.step,
-                            part.count};
+  *range =
+      (tl_datum_range){from->start + part.start * from->step, from->step * part.step, part.count};
   *out = (tl_datum){.kind = TL_DATUM_RANGE, .range = range};
   return TL_OK;
 }
@@ -230,20 +228,18 @@ tl_status tl_datum_slice(tl_render *render, const tl_datum *object, const tl_dat
   } else if (object->kind == TL_DATUM_RANGE) {
     count = object->range->count;
   } else {
-    *out = missing(object, TL_STR("slice"));
-    return TL_OK;
+    return tl_render_fail(render, "'%s' object has no slices", tl_datum_type_text(object));
   }
   for (int i = 0; i < 3; i++) {
     is_given[i] = bounds[i].kind != TL_DATUM_ABSENT && bounds[i].kind != TL_DATUM_NONE;
     if (is_given[i] && !tl_datum_to_int(&bounds[i], &values[i])) {
-      *out = missing(object, TL_STR("slice")); // a type error in Python
-      return TL_OK;
+      return tl_render_fail(render, "slice indices must be integers");
     }
     values[i] = clamp(values[i], -INT32_MAX, INT32_MAX);
   }
   if (values[2] == 0) return tl_render_fail(render, "slice step cannot be zero");
-  slice part = slice_of(is_given[0] ? &values[0] : NULL, is_given[1] ? &values[1] : NULL,
-                         values[2], count);
+  slice part =
+      slice_of(is_given[0] ? &values[0] : NULL, is_given[1] ? &values[1] : NULL, values[2], count);
   if (is_text) return slice_text(render, object, part, out);
   return object->kind == TL_DATUM_RANGE ? slice_range(render, object, part, out)
                                         : slice_list(render, object, part, out);

@@ -30,7 +30,8 @@ static tl_status add_named(tl_render *render, tl_datum_list *items, tl_arguments
   } else {
     for (size_t i = 0; i < value.dict->count; i++) {
       const tl_datum_pair *pair = &value.dict->pairs[i];
-      if (pair->key.kind != TL_DATUM_TEXT) return tl_render_fail(render, "keywords must be strings");
+      if (pair->key.kind != TL_DATUM_TEXT)
+        return tl_render_fail(render, "keywords must be strings");
       TL_TRY(tl_list_add(render, items, &pair->value));
       TL_TRY(add_names(render, items, &names, capacity, args->count));
       names[args->named_count++] = tl_datum_str(&pair->key);
@@ -143,7 +144,7 @@ static tl_status bind_parameters(tl_render *render, const tl_macro *macro, const
     } else if (!tl_datum_is_given(&value)) {
       value = tl_datum_undefined(TL_DATUM_NO_NAME, node->name);
     }
-    TL_TRY(tl_scope_set(render, render->scope, node->symbol, &value));
+    TL_TRY(tl_render_set(render, render->scope, node->symbol, &value));
   }
   *out_bound = index < args->count ? index : args->count;
   return TL_OK;
@@ -162,7 +163,7 @@ static tl_status bind_varargs(tl_render *render, const tl_macro *macro, const tl
   for (size_t i = bound; i < args->count; i++)
     TL_TRY(tl_list_add(render, rest, &args->items[i]));
   tl_datum value = tl_datum_of_list(rest, TL_DATUM_AS_TUPLE);
-  return tl_scope_set(render, render->scope, TL_JINJA_SYMBOL_VARARGS, &value);
+  return tl_render_set(render, render->scope, TL_JINJA_SYMBOL_VARARGS, &value);
 }
 
 static tl_status bind_kwargs(tl_render *render, const tl_macro *macro, const tl_arguments *args,
@@ -181,7 +182,7 @@ static tl_status bind_kwargs(tl_render *render, const tl_macro *macro, const tl_
   }
   if (!is_used) return TL_OK;
   tl_datum value = {.kind = TL_DATUM_DICT, .dict = rest};
-  return tl_scope_set(render, render->scope, TL_JINJA_SYMBOL_KWARGS, &value);
+  return tl_render_set(render, render->scope, TL_JINJA_SYMBOL_KWARGS, &value);
 }
 
 static tl_status bind_caller(tl_render *render, const tl_macro *macro, const tl_arguments *args,
@@ -191,12 +192,12 @@ static tl_status bind_caller(tl_render *render, const tl_macro *macro, const tl_
   if (!tl_datum_is_given(&value)) {
     value = tl_datum_undefined(TL_DATUM_SENTENCE, TL_STR("No caller defined"));
   }
-  return tl_scope_set(render, render->scope, TL_JINJA_SYMBOL_CALLER, &value);
+  return tl_render_set(render, render->scope, TL_JINJA_SYMBOL_CALLER, &value);
 }
 
 static tl_status call_macro(tl_render *render, const tl_macro *macro, const tl_arguments *args,
                             tl_datum *out) {
-  tl_scope *outer = render->scope;
+  tl_render_scope *outer = render->scope;
   size_t bound = 0;
   tl_str text, *names = NULL;
   if (args->named_count > 0) {
@@ -204,7 +205,7 @@ static tl_status call_macro(tl_render *render, const tl_macro *macro, const tl_a
     if (!names) return tl_render_full(render);
     memcpy(names, args->names, args->named_count * sizeof *names);
   }
-  if (!tl_scope_open(render, macro->scope)) return tl_render_full(render);
+  if (!tl_render_open_scope(render, macro->scope)) return tl_render_full(render);
   TL_TRY(bind_parameters(render, macro, args, names, &bound));
   TL_TRY(bind_caller(render, macro, args, names));
   TL_TRY(bind_varargs(render, macro, args, bound));
@@ -220,7 +221,7 @@ static tl_status call_macro(tl_render *render, const tl_macro *macro, const tl_a
 // loop(items) in a recursive loop: the block again, as text.
 static tl_status call_loop(tl_render *render, const tl_loop *loop, const tl_arguments *args,
                            tl_datum *out) {
-  tl_scope *scope = render->scope;
+  tl_render_scope *scope = render->scope;
   tl_text text = {0}, *outer = render->out;
   if (!loop->node->op || args->count != 1 || args->named_count > 0) {
     return tl_render_fail(render, "only a recursive loop can be called, with one argument");

@@ -16,7 +16,7 @@ typedef enum tl_datum_kind {
   TL_DATUM_INT,
   TL_DATUM_BIG, // an integer beyond int64_t: `text` has its digits; it can only be written
   TL_DATUM_REAL,
-  TL_DATUM_TEXT, // `flavour` 1: safe, what is added to it is escaped for HTML
+  TL_DATUM_TEXT,  // `flavour` 1: safe, what is added to it is escaped for HTML
   TL_DATUM_LIST,  // of any flavour
   TL_DATUM_RANGE, //
   TL_DATUM_DICT,

@@ -2,7 +2,7 @@
 #include "runtime/text/jinja/render.h"
 
 static tl_status name_value(tl_render *render, const tl_jinja_node *node, tl_datum *out) {
-  *out = tl_scope_get(render->scope, node->symbol);
+  *out = tl_render_get(render->scope, node->symbol);
   if (out->kind != TL_DATUM_ABSENT) return TL_OK;
   const tl_function_row *row = tl_function_find(node->name);
   *out = row ? (tl_datum){.kind = TL_DATUM_FUNCTION, .function = row}
@@ -98,8 +98,8 @@ static tl_status choice(tl_render *render, const tl_jinja_node *node, tl_datum *
   TL_TRY(truth(render, node->right, &value));
   if (value) return tl_render_value(render, node->left, out);
   if (node->third) return tl_render_value(render, node->third, out);
-  *out = tl_datum_undefined(TL_DATUM_SENTENCE,
-                            TL_STR("the condition is false and there is no else"));
+  *out =
+      tl_datum_undefined(TL_DATUM_SENTENCE, TL_STR("the condition is false and there is no else"));
   return TL_OK;
 }
 

@@ -78,9 +78,9 @@ static tl_status last(tl_render *render, const tl_call *call, tl_datum *out) {
   tl_datum_list items;
   if (is_stream(&call->self)) return tl_render_fail(render, "'generator' object is not reversible");
   TL_TRY(tl_list_of(render, &call->self, &items));
-  *out = items.count > 0 ? items.items[items.count - 1]
-                         : tl_datum_undefined(TL_DATUM_SENTENCE,
-                                              TL_STR("No last item, sequence was empty."));
+  *out = items.count > 0
+             ? items.items[items.count - 1]
+             : tl_datum_undefined(TL_DATUM_SENTENCE, TL_STR("No last item, sequence was empty."));
   return TL_OK;
 }
 

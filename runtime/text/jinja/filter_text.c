@@ -15,7 +15,8 @@ static tl_status soft(tl_render *render, const tl_call *call, tl_datum *out) {
 
 typedef tl_status change_text(tl_render *render, tl_text *text, tl_str more);
 
-static tl_status changed(tl_render *render, const tl_call *call, change_text *change, tl_datum *out) {
+static tl_status changed(tl_render *render, const tl_call *call, change_text *change,
+                         tl_datum *out) {
   tl_datum from;
   tl_text text = {0};
   TL_TRY(soft(render, call, &from));
@@ -43,7 +44,8 @@ static tl_status add_title(tl_render *render, tl_text *text, tl_str from) {
   for (size_t at = 0; at < from.length;) {
     uint32_t code;
     size_t length = tl_utf8_read(from.data + at, from.length - at, &code);
-    bool splits = tl_unicode_is_space(code) || (code > 0 && code < 0x80 && strchr("-({[<", (int)code));
+    bool splits =
+        tl_unicode_is_space(code) || (code > 0 && code < 0x80 && strchr("-({[<", (int)code));
     size_t end = at + length;
     if (splits || begins) {
       TL_TRY(tl_text_add_upper(render, text, tl_str_slice(from, at, end)));
@@ -76,7 +78,7 @@ static tl_status trim(tl_render *render, const tl_call *call, tl_datum *out) {
   tl_datum from;
   tl_str text;
   TL_TRY(soft(render, call, &from));
-  TL_TRY(tl_text_strip(render, tl_datum_str(&from), &call->args[0], TL_STRIP_BOTH, &text));
+  TL_TRY(tl_text_trim(render, tl_datum_str(&from), &call->args[0], TL_STRIP_BOTH, &text));
   *out = tl_datum_of_text(text);
   out->flavour = from.flavour;
   return TL_OK;
@@ -224,19 +226,12 @@ static tl_status truncate(tl_render *render, const tl_call *call, tl_datum *out)
 }
 
 const tl_function_row tl_text_filter_rows[] = {
-    {"trim", "chars", 0, trim},
-    {"upper", "", 0, upper},
-    {"lower", "", 0, lower},
-    {"capitalize", "", 0, capitalize},
-    {"title", "", 0, title},
-    {"replace", "old new count", 2, replace},
-    {"string", "", 0, string},
-    {"safe", "", 0, safe},
-    {"escape", "", 0, escape},
-    {"e", "", 0, escape},
-    {"format", NULL, 0, format},
-    {"indent", "width first blank", 0, indent},
-    {"center", "width", 0, center},
-    {"truncate", "length killwords end leeway", 0, truncate},
+    {"trim", "chars", 0, trim},     {"upper", "", 0, upper},
+    {"lower", "", 0, lower},        {"capitalize", "", 0, capitalize},
+    {"title", "", 0, title},        {"replace", "old new count", 2, replace},
+    {"string", "", 0, string},      {"safe", "", 0, safe},
+    {"escape", "", 0, escape},      {"e", "", 0, escape},
+    {"format", NULL, 0, format},    {"indent", "width first blank", 0, indent},
+    {"center", "width", 0, center}, {"truncate", "length killwords end leeway", 0, truncate},
     {NULL, NULL, 0, NULL},
 };

@@ -91,7 +91,8 @@ static bool int_of_text(tl_str text, int64_t base, int64_t *out) {
   bool is_negative = plain.data[0] == '-';
   if (is_negative) plain = tl_str_slice(plain, 1, plain.length);
   char mark = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : '\0';
-  bool has_prefix = plain.length > 2 && plain.data[0] == '0' && mark && (plain.data[1] | 32) == mark;
+  bool has_prefix =
+      plain.length > 2 && plain.data[0] == '0' && mark && (plain.data[1] | 32) == mark;
   if (has_prefix) plain = tl_str_slice(plain, 2, plain.length);
   *out = 0;
   for (size_t i = 0; i < plain.length; i++) {
@@ -131,8 +132,8 @@ static tl_status integer(tl_render *render, const tl_call *call, tl_datum *out) 
     *out = tl_datum_of_int(value);
   } else if (self->kind == TL_DATUM_TEXT) {
     tl_str text = tl_datum_str(self);
-    bool is_int = int_of_text(text, base, &value) ||
-                  (real_of_text(text, &real) && int_of_real(real, &value));
+    bool is_int =
+        int_of_text(text, base, &value) || (real_of_text(text, &real) && int_of_real(real, &value));
     if (is_int) *out = tl_datum_of_int(value);
   }
   return TL_OK;

@@ -61,7 +61,8 @@ static tl_status read_place(tl_render *render, tl_str text, size_t *at, value_pl
   return fits ? TL_OK : tl_render_fail(render, "a width above %d is not supported", WIDTH_MAX);
 }
 
-static tl_status add_padded(tl_render *render, const value_place *place, tl_str value, tl_text *out) {
+static tl_status add_padded(tl_render *render, const value_place *place, tl_str value,
+                            tl_text *out) {
   bool is_number = !strchr("sr", place->type);
   bool zero = place->zero && !place->left && is_number;
   size_t sign = zero && value.length > 0 && strchr("+- ", value.data[0]) ? 1 : 0;

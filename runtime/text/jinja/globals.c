@@ -63,16 +63,25 @@ static tl_status make_dict(tl_render *render, const tl_call *call, tl_datum *out
   return TL_OK;
 }
 
+tl_status tl_namespace_check(tl_render *render, const tl_datum *name) {
+  if (name->kind != TL_DATUM_TEXT || name->length == 0 || name->text[0] != '_') return TL_OK;
+  return tl_render_fail(render, "a namespace takes no attribute with an underscore first: '%.*s'",
+                        TL_STR_ARG(tl_datum_str(name)));
+}
+
 static tl_status make_namespace(tl_render *render, const tl_call *call, tl_datum *out) {
   TL_TRY(make_dict(render, call, out));
   out->kind = TL_DATUM_NAMESPACE;
+  for (size_t i = 0; i < out->dict->count; i++)
+    TL_TRY(tl_namespace_check(render, &out->dict->pairs[i].key));
   return TL_OK;
 }
 
 static tl_status make_cycler(tl_render *render, const tl_call *call, tl_datum *out) {
   tl_cycler *cycler = tl_arena_alloc(render->arena, sizeof *cycler);
   if (!cycler) return tl_render_full(render);
-  if (call->given->count == 0) return tl_render_fail(render, "at least one item has to be provided");
+  if (call->given->count == 0)
+    return tl_render_fail(render, "at least one item has to be provided");
   for (size_t i = 0; i < call->given->count; i++)
     TL_TRY(tl_list_add(render, &cycler->items, &call->given->items[i]));
   *out = (tl_datum){.kind = TL_DATUM_CYCLER, .cycler = cycler};

@@ -1,8 +1,8 @@
 // Jinja templates, as chat templates use them: parsed once, rendered any number of times.
 //
 // The text is the one that jinja2 gives in the environment transformers makes for chat templates:
-// trim_blocks and lstrip_blocks on, no trailing line end, the immutable sandbox, break and continue,
-// `generation` blocks, and the functions raise_exception and strftime_now. What is not here
+// trim_blocks and lstrip_blocks on, no trailing line end, the immutable sandbox, break and
+// continue, `generation` blocks, the functions raise_exception and strftime_now. What is not here
 // (inheritance, imports, rare filters) is refused when the template is parsed, with its place.
 //
 //   tl_jinja_parse(arena, &source, &template, diag)
@@ -23,7 +23,7 @@ enum {
   TL_JINJA_SYMBOLS_MAX = 4096,    // different names
   TL_JINJA_DEPTH_MAX = 600,       // nodes that are being evaluated inside each other
   TL_JINJA_STEPS_MAX = 50000000,  // nodes evaluated, and 16 bytes of text touched each
-  TL_JINJA_OUTPUT_MAX = 256 << 20 // bytes of a text that is made
+  TL_JINJA_OUTPUT_MAX = 64 << 20 // bytes of a text that is made
 };
 
 typedef struct tl_jinja_template tl_jinja_template;

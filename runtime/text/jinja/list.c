@@ -20,8 +20,8 @@ tl_status tl_list_create(tl_render *render, size_t capacity, tl_datum_list **out
 tl_status tl_list_add(tl_render *render, tl_datum_list *list, const tl_datum *item) {
   TL_TRY(tl_render_charge(render, 1));
   if (list->count == list->capacity) {
-    tl_datum *items = tl_arena_grow(render->arena, list->items, &list->capacity, list->count + 1,
-                                    sizeof *items);
+    tl_datum *items =
+        tl_arena_grow(render->arena, list->items, &list->capacity, list->count + 1, sizeof *items);
     if (!items) return tl_render_full(render);
     list->items = items;
   }
@@ -60,8 +60,7 @@ tl_status tl_list_of(tl_render *render, const tl_datum *value, tl_datum_list *ou
     for (size_t i = 0; i < value->dict->count; i++)
       TL_TRY(tl_list_add(render, out, &value->dict->pairs[i].key));
     return TL_OK;
-  default:
-    return tl_render_fail(render, "'%s' object is not iterable", tl_datum_type_text(value));
+  default: return tl_render_fail(render, "'%s' object is not iterable", tl_datum_type_text(value));
   }
 }
 
@@ -80,7 +79,8 @@ static uint64_t hash_of(const tl_datum *key) {
   if (key->kind == TL_DATUM_TEXT || key->kind == TL_DATUM_BIG) return hash_bytes(tl_datum_str(key));
   if (tl_datum_to_int(key, &integer)) return (uint64_t)integer * 0x9e3779b97f4a7c15u;
   if (key->kind != TL_DATUM_REAL) return key->kind;
-  bool is_whole = key->real >= -9e15 && key->real <= 9e15 && key->real == (double)(int64_t)key->real;
+  bool is_whole =
+      key->real >= -9e15 && key->real <= 9e15 && key->real == (double)(int64_t)key->real;
   if (is_whole) return (uint64_t)(int64_t)key->real * 0x9e3779b97f4a7c15u;
   uint64_t bits;
   memcpy(&bits, &key->real, sizeof bits);
@@ -167,8 +167,8 @@ tl_status tl_dict_set(tl_render *render, tl_datum_dict *dict, const tl_datum *ke
   }
   TL_TRY(find_row(render, dict, key, &row));
   if (row == dict->count) {
-    tl_datum_pair *pairs = tl_arena_grow(render->arena, dict->pairs, &dict->capacity, row + 1,
-                                         sizeof *pairs);
+    tl_datum_pair *pairs =
+        tl_arena_grow(render->arena, dict->pairs, &dict->capacity, row + 1, sizeof *pairs);
     if (!pairs) return tl_render_full(render);
     dict->pairs = pairs;
     pairs[row].key = *key;

@@ -121,7 +121,7 @@ static tl_status list_index(tl_render *render, const tl_call *call, tl_datum *ou
 
 const tl_function_row tl_dict_method_rows[] = {
     {"get", "/key /default", 1, dict_get}, {"items", "", 0, dict_items}, {"keys", "", 0, dict_keys},
-    {"values", "", 0, dict_values},      {"copy", "", 0, copy},        {NULL, NULL, 0, NULL},
+    {"values", "", 0, dict_values},        {"copy", "", 0, copy},        {NULL, NULL, 0, NULL},
 };
 
 const tl_function_row tl_list_method_rows[] = {

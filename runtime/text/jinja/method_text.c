@@ -24,7 +24,7 @@ static tl_status need_int(tl_render *render, const tl_datum *value, int64_t *out
 
 static tl_status strip_ends(tl_render *render, const tl_call *call, tl_strip ends, tl_datum *out) {
   tl_str text;
-  TL_TRY(tl_text_strip(render, tl_datum_str(&call->self), &call->args[0], ends, &text));
+  TL_TRY(tl_text_trim(render, tl_datum_str(&call->self), &call->args[0], ends, &text));
   *out = like(call, text);
   return TL_OK;
 }
@@ -52,7 +52,7 @@ static tl_status split_spaces(tl_render *render, const tl_call *call, int64_t le
                               tl_datum_list *list) {
   tl_str text = tl_datum_str(&call->self);
   tl_datum none = {0};
-  TL_TRY(tl_text_strip(render, text, &none, from_end ? TL_STRIP_RIGHT : TL_STRIP_LEFT, &text));
+  TL_TRY(tl_text_trim(render, text, &none, from_end ? TL_STRIP_RIGHT : TL_STRIP_LEFT, &text));
   while (text.length > 0) {
     size_t at = from_end ? text.length : 0;
     uint32_t code;
@@ -65,13 +65,13 @@ static tl_status split_spaces(tl_render *render, const tl_call *call, int64_t le
     if (left == 0) at = from_end ? 0 : text.length;
     TL_TRY(tl_render_charge(render, 1));
     if (left == 0) { // the rest, without the whitespace around it
-      TL_TRY(tl_text_strip(render, text, &none, from_end ? TL_STRIP_RIGHT : TL_STRIP_LEFT, &text));
+      TL_TRY(tl_text_trim(render, text, &none, from_end ? TL_STRIP_RIGHT : TL_STRIP_LEFT, &text));
       return text.length ? add_part(render, call, list, text) : TL_OK;
     }
     TL_TRY(add_part(render, call, list,
                     from_end ? tl_str_slice(text, at, text.length) : tl_str_slice(text, 0, at)));
     text = from_end ? tl_str_slice(text, 0, at) : tl_str_slice(text, at, text.length);
-    TL_TRY(tl_text_strip(render, text, &none, from_end ? TL_STRIP_RIGHT : TL_STRIP_LEFT, &text));
+    TL_TRY(tl_text_trim(render, text, &none, from_end ? TL_STRIP_RIGHT : TL_STRIP_LEFT, &text));
     left -= left > 0;
   }
   return TL_OK;
@@ -243,8 +243,8 @@ static tl_status replace(tl_render *render, const tl_call *call, tl_datum *out) 
     TL_TRY(tl_text_add_escaped(render, &escaped, to));
     to = (tl_str){escaped.length ? escaped.data : "", escaped.length};
   }
-  TL_TRY(tl_text_replace(render, tl_datum_str(&call->self), (tl_replacement){from, to, times},
-                         &text));
+  TL_TRY(
+      tl_text_replace(render, tl_datum_str(&call->self), (tl_replacement){from, to, times}, &text));
   tl_datum result = tl_text_datum(&text);
   *out = like(call, tl_datum_str(&result));
   return TL_OK;
@@ -252,7 +252,8 @@ static tl_status replace(tl_render *render, const tl_call *call, tl_datum *out) 
 
 typedef tl_status change_text(tl_render *render, tl_text *text, tl_str more);
 
-static tl_status changed(tl_render *render, const tl_call *call, change_text *change, tl_datum *out) {
+static tl_status changed(tl_render *render, const tl_call *call, change_text *change,
+                         tl_datum *out) {
   tl_text text = {0};
   TL_TRY(change(render, &text, tl_datum_str(&call->self)));
   tl_datum result = tl_text_datum(&text);
@@ -301,23 +302,6 @@ static tl_status add_titled(tl_render *render, tl_text *text, tl_str from) {
 
 static tl_status title(tl_render *render, const tl_call *call, tl_datum *out) {
   return changed(render, call, add_titled, out);
-}
-
-static tl_status add_swapped(tl_render *render, tl_text *text, tl_str from) {
-  TL_TRY(tl_render_charge(render, from.length));
-  for (size_t at = 0; at < from.length;) {
-    uint32_t code, lower[TL_CASE_CODES_MAX];
-    size_t length = tl_utf8_read(from.data + at, from.length - at, &code);
-    tl_str one = tl_str_slice(from, at, at + length);
-    bool is_upper = tl_unicode_to_case(code, TL_CASE_LOWER, lower) != 1 || lower[0] != code;
-    TL_TRY(is_upper ? tl_text_add_lower(render, text, one) : tl_text_add_upper(render, text, one));
-    at += length;
-  }
-  return TL_OK;
-}
-
-static tl_status swapcase(tl_render *render, const tl_call *call, tl_datum *out) {
-  return changed(render, call, add_swapped, out);
 }
 
 static tl_status join(tl_render *render, const tl_call *call, tl_datum *out) {
@@ -506,7 +490,6 @@ const tl_function_row tl_text_method_rows[] = {
     {"lower", "", 0, lower},
     {"capitalize", "", 0, capitalize},
     {"title", "", 0, title},
-    {"swapcase", "", 0, swapcase},
     {"join", "/iterable", 1, join},
     {"format", NULL, 0, format},
     {"partition", "/sep", 1, partition},

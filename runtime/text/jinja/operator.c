@@ -7,16 +7,24 @@
 const char *tl_datum_type_text(const tl_datum *datum) {
   static const char *const lists[] = {"list",        "tuple",      "dict_keys",
                                       "dict_values", "dict_items", "generator"};
-  static const char *const names[] = {
-      [TL_DATUM_ABSENT] = "absent",         [TL_DATUM_UNDEFINED] = "Undefined",
-      [TL_DATUM_NONE] = "NoneType",         [TL_DATUM_BOOL] = "bool",
-      [TL_DATUM_INT] = "int",               [TL_DATUM_BIG] = "int",
-      [TL_DATUM_REAL] = "float",            [TL_DATUM_TEXT] = "str",
-      [TL_DATUM_LIST] = "list",             [TL_DATUM_RANGE] = "range",
-      [TL_DATUM_DICT] = "dict",             [TL_DATUM_NAMESPACE] = "Namespace",
-      [TL_DATUM_MACRO] = "Macro",           [TL_DATUM_FUNCTION] = "function",
-      [TL_DATUM_METHOD] = "builtin_method", [TL_DATUM_LOOP] = "LoopContext",
-      [TL_DATUM_CYCLER] = "Cycler",         [TL_DATUM_JOINER] = "Joiner"};
+  static const char *const names[] = {[TL_DATUM_ABSENT] = "absent",
+                                      [TL_DATUM_UNDEFINED] = "Undefined",
+                                      [TL_DATUM_NONE] = "NoneType",
+                                      [TL_DATUM_BOOL] = "bool",
+                                      [TL_DATUM_INT] = "int",
+                                      [TL_DATUM_BIG] = "int",
+                                      [TL_DATUM_REAL] = "float",
+                                      [TL_DATUM_TEXT] = "str",
+                                      [TL_DATUM_LIST] = "list",
+                                      [TL_DATUM_RANGE] = "range",
+                                      [TL_DATUM_DICT] = "dict",
+                                      [TL_DATUM_NAMESPACE] = "Namespace",
+                                      [TL_DATUM_MACRO] = "Macro",
+                                      [TL_DATUM_FUNCTION] = "function",
+                                      [TL_DATUM_METHOD] = "builtin_method",
+                                      [TL_DATUM_LOOP] = "LoopContext",
+                                      [TL_DATUM_CYCLER] = "Cycler",
+                                      [TL_DATUM_JOINER] = "Joiner"};
   return datum->kind == TL_DATUM_LIST ? lists[datum->flavour] : names[datum->kind];
 }
 

@@ -350,16 +350,11 @@ typedef struct statement_row {
 } statement_row;
 
 static const statement_row statements[] = {
-    {"if", parse_if},
-    {"for", parse_for},
-    {"set", parse_set},
-    {"macro", parse_macro},
-    {"call", parse_call_block},
-    {"filter", parse_filter_block},
-    {"with", parse_with},
-    {"generation", parse_generation},
-    {"break", parse_break},
-    {"continue", parse_continue},
+    {"if", parse_if},           {"for", parse_for},
+    {"set", parse_set},         {"macro", parse_macro},
+    {"call", parse_call_block}, {"filter", parse_filter_block},
+    {"with", parse_with},       {"generation", parse_generation},
+    {"break", parse_break},     {"continue", parse_continue},
 };
 
 // The statement whose first word is the next token.
@@ -469,8 +464,7 @@ tl_status tl_jinja_parse(tl_arena *arena, const tl_source *source,
   }
   TL_TRY(normalize(arena, source, &template->source));
   TL_TRY(tl_tokens_read(arena, &template->source, diag, &tokens));
-  tl_parser parser = {
-      .arena = arena, .source = &template->source, .diag = diag, .token = tokens};
+  tl_parser parser = {.arena = arena, .source = &template->source, .diag = diag, .token = tokens};
   TL_TRY(add_known_symbols(&parser));
   TL_TRY(parse_body(&parser, NULL, &template->items));
   if (parser.missing_count > 0) {

@@ -1,5 +1,5 @@
-// Expressions of templates, by precedence: choice, or, and, not, comparison, sum, ~, product, power,
-// sign, then what comes behind a value: .name [..] (..) |filter, is test.
+// Expressions of templates, by precedence: choice, or, and, not, comparison, sum, ~, product,
+// power, sign, then what comes behind a value: .name [..] (..) |filter, is test.
 #include "runtime/text/jinja/function.h"
 #include "runtime/text/jinja/parser.h"
 
@@ -14,9 +14,9 @@ static const op_row products[] = {{"*", TL_JINJA_MULTIPLY},
                                   {"//", TL_JINJA_FLOOR_DIVIDE},
                                   {"%", TL_JINJA_MODULO}};
 static const op_row powers[] = {{"**", TL_JINJA_POWER}};
-static const op_row comparisons[] = {{"==", TL_JINJA_EQUAL},        {"!=", TL_JINJA_UNEQUAL},
-                                     {"<", TL_JINJA_LESS},          {"<=", TL_JINJA_LESS_EQUAL},
-                                     {">", TL_JINJA_GREATER},       {">=", TL_JINJA_GREATER_EQUAL}};
+static const op_row comparisons[] = {{"==", TL_JINJA_EQUAL},  {"!=", TL_JINJA_UNEQUAL},
+                                     {"<", TL_JINJA_LESS},    {"<=", TL_JINJA_LESS_EQUAL},
+                                     {">", TL_JINJA_GREATER}, {">=", TL_JINJA_GREATER_EQUAL}};
 
 static tl_status parse_unary(tl_parser *parser, bool has_filters, const tl_jinja_node **out_node);
 

@@ -1,4 +1,4 @@
-// What the two halves of the parser share: statements (parse.c) and expressions (parse_expression.c).
+// What the two halves of the parser share: statements (parse.c), expressions (parse_expression.c).
 #ifndef TL_TEXT_JINJA_PARSER_H
 #define TL_TEXT_JINJA_PARSER_H
 
@@ -25,7 +25,7 @@ typedef struct tl_parser {
   int loops; // that are open, since the last macro
   tl_missing missing[TL_PARSER_MISSING_MAX];
   int missing_count;
-  int uses;  // bit mask of the known symbols that occurred since the last macro began
+  int uses; // bit mask of the known symbols that occurred since the last macro began
 } tl_parser;
 
 // A list that is being built.

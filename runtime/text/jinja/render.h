@@ -18,9 +18,9 @@ typedef struct tl_binding {
 } tl_binding;
 
 // Names of a block. What a macro has captured lives on after its block.
-typedef struct tl_scope tl_scope;
-struct tl_scope {
-  tl_scope *outer;
+typedef struct tl_render_scope tl_render_scope;
+struct tl_render_scope {
+  tl_render_scope *outer;
   tl_binding *bindings;
   size_t count, capacity;
 };
@@ -36,10 +36,11 @@ struct tl_render {
   tl_arena *arena;
   tl_diag *diag;
   const tl_jinja_node *at; // what is being evaluated, for messages
-  tl_scope *scope;
+  tl_render_scope *scope;
   tl_text *out;
   tl_text joined; // what + or ~ made last: it grows in place
   int64_t steps;
+  int64_t captures; // macros made so far, which keep their scopes
   int depth;
   int64_t now;
 };
@@ -47,13 +48,13 @@ struct tl_render {
 // A macro, or the body of a call block.
 struct tl_macro {
   const tl_jinja_node *node; // MACRO or CALL_BLOCK
-  tl_scope *scope;
+  tl_render_scope *scope;
 };
 
 // `loop` of a for block.
 struct tl_loop {
   const tl_jinja_node *node;
-  tl_scope *scope; // that the block is in
+  tl_render_scope *scope; // that the block is in
   const tl_datum *items;
   size_t at, count;
   int depth;        // of recursive loops
@@ -101,13 +102,13 @@ TL_CHECKED tl_status tl_render_filter(tl_render *render, const tl_jinja_node *no
 // ---- Scopes
 
 // A new scope inside the current one; it becomes the current one. NULL if the arena is full.
-tl_scope *tl_scope_open(tl_render *render, tl_scope *outer);
+tl_render_scope *tl_render_open_scope(tl_render *render, tl_render_scope *outer);
 
-TL_CHECKED tl_status tl_scope_set(tl_render *render, tl_scope *scope, uint16_t symbol,
-                                  const tl_datum *value);
+TL_CHECKED tl_status tl_render_set(tl_render *render, tl_render_scope *scope, uint16_t symbol,
+                                   const tl_datum *value);
 
 // The value of a symbol in this scope or around it; absent if there is none.
-tl_datum tl_scope_get(const tl_scope *scope, uint16_t symbol);
+tl_datum tl_render_get(const tl_render_scope *scope, uint16_t symbol);
 
 // ---- Calls
 
@@ -190,6 +191,9 @@ TL_CHECKED tl_status tl_datum_from_json(tl_render *render, const tl_source *sour
 // Items in order, by order or by key; stable.
 TL_CHECKED tl_status tl_list_sort(tl_render *render, tl_datum *items, const tl_datum *keys,
                                   size_t count, bool is_reverse);
+
+// TL_INPUT for a name that a namespace does not take.
+TL_CHECKED tl_status tl_namespace_check(tl_render *render, const tl_datum *name);
 
 // ---- Text
 

@@ -34,7 +34,7 @@ tl_status tl_render_charge(tl_render *render, size_t steps) {
 }
 
 tl_status tl_render_charge_text(tl_render *render, size_t bytes) {
-  return tl_render_charge(render, bytes / STEP_BYTES);
+  return tl_render_charge(render, 1 + bytes / STEP_BYTES);
 }
 
 tl_status tl_render_enter(tl_render *render) {
@@ -59,15 +59,16 @@ tl_status tl_render_undefined(tl_render *render, const tl_datum *value) {
 
 // ---- Scopes
 
-tl_scope *tl_scope_open(tl_render *render, tl_scope *outer) {
-  tl_scope *scope = tl_arena_alloc(render->arena, sizeof *scope);
+tl_render_scope *tl_render_open_scope(tl_render *render, tl_render_scope *outer) {
+  tl_render_scope *scope = tl_arena_alloc(render->arena, sizeof *scope);
   if (!scope) return NULL;
   scope->outer = outer;
   render->scope = scope;
   return scope;
 }
 
-tl_status tl_scope_set(tl_render *render, tl_scope *scope, uint16_t symbol, const tl_datum *value) {
+tl_status tl_render_set(tl_render *render, tl_render_scope *scope, uint16_t symbol,
+                        const tl_datum *value) {
   for (size_t i = 0; i < scope->count; i++) {
     if (scope->bindings[i].symbol != symbol) continue;
     scope->bindings[i].value = *value;
@@ -81,7 +82,7 @@ tl_status tl_scope_set(tl_render *render, tl_scope *scope, uint16_t symbol, cons
   return TL_OK;
 }
 
-tl_datum tl_scope_get(const tl_scope *scope, uint16_t symbol) {
+tl_datum tl_render_get(const tl_render_scope *scope, uint16_t symbol) {
   for (; scope; scope = scope->outer) {
     for (size_t i = 0; i < scope->count; i++) {
       if (scope->bindings[i].symbol == symbol) return scope->bindings[i].value;
@@ -97,15 +98,16 @@ static tl_status assign_items(tl_render *render, const tl_jinja_node *target,
 
 static tl_status assign(tl_render *render, const tl_jinja_node *target, const tl_datum *value) {
   if (target->kind == TL_JINJA_NAME) {
-    return tl_scope_set(render, render->scope, target->symbol, value);
+    return tl_render_set(render, render->scope, target->symbol, value);
   }
   if (target->kind == TL_JINJA_TUPLE) return assign_items(render, target, value);
   render->at = target;
-  tl_datum object = tl_scope_get(render->scope, target->symbol);
+  tl_datum object = tl_render_get(render->scope, target->symbol);
   if (object.kind != TL_DATUM_NAMESPACE) {
     return tl_render_fail(render, "cannot assign attribute on non-namespace object");
   }
   tl_datum key = tl_datum_of_text(target->name);
+  TL_TRY(tl_namespace_check(render, &key));
   return tl_dict_set(render, object.dict, &key, value);
 }
 
@@ -141,8 +143,8 @@ tl_status tl_render_capture(tl_render *render, const tl_jinja_node *items, tl_st
 
 // The text of a block with names of its own.
 static tl_status capture_block(tl_render *render, const tl_jinja_node *items, tl_str *out_text) {
-  tl_scope *outer = render->scope;
-  if (!tl_scope_open(render, outer)) return tl_render_full(render);
+  tl_render_scope *outer = render->scope;
+  if (!tl_render_open_scope(render, outer)) return tl_render_full(render);
   TL_TRY(tl_render_capture(render, items, out_text));
   render->scope = outer;
   return TL_OK;
@@ -164,14 +166,14 @@ static tl_status branch(tl_render *render, const tl_jinja_node *node, tl_jump *o
   return TL_OK;
 }
 
-// The items that the block's condition lets through, each bound to the target in a scope of its own.
+// The items that the block's condition lets through, each bound to the target in an own scope.
 static tl_status keep_items(tl_render *render, const tl_jinja_node *node, tl_datum_list *list) {
   tl_datum_list *kept = NULL;
-  tl_scope *outer = render->scope;
+  tl_render_scope *outer = render->scope;
   TL_TRY(tl_list_create(render, 0, &kept));
   for (size_t i = 0; i < list->count; i++) {
     tl_datum value;
-    if (!tl_scope_open(render, outer)) return tl_render_full(render);
+    if (!tl_render_open_scope(render, outer)) return tl_render_full(render);
     TL_TRY(assign(render, node->left, &list->items[i]));
     TL_TRY(tl_render_value(render, node->third, &value));
     if (tl_datum_truth(&value)) TL_TRY(tl_list_add(render, kept, &list->items[i]));
@@ -181,9 +183,9 @@ static tl_status keep_items(tl_render *render, const tl_jinja_node *node, tl_dat
   return TL_OK;
 }
 
-static tl_status run_else(tl_render *render, const tl_jinja_node *node, tl_scope *outer) {
+static tl_status run_else(tl_render *render, const tl_jinja_node *node, tl_render_scope *outer) {
   tl_jump jump;
-  if (!tl_scope_open(render, outer)) return tl_render_full(render);
+  if (!tl_render_open_scope(render, outer)) return tl_render_full(render);
   TL_TRY(tl_render_items(render, node->others, &jump));
   render->scope = outer;
   return TL_OK;
@@ -191,7 +193,7 @@ static tl_status run_else(tl_render *render, const tl_jinja_node *node, tl_scope
 
 tl_status tl_render_loop(tl_render *render, const tl_jinja_node *node, const tl_datum *value,
                          int depth) {
-  tl_scope *outer = render->scope;
+  tl_render_scope *outer = render->scope;
   tl_datum_list list;
   TL_TRY(tl_list_of(render, value, &list));
   if (node->third) TL_TRY(keep_items(render, node, &list));
@@ -200,11 +202,16 @@ tl_status tl_render_loop(tl_render *render, const tl_jinja_node *node, const tl_
   *loop = (tl_loop){node, outer, list.items, 0, list.count, depth, {0}};
   tl_datum self = {.kind = TL_DATUM_LOOP, .loop = loop};
   tl_jump jump = TL_JUMP_NONE;
+  tl_render_scope *scope = NULL; // of the last round; nobody keeps it if no macro was made in it
+  int64_t captures = 0;
   for (; loop->at < loop->count && jump != TL_JUMP_BREAK; loop->at++) {
     TL_TRY(tl_render_charge(render, 1));
-    tl_scope *scope = tl_scope_open(render, outer);
+    if (!scope || render->captures != captures) scope = tl_render_open_scope(render, outer);
     if (!scope) return tl_render_full(render);
-    TL_TRY(tl_scope_set(render, scope, TL_JINJA_SYMBOL_LOOP, &self));
+    captures = render->captures;
+    scope->count = 0;
+    render->scope = scope;
+    TL_TRY(tl_render_set(render, scope, TL_JINJA_SYMBOL_LOOP, &self));
     render->at = node;
     TL_TRY(assign(render, node->left, &list.items[loop->at]));
     TL_TRY(tl_render_items(render, node->items, &jump));
@@ -230,15 +237,17 @@ static tl_status set(tl_render *render, const tl_jinja_node *node) {
 static tl_status define_macro(tl_render *render, const tl_jinja_node *node) {
   tl_macro *macro = tl_arena_alloc(render->arena, sizeof *macro);
   if (!macro) return tl_render_full(render);
+  render->captures++;
   *macro = (tl_macro){node, render->scope};
   tl_datum value = {.kind = TL_DATUM_MACRO, .macro = macro};
-  return tl_scope_set(render, render->scope, node->symbol, &value);
+  return tl_render_set(render, render->scope, node->symbol, &value);
 }
 
 static tl_status call_block(tl_render *render, const tl_jinja_node *node) {
   tl_macro *caller = tl_arena_alloc(render->arena, sizeof *caller);
   tl_datum value;
   if (!caller) return tl_render_full(render);
+  render->captures++;
   *caller = (tl_macro){node, render->scope};
   TL_TRY(tl_call_node(render, node->left, caller, &value));
   return tl_text_add_str(render, render->out, &value);
@@ -254,7 +263,7 @@ static tl_status filter_block(tl_render *render, const tl_jinja_node *node) {
 
 // Values of `with` are made in the scope around it.
 static tl_status with(tl_render *render, const tl_jinja_node *node, tl_jump *out_jump) {
-  tl_scope *outer = render->scope, *inner = tl_scope_open(render, outer);
+  tl_render_scope *outer = render->scope, *inner = tl_render_open_scope(render, outer);
   if (!inner) return tl_render_full(render);
   for (const tl_jinja_node *param = node->params; param; param = param->next) {
     tl_datum value;
@@ -316,7 +325,7 @@ static tl_status set_variables(tl_render *render, const tl_jinja_variables *set)
     if (!node) continue;
     tl_datum value;
     TL_TRY(tl_datum_from_json(render, set->source, node, &value));
-    TL_TRY(tl_scope_set(render, render->scope, (uint16_t)i, &value));
+    TL_TRY(tl_render_set(render, render->scope, (uint16_t)i, &value));
   }
   return TL_OK;
 }
@@ -327,7 +336,7 @@ tl_status tl_jinja_render(const tl_jinja_template *template, const tl_jinja_inpu
   tl_jump jump;
   tl_render render = {
       .template = template, .arena = arena, .diag = diag, .out = &text, .now = input->now};
-  if (!tl_scope_open(&render, NULL)) return tl_render_full(&render);
+  if (!tl_render_open_scope(&render, NULL)) return tl_render_full(&render);
   for (size_t i = 0; i < input->sets_count; i++)
     TL_TRY(set_variables(&render, &input->sets[i]));
   TL_TRY(tl_render_items(&render, template->items, &jump));

@@ -1,7 +1,6 @@
 // Tests: what stands behind `is`.
 #include "runtime/text/jinja/globals.h"
 #include "runtime/text/jinja/render.h"
-#include "runtime/text/jinja/unicode.h"
 
 static tl_status answer(tl_render *render, bool value, tl_datum *out) {
   *out = tl_datum_of_bool(value);
@@ -30,10 +29,9 @@ KIND_TEST(is_mapping, kind == TL_DATUM_DICT)
 KIND_TEST(is_iterable, kind == TL_DATUM_TEXT || kind == TL_DATUM_LIST || kind == TL_DATUM_DICT ||
                            kind == TL_DATUM_RANGE || kind == TL_DATUM_UNDEFINED ||
                            kind == TL_DATUM_LOOP)
-KIND_TEST(is_sequence,
-          kind == TL_DATUM_TEXT || kind == TL_DATUM_DICT || kind == TL_DATUM_RANGE ||
-              kind == TL_DATUM_UNDEFINED ||
-              (kind == TL_DATUM_LIST && call->self.flavour <= TL_DATUM_AS_TUPLE))
+KIND_TEST(is_sequence, kind == TL_DATUM_TEXT || kind == TL_DATUM_DICT || kind == TL_DATUM_RANGE ||
+                           kind == TL_DATUM_UNDEFINED ||
+                           (kind == TL_DATUM_LIST && call->self.flavour <= TL_DATUM_AS_TUPLE))
 KIND_TEST(is_callable, kind == TL_DATUM_UNDEFINED || kind == TL_DATUM_MACRO ||
                            kind == TL_DATUM_FUNCTION || kind == TL_DATUM_METHOD ||
                            kind == TL_DATUM_LOOP || kind == TL_DATUM_JOINER)
@@ -84,29 +82,30 @@ static tl_status is_divisible(tl_render *render, const tl_call *call, tl_datum *
   return remainder_is(render, call, &call->args[0], 0, out);
 }
 
-// Whether there are letters in this case, and none in the other.
-static tl_status case_is(tl_render *render, const tl_call *call, tl_case other, tl_datum *out) {
+// Whether there are letters in one case, and none in the other; of ASCII only.
+static tl_status case_is(tl_render *render, const tl_call *call, char wanted, tl_datum *out) {
   tl_str text;
-  bool has_letters = false, has_other = false;
+  bool has_wanted = false, has_other = false;
   TL_TRY(tl_datum_to_str(render, &call->self, &text));
-  TL_TRY(tl_render_charge(render, text.length));
-  for (size_t at = 0; at < text.length;) {
-    uint32_t code, upper[TL_CASE_CODES_MAX], lower[TL_CASE_CODES_MAX];
-    at += tl_utf8_read(text.data + at, text.length - at, &code);
-    bool is_lower = tl_unicode_to_case(code, TL_CASE_UPPER, upper) != 1 || upper[0] != code;
-    bool is_upper = tl_unicode_to_case(code, TL_CASE_LOWER, lower) != 1 || lower[0] != code;
-    has_letters |= is_lower || is_upper;
-    has_other |= other == TL_CASE_UPPER ? is_upper : is_lower && !is_upper;
+  TL_TRY(tl_render_charge_text(render, text.length));
+  for (size_t i = 0; i < text.length; i++) {
+    if ((uint8_t)text.data[i] >= 0x80) {
+      return tl_render_fail(render, "the case of characters beyond ASCII is not supported");
+    }
+    bool is_letter = (text.data[i] | 32) >= 'a' && (text.data[i] | 32) <= 'z';
+    bool is_lower = text.data[i] & 32;
+    has_wanted |= is_letter && is_lower == (wanted == 'a');
+    has_other |= is_letter && is_lower != (wanted == 'a');
   }
-  return answer(render, has_letters && !has_other, out);
+  return answer(render, has_wanted && !has_other, out);
 }
 
 static tl_status is_lower(tl_render *render, const tl_call *call, tl_datum *out) {
-  return case_is(render, call, TL_CASE_UPPER, out);
+  return case_is(render, call, 'a', out);
 }
 
 static tl_status is_upper(tl_render *render, const tl_call *call, tl_datum *out) {
-  return case_is(render, call, TL_CASE_LOWER, out);
+  return case_is(render, call, 'A', out);
 }
 
 const tl_function_row tl_test_rows[] = {

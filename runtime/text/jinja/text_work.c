@@ -9,8 +9,8 @@ static bool is_one_of(tl_str text, tl_str characters) {
   return memmem(characters.data, characters.length, text.data, text.length);
 }
 
-tl_status tl_text_strip(tl_render *render, tl_str text, const tl_datum *characters, tl_strip ends,
-                        tl_str *out) {
+tl_status tl_text_trim(tl_render *render, tl_str text, const tl_datum *characters, tl_strip ends,
+                       tl_str *out) {
   size_t begin = 0, end = text.length;
   bool is_set = characters->kind != TL_DATUM_ABSENT && characters->kind != TL_DATUM_NONE;
   if (is_set && characters->kind != TL_DATUM_TEXT) {

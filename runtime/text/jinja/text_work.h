@@ -20,8 +20,8 @@ typedef struct tl_padding {
 } tl_padding;
 
 // Without the characters of `characters` (absent or none = whitespace) at its ends.
-TL_CHECKED tl_status tl_text_strip(tl_render *render, tl_str text, const tl_datum *characters,
-                                   tl_strip ends, tl_str *out);
+TL_CHECKED tl_status tl_text_trim(tl_render *render, tl_str text, const tl_datum *characters,
+                                  tl_strip ends, tl_str *out);
 
 // str.replace.
 TL_CHECKED tl_status tl_text_replace(tl_render *render, tl_str text, tl_replacement replacement,

@@ -18,7 +18,6 @@ typedef struct token_reader {
   int open_count;
 } token_reader;
 
-
 static tl_status fault(token_reader *lexer, size_t offset, size_t length, const char *what) {
   return tl_diag_error(lexer->diag, TL_INPUT, (tl_span){lexer->source, offset, length}, "%s", what);
 }
@@ -69,7 +68,8 @@ static void end_tag(token_reader *lexer, char sign, size_t at, bool trims) {
 
 // Where the text from `begin` to the tag at `end` really ends: its whitespace goes with the sign
 // `-`, and that of an indented tag goes unless the sign is `+` or the tag prints.
-static size_t strip_before(const token_reader *lexer, size_t begin, size_t end, char sign, bool prints) {
+static size_t strip_before(const token_reader *lexer, size_t begin, size_t end, char sign,
+                           bool prints) {
   tl_str text = tl_str_slice(lexer->text, begin, end);
   if (sign == '-') return end - tl_unicode_space_after(text);
   if (sign == '+' || prints) return end;
@@ -310,8 +310,7 @@ static tl_status read_in_tag(token_reader *lexer) {
 // Reads a tag that begins at `begin`, to its end.
 static tl_status read_tag(token_reader *lexer, size_t begin, bool prints) {
   const char *closing = prints ? "}}" : "%}";
-  TL_TRY(
-      add_plain(lexer, prints ? TL_TOKEN_PRINT_BEGIN : TL_TOKEN_BLOCK_BEGIN, begin, begin + 2));
+  TL_TRY(add_plain(lexer, prints ? TL_TOKEN_PRINT_BEGIN : TL_TOKEN_BLOCK_BEGIN, begin, begin + 2));
   move_to(lexer, begin + 2 + (sign_at(lexer, begin + 2) != '\0'));
   lexer->open_count = 0;
   while (lexer->at < lexer->text.length) {
@@ -348,11 +347,8 @@ static tl_status read_part(token_reader *lexer) {
 
 tl_status tl_tokens_read(tl_arena *arena, const tl_source *source, tl_diag *diag,
                          tl_token **out_tokens) {
-  token_reader lexer = {.arena = arena,
-                 .source = source,
-                 .diag = diag,
-                 .text = source->text,
-                 .at_line_start = true};
+  token_reader lexer = {
+      .arena = arena, .source = source, .diag = diag, .text = source->text, .at_line_start = true};
   while (lexer.at < lexer.text.length)
     TL_TRY(read_part(&lexer));
   TL_TRY(add_plain(&lexer, TL_TOKEN_END, lexer.text.length, lexer.text.length));

@@ -10,8 +10,8 @@ tl_status tl_text_add(tl_render *render, tl_text *text, tl_str more) {
   if (more.length > TL_JINJA_OUTPUT_MAX - text->length) return tl_render_full(render);
   TL_TRY(tl_render_charge_text(render, more.length));
   if (text->length + more.length > text->capacity) {
-    char *data = tl_arena_grow(render->arena, text->data, &text->capacity,
-                               text->length + more.length, 1);
+    char *data =
+        tl_arena_grow(render->arena, text->data, &text->capacity, text->length + more.length, 1);
     if (!data) return tl_render_full(render);
     text->data = data;
   }
