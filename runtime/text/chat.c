@@ -161,6 +161,6 @@ tl_status tl_chat_render(const tl_chat *chat, const tl_source *conversation, int
                                      {&chat->source, chat->tokens},
                                      {conversation, root},
                                      {conversation, &last}};
-  tl_jinja_input input = {sets, sizeof sets / sizeof *sets, now};
+  tl_jinja_input input = {.sets = sets, .sets_count = sizeof sets / sizeof *sets, .now = now};
   return tl_jinja_render(template->template, &input, arena, diag, out_text);
 }

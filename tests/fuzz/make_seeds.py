@@ -50,6 +50,13 @@ def json_faults():
     return {f"fault-{i:03}": text for i, text in enumerate(texts)}
 
 
+def templates():
+    """What jinja2 has rendered for template_test.c; what it refuses may still be a template."""
+    cases = json.loads((TESTS / "fixtures/templates/cases.json").read_text())["cases"]
+    found = dict(enumerate({text: result for case in cases for text, result in case["templates"]}.items()))
+    return {f"{'fault-' if result is None else ''}{i:03}": text for i, (text, result) in found.items()}
+
+
 def json_texts():
     return json_faults() | {
         "empty": "{}", "number": "-12.5e-3", "nested": "[[[[]],{}]]", "blanks": " \n[\t1 ,\r2 ] ",
@@ -419,6 +426,7 @@ def main():
     write(out / "json", json_texts())
     write(out / "safetensors", safetensors_files())
     write(out / "expr", expressions())
+    write(out / "template", templates())
     write(out / "plan_file", plan_files())
     write(out / "plan", plan_sections())
     write(out / "arch", architectures() | configs())

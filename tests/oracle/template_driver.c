@@ -29,7 +29,7 @@ static tl_status render(const tl_jinja_template *template, const tl_source *sour
   diag = (tl_diag){0};
   tl_arena_init(&arena, (size_t)1 << 30);
   tl_jinja_variables set = {source, variables};
-  tl_jinja_input input = {&set, 1, now};
+  tl_jinja_input input = {.sets = &set, .sets_count = 1, .now = now};
   tl_status status = tl_jinja_render(template, &input, &arena, &diag, &text);
   write_result(writer, status, &diag, text);
   tl_arena_finish(&arena);

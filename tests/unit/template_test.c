@@ -16,7 +16,7 @@ static tl_status render(tl_arena *arena, tl_str text, const tl_source *source,
   diag = (tl_diag){0};
   TL_TRY(tl_jinja_parse(arena, template_source, &template, &diag));
   tl_jinja_variables set = {source, variables};
-  tl_jinja_input input = {&set, variables != NULL, now};
+  tl_jinja_input input = {.sets = &set, .sets_count = variables != NULL, .now = now};
   return tl_jinja_render(template, &input, arena, &diag, out);
 }
 
@@ -116,10 +116,10 @@ static tl_str repeated(tl_arena *arena, const char *head, const char *part, size
 
 static void test_nesting(void) {
   static const char *const parts[][3] = {
-      {"{{ ", "(", "1"},         {"{{ ", "[", "1"},      {"{{ ", "not ", "1 }}"},
+      {"{{ ", "(", "1"},         {"{{ ", "[", "1"},       {"{{ ", "not ", "1 }}"},
       {"{{ ", "- ", "1 }}"},     {"{{ 1", " + 1", " }}"}, {"{{ 1", ".a", " }}"},
-      {"{{ 1", " if 1", " }}"},  {"", "{% if 1 %}", ""}, {"{{ 1", "|string", " }}"},
-      {"{{ 1", " and 1", " }}"}, {"{{ a", "[", " }}"},   {"{% set ", "(", ""},
+      {"{{ 1", " if 1", " }}"},  {"", "{% if 1 %}", ""},  {"{{ 1", "|string", " }}"},
+      {"{{ 1", " and 1", " }}"}, {"{{ a", "[", " }}"},    {"{% set ", "(", ""},
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     tl_arena arena;
@@ -202,8 +202,9 @@ static void test_chat(void) {
   check_chat("{\"messages\": [], \"tools\": [{}], \"chat_template\": \"default\"}", "<s>[{}]");
   check_chat("{\"messages\": [{\"role\": \"a\", \"content\": \"b\", \"reasoning\": \"c\"}]}",
              "<s>a:bcc;None");
-  check_chat("{\"messages\": [{\"role\": \"a\", \"thinking\": \"t\", \"reasoning_content\": null}]}",
-             "<s>a:tt;None");
+  check_chat(
+      "{\"messages\": [{\"role\": \"a\", \"thinking\": \"t\", \"reasoning_content\": null}]}",
+      "<s>a:tt;None");
   check_refused("{\"messages\": [], \"chat_template\": \"broken\"}", TL_UNSUPPORTED,
                 "line 2, column 1");
   check_refused("{\"messages\": [], \"chat_template\": \"rag\"}", TL_INPUT, "'rag'");

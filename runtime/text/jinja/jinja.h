@@ -18,11 +18,11 @@
 #include "runtime/base/json_tree.h"
 
 enum {
-  TL_JINJA_BYTES_MAX = 1 << 20,   // of a template
-  TL_JINJA_NESTING_MAX = 200,     // blocks and expressions inside each other
-  TL_JINJA_SYMBOLS_MAX = 4096,    // different names
-  TL_JINJA_DEPTH_MAX = 600,       // nodes that are being evaluated inside each other
-  TL_JINJA_STEPS_MAX = 50000000,  // nodes evaluated, and 16 bytes of text touched each
+  TL_JINJA_BYTES_MAX = 1 << 20,  // of a template
+  TL_JINJA_NESTING_MAX = 200,    // blocks and expressions inside each other
+  TL_JINJA_SYMBOLS_MAX = 4096,   // different names
+  TL_JINJA_DEPTH_MAX = 600,      // nodes that are being evaluated inside each other
+  TL_JINJA_STEPS_MAX = 50000000, // nodes evaluated, and 16 bytes of text touched each
   TL_JINJA_OUTPUT_MAX = 64 << 20 // bytes of a text that is made
 };
 
@@ -43,7 +43,8 @@ typedef struct tl_jinja_variables {
 typedef struct tl_jinja_input {
   const tl_jinja_variables *sets; // a later set wins
   size_t sets_count;
-  int64_t now; // seconds since 1970, what strftime_now tells in the local time zone
+  int64_t now;       // seconds since 1970, what strftime_now tells in the local time zone
+  int64_t steps_max; // 0 = TL_JINJA_STEPS_MAX
 } tl_jinja_input;
 
 // The rendered text, on `arena`. TL_INPUT with what the template raised or did wrong, TL_MEMORY if

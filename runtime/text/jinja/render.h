@@ -38,8 +38,8 @@ struct tl_render {
   const tl_jinja_node *at; // what is being evaluated, for messages
   tl_render_scope *scope;
   tl_text *out;
-  tl_text joined; // what + or ~ made last: it grows in place
-  int64_t steps;
+  tl_text joined;   // what + or ~ made last: it grows in place
+  int64_t steps;    // that are left
   int64_t captures; // macros made so far, which keep their scopes
   int depth;
   int64_t now;

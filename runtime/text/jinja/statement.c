@@ -26,10 +26,10 @@ tl_status tl_render_full(tl_render *render) {
 }
 
 tl_status tl_render_charge(tl_render *render, size_t steps) {
-  if (steps > (size_t)(TL_JINJA_STEPS_MAX - render->steps)) {
+  if (steps > (size_t)render->steps) {
     return limit(render, "takes too many steps for this conversation");
   }
-  render->steps += (int64_t)steps;
+  render->steps -= (int64_t)steps;
   return TL_OK;
 }
 
@@ -334,8 +334,12 @@ tl_status tl_jinja_render(const tl_jinja_template *template, const tl_jinja_inpu
                           tl_arena *arena, tl_diag *diag, tl_str *out_text) {
   tl_text text = {0};
   tl_jump jump;
-  tl_render render = {
-      .template = template, .arena = arena, .diag = diag, .out = &text, .now = input->now};
+  tl_render render = {.template = template,
+                      .arena = arena,
+                      .diag = diag,
+                      .out = &text,
+                      .now = input->now,
+                      .steps = input->steps_max > 0 ? input->steps_max : TL_JINJA_STEPS_MAX};
   if (!tl_render_open_scope(&render, NULL)) return tl_render_full(&render);
   for (size_t i = 0; i < input->sets_count; i++)
     TL_TRY(set_variables(&render, &input->sets[i]));

@@ -1,0 +1,93 @@
+// Fuzz target: chat templates, rendered with variables of every kind. A template that parses
+// renders to the same valid text each time, or is refused with one sentence at a place in it.
+#include "runtime/base/utf8.h"
+#include "runtime/text/jinja/jinja.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/mutate.h"
+#include "tests/lib/check.h"
+
+enum { ARENA_BYTES = 64 << 20, STEPS_MAX = 1 << 18 };
+
+static const char variables_text[] =
+    "{\"messages\": [{\"role\": \"system\", \"content\": \"be brief\"},"
+    " {\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"hi\"}, {\"type\": "
+    "\"image\"}]}, {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"function\": "
+    "{\"name\": \"f\", \"arguments\": {\"a\": 1, \"b\": [true, null, 2.5]}}}]}],"
+    " \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}],"
+    " \"add_generation_prompt\": true, \"bos_token\": \"<s>\", \"s\": \"Hello, World\", \"n\": 7,"
+    " \"f\": 2.5, \"nil\": null, \"l\": [3, 1, 2], \"d\": {\"b\": 1, \"a\": {\"c\": [1, 2]}},"
+    " \"u\": \"stra\\u00dfe \\u03a3 \\ud83d\\ude00\", \"big\": 18446744073709551616, \"h\": "
+    "\"<a>\","
+    " \"k\": {\"0\": 0, \"1\": 1, \"2\": 2, \"3\": 3, \"4\": 4, \"5\": 5, \"6\": 6, \"7\": 7,"
+    " \"8\": 8, \"9\": 9}, \"rows\": [{\"name\": \"x\", \"n\": 2}, {\"name\": \"Y\"}]}";
+
+static void check_fault(const tl_diag *diag, tl_status status) {
+  CHECK(status != TL_INTERNAL);
+  if (diag->count == 0) CHECK(status == TL_MEMORY);
+  if (diag->count == 0) return;
+  CHECK(diag->count == 1 && diag->entries[0].text[0]);
+  const tl_span *span = &diag->entries[0].span;
+  CHECK(span->source && span->offset <= span->source->text.length);
+}
+
+static tl_status render(const tl_jinja_template *template, const tl_source *source,
+                        const tl_json *variables, tl_arena *arena, tl_str *out) {
+  tl_diag diag = {0};
+  tl_jinja_variables set = {source, variables};
+  tl_jinja_input input = {.sets = &set, .sets_count = 1, .steps_max = STEPS_MAX};
+  *out = TL_STR("");
+  tl_status status = tl_jinja_render(template, &input, arena, &diag, out);
+  if (!tl_ok(status)) check_fault(&diag, status);
+  if (tl_ok(status)) CHECK(diag.count == 0 && tl_utf8_is_valid(*out));
+  return status;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  tl_source source = {"fuzz", {(const char *)data, size}};
+  tl_source variables_source = {"variables", {variables_text, sizeof variables_text - 1}};
+  const tl_jinja_template *template = NULL;
+  const tl_json *variables = NULL;
+  tl_arena parsed, first_arena, again_arena;
+  tl_diag diag = {0};
+  tl_str first, again;
+  tl_arena_init(&parsed, ARENA_BYTES);
+  CHECK(tl_ok(tl_json_parse(&parsed, &variables_source, NULL, &variables, &diag)));
+  tl_status status = tl_jinja_parse(&parsed, &source, &template, &diag);
+  tl_fuzz_accepted = tl_ok(status);
+  if (tl_ok(status)) {
+    tl_arena_init(&first_arena, ARENA_BYTES);
+    tl_arena_init(&again_arena, ARENA_BYTES);
+    status = render(template, &variables_source, variables, &first_arena, &first);
+    CHECK(render(template, &variables_source, variables, &again_arena, &again) == status);
+    CHECK(tl_str_equal(first, again));
+    tl_arena_finish(&first_arena);
+    tl_arena_finish(&again_arena);
+  } else {
+    check_fault(&diag, status);
+  }
+  tl_arena_finish(&parsed);
+  return 0;
+}
+
+// clang-format off
+static const char *const pieces[] = {
+    "{{ ", " }}", "{% ", " %}", "{%- ", " -%}", "{# ", " #}", "{% if ", "{% else %}",
+    "{% endif %}", "{% elif ", "{% for ", " in messages", "{% endfor %}", "{% set ",
+    "{% endset %}", "{% macro f(", "{% endmacro %}", "{% call f() %}", "{% endcall %}",
+    "{% filter upper %}", "{% endfilter %}", "{% generation %}", "{% endgeneration %}",
+    "{% break %}", "{% continue %}", "{% raw %}", "{% endraw %}", "{% with ", "{% endwith %}",
+    "namespace(a=1)", " if ", " else ", " is ", " not ", " and ", " or ", " ~ ", " + ", " * ",
+    " % ", " ** ", " // ", "|tojson", "|tojson(indent=2)", "|trim", "|length", "|join(', ')",
+    "|sort", "|list", "|map(attribute='a')", "|map('upper')", "|selectattr('role', 'eq', 'user')",
+    "|default('x', true)", "|replace('a', 'b')", "|indent(2, true)", "|dictsort", "|unique",
+    "|first", "|last", "|reverse", "|batch(2)", "|int", "|round(1)", "|e", "|safe", "|title",
+    "|items", ".items()", ".split(' ', 1)", ".rsplit()", ".strip('a')", ".get('a')",
+    ".splitlines()", ".format(1)", ".partition('a')", ".find('o')", ".center(9)", "[0]", "[-1:]",
+    "[::-1]", "(", ")", "[", "]", "{'a': 1}", "(1, 2)", "loop.index", "loop.previtem", "loop(",
+    "caller()", "range(3)", "none", "true", "'%s' % ", "cycler(1, 2)", "joiner()", "dict(a=1)",
+    "strftime_now('%d')", "raise_exception('x')", "messages", "tools", "missing", NULL};
+// clang-format on
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
+  return tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
+}
