@@ -259,8 +259,10 @@ static tl_status batch(tl_render *render, const tl_call *call, tl_datum *out) {
 
 // The arguments without the first `skipped` that have no name.
 static tl_arguments rest_of(const tl_arguments *given, size_t skipped) {
-  return (tl_arguments){given->items + skipped, given->names, given->count - skipped,
-                        given->named_count};
+  tl_arguments rest = *given;
+  if (skipped > 0) rest.items += skipped;
+  rest.count -= skipped;
+  return rest;
 }
 
 // map(attribute=.., default=..)
