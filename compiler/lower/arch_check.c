@@ -52,6 +52,7 @@ static const rule rules[] = {
     {"refuse", FORM_MAPPING_LIST, false},
     {"refuse.for", FORM_TEXT, false},
     {"refuse.when", FORM_EXPRESSION, true},
+    {"refuse.tensors", FORM_TEXT, false},
     {"refuse.say", FORM_TEXT, true},
     {"ignore", FORM_MAPPING, false},
     {"ignore.config", FORM_LIST, false},

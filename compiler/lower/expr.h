@@ -7,7 +7,7 @@
 //   a if c else b     only the chosen branch is evaluated
 //   a ?? b            b if a is missing or null
 //   or and not  == != < <= > >= in not-in  + - * / // % **  unary -
-//   config.a.b  list[i]  [a, b]  f(x)
+//   config.a.b  list[i]  [a, b]  f(x)  'text' in 'longer text'  x in list  'key' in config
 //   abs ceil contains cos exp floor has int len log max min range real round round_up sin sqrt
 //   starts_with sum
 //

@@ -61,6 +61,9 @@ static bool is_in(const tl_expr_value *needle, const tl_expr_value *list) {
     }
     return false;
   }
+  if (list->kind == TL_EXPR_JSON && tl_json_kind_of(list->json) == TL_JSON_OBJECT) {
+    return needle->kind == TL_EXPR_TEXT && tl_json_get(list->json, needle->text);
+  }
   size_t count = list->kind == TL_EXPR_JSON ? tl_json_count(list->json) : list->count;
   for (size_t i = 0; i < count; i++) {
     tl_expr_value item = list->kind == TL_EXPR_JSON ? tl_expr_from_json(tl_json_item(list->json, i))

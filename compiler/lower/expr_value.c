@@ -86,22 +86,30 @@ static tl_str print_real(double value, tl_arena *arena) {
   return tl_arena_copy(arena, printed);
 }
 
+// A list or a JSON array.
+static tl_str print_list(const tl_expr_value *list, tl_arena *arena) {
+  bool is_json = list->kind == TL_EXPR_JSON;
+  size_t count = is_json ? tl_json_count(list->json) : list->count;
+  tl_str text = TL_STR("[");
+  for (size_t i = 0; i < count; i++) {
+    tl_expr_value item = is_json ? tl_expr_from_json(tl_json_item(list->json, i)) : list->items[i];
+    tl_str printed = tl_expr_print(&item, arena);
+    text =
+        tl_arena_format(arena, "%.*s%s%.*s", TL_STR_ARG(text), i ? ", " : "", TL_STR_ARG(printed));
+  }
+  return tl_arena_format(arena, "%.*s]", TL_STR_ARG(text));
+}
+
 tl_str tl_expr_print(const tl_expr_value *value, tl_arena *arena) {
+  bool is_json = value->kind == TL_EXPR_JSON;
+  if (is_json && tl_json_kind_of(value->json) == TL_JSON_ARRAY) return print_list(value, arena);
   switch (value->kind) {
   case TL_EXPR_NULL: return TL_STR("null");
   case TL_EXPR_BOOL: return value->i ? TL_STR("true") : TL_STR("false");
   case TL_EXPR_INT: return tl_arena_format(arena, "%lld", (long long)value->i);
   case TL_EXPR_REAL: return print_real(value->f, arena);
   case TL_EXPR_TEXT: return value->text;
-  case TL_EXPR_LIST: {
-    tl_str text = TL_STR("[");
-    for (size_t i = 0; i < value->count; i++) {
-      tl_str item = tl_expr_print(&value->items[i], arena);
-      text =
-          tl_arena_format(arena, "%.*s%s%.*s", TL_STR_ARG(text), i ? ", " : "", TL_STR_ARG(item));
-    }
-    return tl_arena_format(arena, "%.*s]", TL_STR_ARG(text));
-  }
+  case TL_EXPR_LIST: return print_list(value, arena);
   default: return tl_str_from(tl_expr_kind_text(value));
   }
 }

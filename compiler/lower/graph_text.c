@@ -257,7 +257,8 @@ static tl_status run_block(expander *e, const tl_yaml *block, tl_str use) {
   e->line.node = block;
   tl_status status = run_lines(e, (lines){0, block->text.length});
   e->line.node = outer;
-  if (!tl_ok(status)) {
+  // Blocks within blocks are near the place itself.
+  if (!tl_ok(status) && outer == e->scope->input->arch->graph) {
     int line, column;
     tl_diag_locate(span.source->text, span.offset, &line, &column);
     tl_diag_note(e->scope->diag, "used by %s:%d", span.source->name, line);

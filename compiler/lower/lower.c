@@ -18,12 +18,28 @@ static tl_status refuse(tl_scope *scope, const tl_yaml *item, const tl_yaml *say
   return TL_UNSUPPORTED;
 }
 
+// A refusal with `tensors` is of checkpoints that have one whose name matches.
+static tl_status refuse_tensor(tl_scope *scope, const tl_yaml *pattern, const tl_yaml *say) {
+  const tl_checkpoint *checkpoint = scope->input->checkpoint;
+  tl_str text;
+  TL_TRY(tl_scope_fill(scope, say, &text));
+  for (uint32_t i = 0; checkpoint && i < checkpoint->tensors_count; i++) {
+    const tl_tensor *tensor = checkpoint->tensors[i];
+    if (!tl_pattern_matches(pattern->text, tensor->name)) continue;
+    return tl_diag_error(scope->diag, TL_UNSUPPORTED, tensor->span, "tensor '%.*s': %.*s",
+                         TL_STR_ARG(tensor->name), TL_STR_ARG(text));
+  }
+  return TL_OK;
+}
+
 static tl_status check_refusal(tl_scope *scope, const tl_yaml *item) {
   const tl_yaml *when = tl_yaml_get(item, "when"), *say = tl_yaml_get(item, "say");
+  const tl_yaml *tensors = tl_yaml_get(item, "tensors");
   bool is_refused = false;
   scope->last_read = NULL;
   TL_TRY(tl_scope_truth(scope, when, &is_refused));
-  return is_refused ? refuse(scope, item, say) : TL_OK;
+  if (!is_refused) return TL_OK;
+  return tensors ? refuse_tensor(scope, tensors, say) : refuse(scope, item, say);
 }
 
 // Section `refuse`: conditions under which this description is not true of the model. With

@@ -253,7 +253,9 @@ tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) {
     tl_expr_value value;
     if (tl_str_is(tl_str_slice(text, begin, end), "e")) continue;
     TL_TRY(tl_scope_eval_part(scope, node, begin, end, &value));
-    if (value.kind == TL_EXPR_MISSING || value.kind == TL_EXPR_JSON) {
+    bool is_object =
+        value.json && value.kind == TL_EXPR_JSON && tl_json_kind_of(value.json) == TL_JSON_OBJECT;
+    if (value.kind == TL_EXPR_MISSING || is_object) {
       return tl_diag_error(scope->diag, TL_INPUT, tl_yaml_place(node, begin, end - begin),
                            "this is %s: it cannot be part of a text", tl_expr_kind_text(&value));
     }

@@ -102,8 +102,8 @@ tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) TL_CH
 bool tl_scope_is_of_loop(const tl_scope *scope, const tl_yaml *node);
 
 // Every key of the config and of its objects that were looked into must have been read (also by a
-// parameter that was not needed), be ignored by a pattern of section ignore.config, or be null or
-// false.
+// parameter that was not needed), be ignored by a pattern of section ignore.config, or be null,
+// false, [] or {}.
 tl_status tl_scope_check_unread(tl_scope *scope) TL_CHECKED;
 
 // True if `text` matches `pattern`, in which `*` stands for anything.

@@ -3,12 +3,14 @@
 
 enum { DEPTH_MAX = 8, CLOSE_MAX = 4 };
 
-static bool is_ignored(const tl_scope *scope, tl_str path) {
+// A pattern with a point is one of a path, another one of a key wherever it stands.
+static bool is_ignored(const tl_scope *scope, tl_str path, tl_str key) {
   const tl_arch *arch = scope->input->arch;
   for (int part = 0; part < arch->parts_count; part++) {
     const tl_yaml *list = tl_yaml_get(tl_yaml_get(arch->parts[part], "ignore"), "config");
     for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
-      if (tl_pattern_matches(item->text, path)) return true;
+      bool is_path = memchr(item->text.data, '.', item->text.length);
+      if (tl_pattern_matches(item->text, is_path ? path : key)) return true;
     }
   }
   return false;
@@ -71,6 +73,17 @@ static tl_status check_value(tl_scope *scope, const tl_json *value, tl_str path,
   return status;
 }
 
+// What says nothing: null, false, [] and {}.
+static bool is_empty(const tl_json *value) {
+  switch (tl_json_kind_of(value)) {
+  case TL_JSON_NULL: return true;
+  case TL_JSON_BOOL: return !value->boolean;
+  case TL_JSON_ARRAY:
+  case TL_JSON_OBJECT: return tl_json_count(value) == 0;
+  default: return false;
+  }
+}
+
 static tl_status check_member(tl_scope *scope, const tl_json *object, size_t index, tl_str path,
                               int depth) {
   const tl_json *key = &object->members[index].key, *value = &object->members[index].value;
@@ -80,9 +93,8 @@ static tl_status check_member(tl_scope *scope, const tl_json *object, size_t ind
     if (!full.data) return TL_MEMORY;
   }
   if (was_read(scope, object, key->string)) return check_value(scope, value, full, depth);
-  bool is_empty = tl_json_kind_of(value) == TL_JSON_NULL ||
-                  (tl_json_kind_of(value) == TL_JSON_BOOL && !value->boolean);
-  return is_empty || is_ignored(scope, full) ? TL_OK : report(scope, object, key, full);
+  bool is_said = !is_empty(value) && !is_ignored(scope, full, key->string);
+  return is_said ? report(scope, object, key, full) : TL_OK;
 }
 
 static tl_status check_object(tl_scope *scope, const tl_json *object, tl_str path, int depth) {

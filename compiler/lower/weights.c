@@ -382,18 +382,31 @@ tl_status tl_weights_resolve(tl_weights *weights, tl_graph *graph, tl_str name, 
   return TL_INPUT;
 }
 
+// The first template of all that begins with the prefix and has no other expression, which could
+// name a layer; NULL without one.
+static const tl_yaml *prefixed_template(const tl_arch *arch) {
+  tl_str prefix = TL_STR("{prefix}");
+  for (int part = 0; part < arch->parts_count; part++) {
+    const tl_yaml *weights = tl_yaml_get(arch->parts[part], "weights");
+    for (const tl_yaml *m = weights ? weights->first : NULL; m; m = m->next) {
+      const tl_yaml *from = first_of(tl_yaml_get(m, "from"));
+      if (!tl_str_starts_with(from->text, prefix)) continue;
+      tl_str rest = tl_str_slice(from->text, prefix.length, from->text.length);
+      if (!memchr(rest.data, '{', rest.length)) return from;
+    }
+  }
+  return NULL;
+}
+
 // The first prefix with which the checkpoint has a tensor of the first template that uses it.
 static tl_status choose_prefix(tl_weights *w) {
   const tl_arch *arch = w->scope->input->arch;
-  const tl_yaml *list = tl_yaml_get(arch->parts[0], "prefix"), *from = NULL;
-  const tl_yaml *weights = tl_yaml_get(arch->parts[0], "weights");
+  const tl_yaml *list = NULL;
+  for (int part = 0; part < arch->parts_count && !list; part++)
+    list = tl_yaml_get(arch->parts[part], "prefix");
   if (!list || !list->first) return TL_OK;
   w->scope->prefix = list->first->text;
-  for (const tl_yaml *m = weights ? weights->first : NULL; m && !from; m = m->next) {
-    from = tl_yaml_get(m, "from");
-    if (from) from = first_of(from);
-    if (from && !tl_str_starts_with(from->text, TL_STR("{prefix}"))) from = NULL;
-  }
+  const tl_yaml *from = prefixed_template(arch);
   if (!from || !checkpoint_of(w)) return TL_OK;
   for (const tl_yaml *prefix = list->first; prefix; prefix = prefix->next) {
     tl_str name;
@@ -437,6 +450,31 @@ tl_status tl_weights_init(tl_weights *weights, tl_scope *scope) {
   return choose_prefix(weights);
 }
 
+// True if `text` matches the pattern with one of the words of its first list, `[3, 8]`, in the
+// list's place.
+static bool matches_list(tl_arena *arena, tl_str pattern, tl_str text) {
+  size_t begin = 0, end = 0;
+  while (begin < pattern.length && pattern.data[begin] != '[')
+    begin++;
+  end = begin;
+  while (end < pattern.length && pattern.data[end] != ']')
+    end++;
+  if (end == pattern.length) return tl_pattern_matches(pattern, text);
+  tl_str before = tl_str_slice(pattern, 0, begin);
+  tl_str after = tl_str_slice(pattern, end + 1, pattern.length);
+  for (size_t at = begin + 1; at < end;) {
+    size_t stop = at;
+    while (stop < end && pattern.data[stop] != ',')
+      stop++;
+    tl_str word = tl_str_trim(tl_str_slice(pattern, at, stop));
+    tl_str one = tl_arena_format(arena, "%.*s%.*s%.*s", TL_STR_ARG(before), TL_STR_ARG(word),
+                                 TL_STR_ARG(after));
+    if (one.data && tl_pattern_matches(one, text)) return true;
+    at = stop + 1;
+  }
+  return false;
+}
+
 static tl_status is_ignored(const tl_weights *w, tl_str name, bool *out) {
   const tl_arch *arch = w->scope->input->arch;
   *out = false;
@@ -445,7 +483,7 @@ static tl_status is_ignored(const tl_weights *w, tl_str name, bool *out) {
     for (const tl_yaml *item = list ? list->first : NULL; item; item = item->next) {
       tl_str pattern;
       TL_TRY(tl_scope_fill(w->scope, item, &pattern));
-      *out |= tl_pattern_matches(pattern, name);
+      *out |= matches_list(w->scope->input->arena, pattern, name);
     }
   }
   return TL_OK;

@@ -16,6 +16,16 @@ static tl_span cut_to_source(tl_span span) {
   return span;
 }
 
+// Whether an entry before `entry`, the newest, says the same of the same place.
+static bool is_told(const tl_diag *diag, const tl_diag_entry *entry) {
+  for (const tl_diag_entry *e = diag->entries; e < entry; e++) {
+    bool same_place = e->span.source == entry->span.source &&
+                      e->span.offset == entry->span.offset && e->span.length == entry->span.length;
+    if (same_place && strcmp(e->text, entry->text) == 0) return true;
+  }
+  return false;
+}
+
 #undef tl_diag_error // a macro when the source is analysed
 
 tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const char *format, ...) {
@@ -32,11 +42,13 @@ tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const cha
   va_start(args, format);
   vsnprintf(entry->text, sizeof entry->text, format, args);
   va_end(args);
+  diag->repeats = is_told(diag, entry);
+  diag->count -= diag->repeats;
   return status;
 }
 
 void tl_diag_note(tl_diag *diag, const char *format, ...) {
-  if (!diag || diag->count == 0 || diag->dropped) return;
+  if (!diag || diag->count == 0 || diag->dropped || diag->repeats) return;
   tl_diag_entry *entry = &diag->entries[diag->count - 1];
   if (entry->notes_count == TL_DIAG_NOTES_MAX) return;
   va_list args;

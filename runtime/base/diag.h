@@ -44,6 +44,7 @@ typedef struct tl_diag {
   tl_diag_entry entries[TL_DIAG_MAX];
   int count;    // entries used
   long dropped; // errors past the limit
+  bool repeats; // the newest error is one of the entries
 } tl_diag;
 
 // The span of bytes [part.data, +length) of `source`; `part` must be a view into its text.
@@ -51,7 +52,8 @@ tl_span tl_span_of(const tl_source *source, tl_str part);
 
 // Adds an error and returns `status`, so that `return tl_diag_error(...)` reads well. `diag` may be
 // NULL (the caller only wants the status). What of `span` leaves its source's text is cut off, so
-// that the places of entries are safe to read.
+// that the places of entries are safe to read. What an entry says already of the same place, as of
+// every layer of a model, is not said again.
 tl_status tl_diag_error(tl_diag *diag, tl_status status, tl_span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

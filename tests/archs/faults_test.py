@@ -127,7 +127,7 @@ DESCRIPTIONS = (
     ("unknown weight", "%h = embed %ids, @embed", "%h = embed %ids, @embedding"),
     ("unknown value", "%h = embed %ids, @embed", "%h = embed %id, @embed"),
     ("unknown attribute", "%h = embed %ids, @embed", "%h = embed %ids, @embed {scale=2}"),
-    ("weight without shape", ", shape: [vocabulary, width]}\n  norm", "}\n  norm"),
+    ("weight without shape", "ignore:\n", "weights:\n  head: {from: lm_head.weight}\n\nignore:\n"),
     ("unknown file", "include: [common", "include: [comon"),
     ("no graph", "graph: |", None),
     ("unknown task", "task: generate", "task: translate"),

@@ -2,9 +2,9 @@
 //
 //   interp_test tests/fixtures/tiny/NAME
 //
-// For both dialects of config.json and every sequence: whole and, for generators, in chunks of 64.
-// At every position max |difference| must be within 2e-5 standard deviations of the logits (of a
-// classifier's few logits: of their root mean square).
+// For both dialects of config.json and every sequence: whole and, for what scores every position,
+// in chunks of 64. At every position max |difference| must be within 2e-5 standard deviations of
+// the logits (of one position's few: of their root mean square).
 #include <math.h>
 
 #include "compiler/lower/lower.h"
@@ -88,10 +88,14 @@ static void compare(const float *found, const float *wanted, int64_t count, doub
   }
 }
 
+static bool scores_every_position(void) {
+  return t.model.task == TL_PLAN_TASK_GENERATE || t.model.task == TL_PLAN_TASK_SCORE_TOKENS;
+}
+
 // One sequence of `length` ids in steps of at most `chunk`.
 static void run(tl_interp *interp, int64_t length, int64_t chunk) {
   const tl_tensor *logits = expected("logits", length), *types = expected("types", length);
-  bool is_generator = t.model.task == TL_PLAN_TASK_GENERATE;
+  bool every = scores_every_position();
   int32_t *ids = read_ints(expected("ids", length));
   int32_t *type_ids = types ? read_ints(types) : NULL;
   int32_t *order = tl_arena_array(&t.arena, (size_t)length, sizeof *order);
@@ -101,14 +105,15 @@ static void run(tl_interp *interp, int64_t length, int64_t chunk) {
   for (int32_t i = 0; i < length; i++)
     order[i] = i;
   require(tl_tensor_read_f32(logits, 0, logits->elements_count, wanted, &t.diag));
-  double scale = deviation(wanted, logits->elements_count, is_generator);
+  double scale = deviation(wanted, logits->elements_count, every);
   tl_interp_truncate(interp, 0);
   for (int64_t at = 0; at < length; at += chunk) {
     int64_t rows = length - at < chunk ? length - at : chunk;
-    int64_t outputs = is_generator ? rows : 1;
+    int64_t outputs = every ? rows : 1;
+    const int32_t *outputs_of = t.model.task == TL_PLAN_TASK_SCORE_LAST ? order + rows - 1 : order;
     tl_interp_input inputs[] = {{.name = TL_STR("ids"), .i = ids + at, .count = rows},
                                 {.name = TL_STR("pos"), .i = order + at, .count = rows},
-                                {.name = TL_STR("rows"), .i = order, .count = outputs},
+                                {.name = TL_STR("rows"), .i = outputs_of, .count = outputs},
                                 {.name = TL_STR("types"), .i = type_ids, .count = rows}};
     tl_interp_call call = {{rows, 1, outputs}, inputs, types ? 4 : 3};
     require(tl_interp_run(interp, &call, &t.diag));
@@ -133,7 +138,7 @@ static void run_dialect(const char *dialect) {
     if (!expected("logits", lengths[i])) continue;
     runs++;
     run(interp, lengths[i], WHOLE);
-    if (t.model.task == TL_PLAN_TASK_GENERATE) run(interp, lengths[i], CHUNK);
+    if (scores_every_position()) run(interp, lengths[i], CHUNK);
   }
   CHECK(runs > 0);
   tl_interp_destroy(interp);

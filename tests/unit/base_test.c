@@ -71,9 +71,12 @@ static void test_diag(void) {
   CHECK(diag.entries[1].span.offset == 12 && diag.entries[1].span.length == 2);
   (void)tl_diag_error(&diag, TL_INPUT, (tl_span){&source, 15, 1}, "begins beyond the text");
   CHECK(diag.entries[2].span.offset == 14 && diag.entries[2].span.length == 0);
+  (void)tl_diag_error(&diag, TL_INPUT, tl_span_of(&source, part), "no '%s'", "three");
+  tl_diag_note(&diag, "goes with what is said already");
+  CHECK(diag.count == 3 && diag.entries[2].notes_count == 0);
   diag.count = 1;
   for (int i = 0; i < 40; i++)
-    (void)tl_diag_error(&diag, TL_IO, (tl_span){0}, "again");
+    (void)tl_diag_error(&diag, TL_IO, (tl_span){0}, "again, %d", i);
   CHECK(diag.count == TL_DIAG_MAX && diag.dropped == 9 && diag.entries[0].status == TL_INPUT);
 }
 

@@ -100,6 +100,8 @@ static void logic(void) {
   gives("3 in [1, 2]", "false");
   gives("3 not in [1, 2]", "true");
   gives("'ex' in 'text'", "true");
+  gives("'list' in config", "true");
+  gives("'lis' in config", "false");
   gives("'a' if false else 'b' if true else 'c'", "b");
   gives("('a' if true else 'b') if true else 'c'", "a");
   gives("1 if config.yes else nonsense", "1");
