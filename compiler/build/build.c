@@ -196,17 +196,24 @@ static void say_foreign_ids(const tl_build *build, const tl_build_options *optio
 
 static tl_status compile_tokenizer(tl_build *build, const tl_build_options *options,
                                    tl_str *out_section, tl_diag *diag) {
-  const tl_source *tokenizer = NULL, *config = NULL;
+  const tl_source *tokenizer = NULL, *pieces = NULL, *config = NULL;
   *out_section = (tl_str){0};
   if (!build->checkpoint) return TL_OK;
   TL_TRY(tl_checkpoint_text(build->checkpoint, &build->arena, "tokenizer.json", &tokenizer, diag));
   TL_TRY(
       tl_checkpoint_text(build->checkpoint, &build->arena, "tokenizer_config.json", &config, diag));
-  if (!tokenizer) {
-    say(options, "the folder has no tokenizer.json: the plan takes and gives ids only");
+  if (!tokenizer)
+    TL_TRY(tl_checkpoint_text(build->checkpoint, &build->arena, "tokenizer.model", &pieces, diag));
+  if (!tokenizer && !pieces) {
+    say(options, "the folder has neither tokenizer.json nor tokenizer.model: the plan takes and "
+                 "gives ids only");
     return TL_OK;
   }
-  TL_TRY(tl_tokenizer_compile(tokenizer, config, &build->arena, diag, out_section));
+  if (tokenizer) {
+    TL_TRY(tl_tokenizer_compile(tokenizer, config, &build->arena, diag, out_section));
+  } else {
+    TL_TRY(tl_tokenizer_compile_pieces(pieces, config, &build->arena, diag, out_section));
+  }
   say_foreign_ids(build, options, *out_section);
   return TL_OK;
 }

@@ -73,39 +73,61 @@ static tl_status write_section(tl_build *b, tl_str *out_section) {
   return TL_OK;
 }
 
-static tl_status run_parts(tl_build *b, const tl_source *config) {
+static tl_status read_files(tl_build *b, bool pieces) {
+  if (b->config_source)
+    TL_TRY(tl_json_parse(b->arena, b->config_source, &(tl_json_options){.allows_duplicates = true},
+                         &b->config, b->diag));
+  if (pieces) return tl_build_pieces(b);
+  TL_TRY(tl_json_parse(b->arena, b->source, NULL, &b->root, b->diag));
   TL_TRY(tl_build_steps(b));
   TL_TRY(tl_build_model(b));
-  TL_TRY(tl_build_added_tokens(b));
+  return tl_build_added_tokens(b);
+}
+
+static tl_status run_parts(tl_build *b, bool pieces) {
+  TL_TRY(read_files(b, pieces));
   count_tokens(b);
   TL_TRY(tl_build_patterns(b));
   TL_TRY(tl_build_texts(b));
   TL_TRY(tl_build_template(b));
-  TL_TRY(tl_build_config(b, config));
+  tl_build_names(b);
   TL_TRY(tl_build_lists(b));
   TL_TRY(tl_build_trie(b));
   return tl_build_hashes(b);
 }
 
-tl_status tl_tokenizer_compile(const tl_source *tokenizer_json, const tl_source *config_json,
-                               tl_arena *arena, tl_diag *diag, tl_str *out_section) {
+static tl_status compile(tl_build *b, bool pieces, tl_str *out_section) {
   tl_tokenizer_table check;
   *out_section = (tl_str){NULL, 0};
-  tl_build *b = tl_arena_alloc(arena, sizeof *b);
-  if (!b) return TL_MEMORY;
-  *b = (tl_build){.arena = arena,
-                  .diag = diag,
-                  .source = tokenizer_json,
-                  .pool.arena = arena,
-                  .vocabulary.arena = arena};
-  TL_TRY(tl_json_parse(arena, tokenizer_json, NULL, &b->root, diag));
-  b->pool.data = tl_arena_alloc(arena, 1); // never NULL, so that empty texts have an address
-  tl_status status = b->pool.data ? run_parts(b, config_json) : TL_MEMORY;
+  b->pool.arena = b->vocabulary.arena = b->arena;
+  b->pool.data = tl_arena_alloc(b->arena, 1); // never NULL, so that empty texts have an address
+  tl_status status = b->pool.data ? run_parts(b, pieces) : TL_MEMORY;
   if (tl_ok(status)) status = write_section(b, out_section);
-  if (status == TL_MEMORY)
-    return tl_diag_error(diag, status, tl_json_span(tokenizer_json, b->root),
+  if (status == TL_MEMORY && b->diag && b->diag->count == 0)
+    return tl_diag_error(b->diag, status, (tl_span){b->source, 0, 0},
                          "not enough memory to compile this tokenizer");
-  if (tl_ok(status)) status = tl_tokenizer_table_read(*out_section, diag, &check);
+  if (tl_ok(status)) status = tl_tokenizer_table_read(*out_section, b->diag, &check);
   if (!tl_ok(status)) *out_section = (tl_str){NULL, 0};
   return status;
+}
+
+tl_status tl_tokenizer_compile(const tl_source *tokenizer_json, const tl_source *config_json,
+                               tl_arena *arena, tl_diag *diag, tl_str *out_section) {
+  tl_build *b = tl_arena_alloc(arena, sizeof *b);
+  *out_section = (tl_str){NULL, 0};
+  if (!b) return TL_MEMORY;
+  *b = (tl_build){
+      .arena = arena, .diag = diag, .source = tokenizer_json, .config_source = config_json};
+  return compile(b, false, out_section);
+}
+
+tl_status tl_tokenizer_compile_pieces(const tl_source *tokenizer_model,
+                                      const tl_source *config_json, tl_arena *arena, tl_diag *diag,
+                                      tl_str *out_section) {
+  tl_build *b = tl_arena_alloc(arena, sizeof *b);
+  *out_section = (tl_str){NULL, 0};
+  if (!b) return TL_MEMORY;
+  *b = (tl_build){
+      .arena = arena, .diag = diag, .source = tokenizer_model, .config_source = config_json};
+  return compile(b, true, out_section);
 }

@@ -1,4 +1,5 @@
-// tokenizer.json -> the tokenizer section of a plan (runtime/base/tokenizer_table.h).
+// tokenizer.json or tokenizer.model -> the tokenizer section of a plan
+// (runtime/base/tokenizer_table.h).
 //
 // What the file says is turned into tables once: patterns into automata, merges into a hash table,
 // the decoder's chain into one text per id. A kind of normalizer, pre-tokenizer, model,
@@ -20,5 +21,13 @@
 TL_CHECKED tl_status tl_tokenizer_compile(const tl_source *tokenizer_json,
                                           const tl_source *config_json, tl_arena *arena,
                                           tl_diag *diag, tl_str *out_section);
+
+// The same of a sentencepiece model, for folders without tokenizer.json. `config_json` also has
+// tokens beyond the vocabulary (added_tokens_decoder), add_bos_token and add_eos_token. Encoding is
+// that of sentencepiece, but for control symbols, which are found in the text as special tokens;
+// decoding is that of the tokenizer.json which such models are converted to.
+TL_CHECKED tl_status tl_tokenizer_compile_pieces(const tl_source *tokenizer_model,
+                                                 const tl_source *config_json, tl_arena *arena,
+                                                 tl_diag *diag, tl_str *out_section);
 
 #endif

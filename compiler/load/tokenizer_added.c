@@ -65,26 +65,54 @@ static void settle_flags(tl_build *b) {
   }
 }
 
+tl_status tl_build_add(tl_build *build, tl_build_added added) {
+  if (build->added_count == TL_TOKENIZER_ADDED_MAX / 2)
+    return tl_diag_error(build->diag, TL_UNSUPPORTED, (tl_span){build->source, 0, 0},
+                         "more than %d added tokens", TL_TOKENIZER_ADDED_MAX / 2);
+  tl_build_added *tokens = tl_arena_grow(build->arena, build->added, &build->added_capacity,
+                                         build->added_count + 1, sizeof *tokens);
+  if (!tokens) return TL_MEMORY;
+  build->added = tokens;
+  tokens[build->added_count++] = added;
+  return TL_OK;
+}
+
 tl_status tl_build_added_tokens(tl_build *build) {
   const tl_json *list = tl_json_get(build->root, TL_STR("added_tokens"));
   size_t count = tl_json_count(list);
   if (tl_json_kind_of(list) != TL_JSON_ARRAY && tl_json_kind_of(list) != TL_JSON_NULL)
     return tl_json_expected(build->source, list, "added_tokens", "an array", build->diag);
-  if (count > TL_TOKENIZER_ADDED_MAX / 2)
-    return tl_diag_error(build->diag, TL_UNSUPPORTED, tl_json_span(build->source, list),
-                         "%zu added tokens, at most %d are supported", count,
-                         TL_TOKENIZER_ADDED_MAX / 2);
-  build->added = tl_arena_array(build->arena, count, sizeof *build->added);
-  if (!build->added) return TL_MEMORY;
   for (size_t i = 0; i < count; i++) {
     const tl_json *node = tl_json_item(list, i);
     tl_build_added added = {0};
     TL_TRY(read_added(build, node, &added));
     if (added.text.length == 0) continue;
     TL_TRY(give_id(build, node, &added));
-    build->added[build->added_count++] = added;
+    TL_TRY(tl_build_add(build, added));
   }
   settle_flags(build);
+  return TL_OK;
+}
+
+// {"32000": {"content": "<image>", ..}, ..}
+tl_status tl_build_config_tokens(tl_build *build) {
+  const tl_source *source = build->source;
+  const tl_json *tokens = tl_json_get(build->config, TL_STR("added_tokens_decoder"));
+  if (tl_json_kind_of(tokens) != TL_JSON_OBJECT) return TL_OK;
+  build->source = build->config_source; // where errors are
+  for (uint32_t i = 0; i < tokens->count; i++) {
+    const tl_json_member *member = &tokens->members[i];
+    tl_build_added added = {0};
+    int64_t id;
+    TL_TRY(read_added(build, &member->value, &added));
+    if (!tl_str_to_i64(member->key.string, &id) || id < 0 || id >= TL_TOKENS_MAX)
+      return tl_json_expected(build->source, &member->key, "id of a token", "a number below 2^21",
+                              build->diag);
+    added.id = (uint32_t)id;
+    bool known = added.id < build->vocabulary.ids_count || added.text.length == 0;
+    if (!known) TL_TRY(tl_build_add(build, added)); // the model says what its own tokens are
+  }
+  build->source = source;
   return TL_OK;
 }
 
@@ -98,14 +126,9 @@ static uint32_t named_id(const tl_build *b, const tl_json *config, const char *k
   return find_id(b, text);
 }
 
-tl_status tl_build_config(tl_build *build, const tl_source *config) {
+void tl_build_names(tl_build *build) {
   tl_tokenizer_header *header = &build->table.header;
-  const tl_json *root = NULL;
-  if (config)
-    TL_TRY(tl_json_parse(build->arena, config, &(tl_json_options){.allows_duplicates = true}, &root,
-                         build->diag));
-  header->bos_id = named_id(build, root, "bos_token");
-  header->eos_id = named_id(build, root, "eos_token");
-  header->pad_id = named_id(build, root, "pad_token");
-  return TL_OK;
+  header->bos_id = named_id(build, build->config, "bos_token");
+  header->eos_id = named_id(build, build->config, "eos_token");
+  header->pad_id = named_id(build, build->config, "pad_token");
 }

@@ -39,13 +39,16 @@ typedef struct tl_build_added {
   uint32_t flags; // TL_ADDED_*
   bool normalized;
   bool replaced; // a later entry of the same text counts
+  bool literal;  // matched in the normalized text as it is
 } tl_build_added;
 
 typedef struct tl_build {
   tl_arena *arena;
   tl_diag *diag;
   const tl_source *source;
-  const tl_json *root;
+  const tl_json *root;            // of tokenizer.json, or what stands for it
+  const tl_source *config_source; // tokenizer_config.json, or NULL
+  const tl_json *config;
   tl_tokenizer_table table;
   tl_text_buffer pool;
   tl_tokenizer_step steps[TL_TOKENIZER_STEPS_MAX];
@@ -64,8 +67,10 @@ typedef struct tl_build {
   uint32_t merges_count;
   double *scores;      // [vocabulary.ids_count], for TL_MODEL_BEST
   tl_str inner_prefix; // TL_MODEL_LONGEST: what tokens that continue a word begin with
+  bool *hidden;        // [vocabulary.ids_count]: the model makes no word of it; NULL = none
   tl_build_added *added;
   uint32_t added_count;
+  size_t added_capacity;
   uint32_t byte_ids[256];
   tl_tokenizer_item template[2 * TL_TOKENIZER_TEMPLATE_MAX];
 } tl_build;
@@ -110,8 +115,16 @@ TL_CHECKED tl_status tl_build_trie(tl_build *build);
 // Builds the hash tables and finds the words that are whole.
 TL_CHECKED tl_status tl_build_hashes(tl_build *build);
 
-// Bos, eos and pad ids as tokenizer_config.json (may be NULL) names them.
-TL_CHECKED tl_status tl_build_config(tl_build *build, const tl_source *config);
+// Bos, eos and pad ids as tokenizer_config.json names them.
+void tl_build_names(tl_build *build);
+
+// Reads tokenizer.model, which is `source`, into everything up to the added tokens; `source` and
+// `root` are then those of the rest.
+TL_CHECKED tl_status tl_build_pieces(tl_build *build);
+
+// Adds an added token; and those of tokenizer_config.json beyond the vocabulary.
+TL_CHECKED tl_status tl_build_add(tl_build *build, tl_build_added added);
+TL_CHECKED tl_status tl_build_config_tokens(tl_build *build);
 
 // Adds `text` with `id`, which is below TL_TOKENS_MAX; of equal texts the last one is found.
 // TL_MEMORY.

@@ -102,7 +102,7 @@ static tl_status find_forms(tl_build *b) {
   for (uint32_t i = 0; i < b->added_count; i++) {
     tl_build_added *added = &b->added[i];
     added->form = added->text;
-    if (added->normalized) TL_TRY(normalize(b, added->text, &added->form));
+    if (added->normalized && !added->literal) TL_TRY(normalize(b, added->text, &added->form));
     if (added->form.length >= 1 && added->form.length <= TL_TOKENIZER_ADDED_BYTES_MAX) continue;
     tl_span span = tl_json_span(b->source, tl_json_get(b->root, TL_STR("added_tokens")));
     return tl_diag_error(b->diag, TL_UNSUPPORTED, span,

@@ -314,7 +314,7 @@ static tl_status fill_words(tl_build *b) {
   if (!offsets || !words.data) return TL_MEMORY;
   for (uint32_t id = 0; id < tokens; id++) {
     bool known = id < v->ids_count && v->texts[id].data;
-    if (known && tl_vocabulary_find(v, v->texts[id]) == id)
+    if (known && !(b->hidden && b->hidden[id]) && tl_vocabulary_find(v, v->texts[id]) == id)
       TL_TRY(add_word(b, v->texts[id], &t, &words));
     offsets[id + 1] = (uint32_t)words.length;
   }

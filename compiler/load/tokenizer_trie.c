@@ -114,7 +114,9 @@ static uint32_t collect(const tl_build *b, tl_str prefix, entry *entries) {
   uint32_t count = 0;
   for (uint32_t id = 0; id < b->vocabulary.ids_count; id++) {
     tl_str text = b->vocabulary.texts[id];
-    if (!text.data || tl_vocabulary_find(&b->vocabulary, text) != id) continue;
+    if (!text.data || (b->hidden && b->hidden[id]) ||
+        tl_vocabulary_find(&b->vocabulary, text) != id)
+      continue;
     if (!tl_str_starts_with(text, prefix) || text.length == prefix.length) continue;
     entries[count++] = (entry){tl_str_slice(text, prefix.length, text.length), id};
   }

@@ -86,7 +86,7 @@ static bool is_space_at(const tl_tokenizer_table *t, tl_str text, size_t at, siz
   return tl_class_flags_of(t, code) & TL_CLASS_SPACE;
 }
 
-static tl_str strip(const tl_tokenizer_table *t, uint32_t flags, tl_str text) {
+static tl_str strip_spaces(const tl_tokenizer_table *t, uint32_t flags, tl_str text) {
   size_t begin = 0, end = text.length, length;
   while (flags & TL_STRIP_LEFT && begin < end && is_space_at(t, text, begin, &length))
     begin += length;
@@ -96,6 +96,16 @@ static tl_str strip(const tl_tokenizer_table *t, uint32_t flags, tl_str text) {
     end = before;
   }
   return tl_str_slice(text, begin, end);
+}
+
+static tl_str strip(const tl_tokenizer_table *t, const tl_tokenizer_step *step, tl_str text) {
+  tl_str what = {t->pool + step->text_offset, step->text_length};
+  if (what.length == 0) return strip_spaces(t, step->flags, text);
+  while (step->flags & TL_STRIP_LEFT && tl_str_starts_with(text, what))
+    text = tl_str_slice(text, what.length, text.length);
+  while (step->flags & TL_STRIP_RIGHT && tl_str_ends_with(text, what))
+    text = tl_str_slice(text, 0, text.length - what.length);
+  return text;
 }
 
 static tl_status prefix(tl_str with, uint32_t flags, tl_text_buffer *buffer, tl_text_piece *piece) {
@@ -115,7 +125,7 @@ tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step 
   case TL_STEP_FORM: return tl_text_form_apply(table, step->behaviour, buffer, &piece->text);
   case TL_STEP_MAP: return map(table, step->pattern, buffer, piece);
   case TL_STEP_REPLACE: return replace(table, step->pattern, with, buffer, piece);
-  case TL_STEP_STRIP: piece->text = strip(table, step->flags, piece->text); return TL_OK;
+  case TL_STEP_STRIP: piece->text = strip(table, step, piece->text); return TL_OK;
   default: return prefix(with, step->flags, buffer, piece);
   }
 }

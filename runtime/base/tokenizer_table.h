@@ -64,6 +64,7 @@ enum {
   TL_MODEL_BYTES = 1,         // words are bytes, byte_ids[] their symbols
   TL_MODEL_BYTE_FALLBACK = 2, // byte_ids[] spell code points that are no token
   TL_MODEL_FUSE_UNKNOWN = 4,  // neighbours without a token become one unknown token
+  TL_MODEL_SINGLES = 16,      // sums of scores are rounded to 32 bits
   TL_MODEL_WHOLE_WORDS = 8,   // a word that is a token is that token, whatever merges say
 };
 
@@ -111,7 +112,7 @@ typedef enum tl_step_kind {
   TL_STEP_ADDED,   // cut out added tokens of list `pattern` (0 raw, 1 normalized)
   TL_STEP_FORM,    // normal form `behaviour` (tl_text_form)
   TL_STEP_MAP,     // each code point by what map `pattern` has for it
-  TL_STEP_STRIP,   // spaces at the ends; see TL_STRIP_*
+  TL_STEP_STRIP,   // spaces, or the step's text, at the ends; see TL_STRIP_*
   TL_STEP_REPLACE, // every match of `pattern` by the step's text
   TL_STEP_PREFIX,  // the step's text before the piece; see TL_PREFIX_*
   TL_STEP_SPLIT,   // cut at the matches of `pattern`, as `behaviour` says

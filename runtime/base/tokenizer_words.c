@@ -67,7 +67,9 @@ static tl_status encode_longest(tl_words *w, tl_str word) {
   return TL_OK;
 }
 
-static void offer(tl_word_path *to, size_t begin, uint32_t id, double score) {
+static void offer(const tl_tokenizer_table *t, tl_word_path *to, size_t begin, uint32_t id,
+                  double score) {
+  if (t->header.model_flags & TL_MODEL_SINGLES) score = (float)score;
   if (to->begin != SIZE_MAX && score <= to->score) return;
   *to = (tl_word_path){.score = score, .begin = begin, .id = id};
 }
@@ -82,11 +84,11 @@ static void extend(const tl_tokenizer_table *t, tl_word_path *paths, tl_str word
     uint32_t id = t->trie[node].id;
     end++;
     if (id == TL_TOKEN_NONE) continue;
-    offer(&paths[end], at, id, t->scores[id] + score);
+    offer(t, &paths[end], at, id, t->scores[id] + score);
     known = known || end - at == char_length;
   }
   if (!known)
-    offer(&paths[at + char_length], at, t->header.unknown_id, t->header.unknown_score + score);
+    offer(t, &paths[at + char_length], at, t->header.unknown_id, t->header.unknown_score + score);
 }
 
 // What no token spells: bytes, if all of them have tokens.

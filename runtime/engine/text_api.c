@@ -8,10 +8,11 @@
 static const size_t text_memory_max = (size_t)4 << 30;
 
 static tlmc_status no_tokenizer(const tlmc_plan *plan, tlmc_error *error) {
-  return tl_error_set(error, TLMC_UNSUPPORTED,
-                      "%s has no tokenizer: the model's folder had no tokenizer.json when it was "
-                      "built; give ids instead of text",
-                      plan->plan.name);
+  return tl_error_set(
+      error, TLMC_UNSUPPORTED,
+      "%s has no tokenizer: the model's folder had no tokenizer.json or .model when "
+      "it was built; give ids instead of text",
+      plan->plan.name);
 }
 
 tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint32_t flags, int32_t *ids,

@@ -19,12 +19,15 @@ static inline tl_str tl_fixture_read(const char *path) {
   return (tl_str){data, (size_t)bytes};
 }
 
-// Compiles a tokenizer from its JSON text; prints the errors and ends the program on failure.
-static inline tl_str tl_fixture_compile(tl_str json, tl_arena *arena) {
+// Compiles a tokenizer from its JSON text, or from a tokenizer.model; prints the errors and ends
+// the program on failure.
+static inline tl_str tl_fixture_compile(tl_str text, tl_arena *arena) {
   static tl_diag diag;
-  tl_source source = {"tokenizer.json", json};
+  tl_source source = {"tokenizer", text};
   tl_str section;
-  if (!tl_ok(tl_tokenizer_compile(&source, NULL, arena, &diag, &section))) {
+  bool json = tl_str_starts_with(text, TL_STR("{"));
+  if (!tl_ok((json ? tl_tokenizer_compile : tl_tokenizer_compile_pieces)(&source, NULL, arena,
+                                                                         &diag, &section))) {
     tl_diag_print(&diag, stderr);
     exit(1);
   }

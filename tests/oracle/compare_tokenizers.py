@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compares tlmc's tokenizer with the `tokenizers` package: ids of texts, texts of ids.
 
-    compare_tokenizers.py --driver build/tests/tokenizer_driver [--data DIR] [--speed] [FAMILY ...]
+    compare_tokenizers.py --driver build/tests/tokenizer_driver [--data DIR] [FAMILY ...]
 
-For each tokenizer.json under DIR/tokenizers (default $TLMC_DATA, else ~/.cache/tlmc-data): real texts line
-by line and in pieces of 64 KiB, code, edge cases, random characters, broken UTF-8. Prints the number of
-differences per family and the first few; exit status 1 if there is any.
+For each tokenizer.json under DIR/tokenizers (default $TLMC_DATA, else ~/.cache/tlmc-data): real texts (those
+of fetch_texts.py too) line by line and in pieces of 64 KiB, code, edge cases, random characters, broken UTF-8,
+pairs of texts. Prints the number of differences per family and the first few; exit status 1 if there is any.
+Everything, as before a release: --bytes 3000000 --random 200000.
 """
 import argparse
 import os
@@ -14,7 +15,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 SHOWN = 5
 
 
-def edge_cases(tokenizer, rng):
+def edge_cases(tokenizer, rng, random_count):
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     texts = ["", " ", "  ", "\n", "\r\n", " \n \n  x", "\t\tx", "a" * 5000, " " * 3000, "ab" * 2000, "\n" * 500,
              "é" * 700, "e\u0301" * 50, "a\u0301\u0323\u0308", "\u0344\u0315", "\u1100\u1161\u11a8", "\u212b\u2126",
@@ -35,17 +35,22 @@ def edge_cases(tokenizer, rng):
     scripts = [(0x80, 0x250), (0x300, 0x370), (0x370, 0x600), (0x600, 0x700), (0x900, 0xE00), (0x1100, 0x1200),
                (0x1E00, 0x2100), (0x2100, 0x2800), (0x3000, 0x3100), (0x4E00, 0x9FFF), (0xAC00, 0xD7A4),
                (0xF900, 0xFFFE), (0x10000, 0x1F000), (0x1F300, 0x1FB00), (0x20000, 0x2FA20), (0xE0000, 0x10FFFF)]
-    for _ in range(1500):
+    bits = ["'s", "'LL", "  ", "\n\n", " \n", "12", "A", "aB", "\t", "\u0301", "\u0327", "\u200d", "\ufe0f", "🇩🇪", "👍🏽",
+            "∑", "𝔸", "≠", "<", ">", "\x00", "\ufffd", "\u1161", "\u11a8", *added]
+    for _ in range(random_count):
         low, high = rng.choice(scripts)
-        pick = [lambda: rng.choice(alphabet), lambda: chr(rng.randrange(low, high)),
-                lambda: rng.choice(["'s", "'LL", "  ", "\n\n", " \n", "12", "A", "aB"])]
-        texts.append("".join(rng.choices(pick, k=1)[0]() for _ in range(rng.randrange(1, 40))))
+        kinds, parts = rng.choices((0, 0, 0, 1, 1, 1, 2), k=rng.randrange(1, 40)), []
+        for kind in kinds:
+            parts.append(rng.choice(alphabet) if kind == 0 else chr(rng.randrange(low, high)) if kind == 1
+                         else rng.choice(bits))
+        texts.append("".join(parts) if rng.random() < 0.8 else "".join(parts) * rng.randrange(1, 9))
     return texts
 
 
 def real_texts(data, rng, bytes_max):
     lines, pieces = [], []
-    files = sorted((data / "text").glob("*")) + sorted(Path(__file__).parents[2].glob("*/**/*.[ch]"))[:60]
+    files = sorted((data / "text").glob("*")) + sorted((data / "corpus").glob("*"))
+    files += sorted(Path(__file__).parents[2].glob("*/**/*.[ch]"))[:60]
     for path in files:
         if not path.is_file():
             continue
@@ -77,8 +82,10 @@ def run(driver, arguments, frames):
 
 
 def encode(driver, table, texts, special, command="encode"):
+    """Ids of the texts; `special` is True, False, or "plain" for special tokens that are only text."""
+    mode = ["plain"] if special == "plain" else ["special"] * special
     frames = [struct.pack("<I", len(text)) + text for text in texts]
-    output, at, ids = run(driver, [command, table] + ["special"] * special, frames), 0, []
+    output, at, ids = run(driver, [command, table, *mode], frames), 0, []
     while at < len(output):
         (count,) = struct.unpack_from("<I", output, at)
         ids.append(list(struct.unpack_from(f"<{count}i", output, at + 4)))
@@ -113,7 +120,16 @@ def count_differences(what, inputs, ours, theirs):
 
 
 def reference_ids(tokenizer, texts):
-    """Texts and their ids, without the texts that the reference itself fails on."""
+    """Texts and their ids, without the texts that the reference itself fails on; in parts, to save memory."""
+    kept, ids = [], []
+    for i in range(0, len(texts), 500):
+        part = reference_part(tokenizer, texts[i:i + 500])
+        kept += part[0]
+        ids += part[1]
+    return kept, ids
+
+
+def reference_part(tokenizer, texts):
     try:
         return texts, [e.ids for e in tokenizer.encode_batch([t.decode("utf8", "replace") for t in texts])]
     except BaseException as error:  # a panic of the reference is no Exception
@@ -145,13 +161,21 @@ def compare_pairs(driver, table, tokenizer, texts):
     return wrong
 
 
+def compare_texts(driver, table, tokenizer, texts):
+    """Ids of the texts, then texts of these ids, whole and as streams (which the driver compares)."""
+    texts, reference = reference_ids(tokenizer, texts)
+    wrong = count_differences("encode", texts, encode(driver, table, texts, True), reference)
+    whole = [t.encode("utf8") for t in tokenizer.decode_batch(reference, skip_special_tokens=True)]
+    return wrong + count_differences("decode", reference, decode(driver, table, reference), whole)
+
+
 def compare(family, driver, data, folder, options):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     rng = random.Random(7)
     lines, pieces = real_texts(data, rng, options.bytes)
-    texts = [t.encode("utf8", "replace") for t in edge_cases(tokenizer, rng) + lines + pieces]
+    texts = [t.encode("utf8", "replace") for t in edge_cases(tokenizer, rng, options.random) + lines + pieces]
     texts += broken_texts(rng, lines)
     with tempfile.TemporaryDirectory() as scratch:
         table = str(Path(scratch) / "table")
@@ -159,32 +183,14 @@ def compare(family, driver, data, folder, options):
         if compiled.returncode:
             print(f"{family:14} refused: {compiled.stderr.decode().splitlines()[0]}")
             return options.refusals_count
-        begin = time.time()
-        texts, reference = reference_ids(tokenizer, texts)
-        seconds = time.time() - begin
-        ours = encode(driver, table, texts, True)
-        wrong = count_differences("encode", texts, ours, reference)
+        wrong = sum(compare_texts(driver, table, tokenizer, texts[i:i + 20000]) for i in range(0, len(texts), 20000))
         wrong += compare_pairs(driver, table, tokenizer, texts[:4000])
         vocabulary = tokenizer.get_vocab_size() + 20
-        rows = reference + [[rng.randrange(vocabulary) for _ in range(rng.randrange(1, 30))] for _ in range(3000)]
+        rows = [[rng.randrange(vocabulary) for _ in range(rng.randrange(1, 30))] for _ in range(3000)]
         whole = [t.encode("utf8") for t in tokenizer.decode_batch(rows, skip_special_tokens=True)]
         wrong += count_differences("decode", rows, decode(driver, table, rows), whole)
-        total = sum(map(len, texts))
-        print(f"{family:14} {wrong} differences; {len(texts)} texts, {total / 1e6:.1f} MB, reference {seconds:.1f} s",
-              flush=True)
-        if options.speed:
-            print_speed(driver, table, tokenizer, data)
+        print(f"{family:14} {wrong} differences; {len(texts)} texts, {sum(map(len, texts)) / 1e6:.1f} MB", flush=True)
     return wrong
-
-
-def print_speed(driver, table, tokenizer, data):
-    path = data / "text" / "python-library.rst"
-    text = path.read_text("utf8")
-    begin = time.time()
-    tokenizer.encode(text, add_special_tokens=False)
-    theirs = len(text.encode("utf8")) / (time.time() - begin) / 1e6
-    ours = subprocess.run([driver, "bench", table, str(path)], capture_output=True, text=True).stdout.strip()
-    print(f"   speed: {ours}; tokenizers {theirs:.1f} MB/s")
 
 
 def main():
@@ -193,7 +199,7 @@ def main():
     parser.add_argument("--data", default=os.environ.get("TLMC_DATA", str(Path.home() / ".cache/tlmc-data")))
     parser.add_argument("--tokenizers", help="another folder of FAMILY/tokenizer.json")
     parser.add_argument("--bytes", type=int, default=300_000, help="of each text")
-    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--random", type=int, default=1500, help="random texts")
     parser.add_argument("families", nargs="*")
     parser.add_argument("--refusals-count", action="store_true", help="a refused tokenizer is a difference")
     options = parser.parse_args()

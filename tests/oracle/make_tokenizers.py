@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Small tokenizers of all kinds the compiler knows, and what the `tokenizers` package does with them.
 
-    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, four small tokenizers
+    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, six small tokenizers
     make_tokenizers.py --random N --out DIR                     N random pipelines as DIR/NAME/tokenizer.json,
                                                                 for compare_tokenizers.py --tokenizers DIR
 
 A fixture folder holds tokenizer.json and expected.txt, a line per case: `encode HEX ids..` with special
 tokens, `decode HEX ids..` without, `pair HEX HEX ids.. types..`; HEX is the text's bytes, `-` if there
-are none. Bytes that are no UTF-8 read as Python's "replace" reads them.
+are none. Folders with a tokenizer.model have `plain HEX ids..` instead of `encode`: no special tokens. Bytes
+that are no UTF-8 read as Python's "replace" reads them.
 """
 import argparse
 import json
 import random
 from pathlib import Path
 
+import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 SENTENCES = [
@@ -273,6 +275,25 @@ def write_fixture(folder, data, rng):
     print(folder, len(lines), "cases")
 
 
+def write_model_fixture(folder, rng, **options):
+    folder.mkdir(parents=True, exist_ok=True)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES * 3), model_prefix=str(folder / "tokenizer"), hard_vocab_limit=False,
+        normalization_rule_name="identity", control_symbols=["[INST]"], user_defined_symbols=["<tool>", "ox"],
+        minloglevel=2, **options)
+    (folder / "tokenizer.vocab").unlink()
+    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    lines = []
+    for data in texts_for(rng):
+        text = data.decode("utf8", "replace")
+        ids = model.encode(text)
+        lines.append(" ".join(["plain", text.encode().hex() or "-", *map(str, ids)]))
+        if model.unk_id() not in ids:
+            lines.append(" ".join(["decode", model.decode(ids).encode().hex() or "-", *map(str, ids)]))
+    (folder / "expected.txt").write_text("\n".join(lines) + "\n")
+    print(folder, len(lines), "cases")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fixtures")
@@ -293,6 +314,9 @@ def main():
         write_fixture(Path(options.fixtures) / "pieces", pieces_json, rng)
         write_fixture(Path(options.fixtures) / "words", words_json, rng)
         write_fixture(Path(options.fixtures) / "scores", scores_json, rng)
+        write_model_fixture(Path(options.fixtures) / "model-merges", rng, model_type="bpe", vocab_size=480,
+                            byte_fallback=True, remove_extra_whitespaces=False)
+        write_model_fixture(Path(options.fixtures) / "model-scores", rng, model_type="unigram", vocab_size=170)
     rng = random.Random(options.seed)
     bases = [byte_tokenizer(420), piece_tokenizer(460), piece_tokenizer(460, 16), word_tokenizer(300),
              score_tokenizer(300, False), score_tokenizer(600, True), level_tokenizer()] if options.random else []

@@ -1,7 +1,7 @@
 // The tokenizer as a filter, for comparisons with other implementations.
 //
-//   tokenizer_driver compile TABLE tokenizer.json [tokenizer_config.json]
-//   tokenizer_driver encode TABLE [special] < texts > ids
+//   tokenizer_driver compile TABLE tokenizer.{json,model} [tokenizer_config.json]
+//   tokenizer_driver encode TABLE [special | plain] < texts > ids
 //   tokenizer_driver pairs TABLE [special] < texts > ids
 //   tokenizer_driver decode TABLE < ids > texts
 //   tokenizer_driver bench TABLE FILE
@@ -50,7 +50,10 @@ static int compile(int argc, char **argv) {
   tl_arena_init(&arena, (size_t)4 << 30);
   tl_str section;
   double begin = now();
-  check(tl_tokenizer_compile(&json, argc > 4 ? &config : NULL, &arena, &diag, &section), &diag);
+  bool pieces = tl_str_ends_with(tl_str_from(argv[3]), TL_STR(".model"));
+  check((pieces ? tl_tokenizer_compile_pieces
+                : tl_tokenizer_compile)(&json, argc > 4 ? &config : NULL, &arena, &diag, &section),
+        &diag);
   fprintf(stderr, "compiled in %.2f s: %zu bytes\n", now() - begin, section.length);
   FILE *file = fopen(argv[2], "wb");
   CHECK(file && fwrite(section.data, 1, section.length, file) == section.length);
@@ -74,12 +77,15 @@ static void write_ids(const int32_t *ids, size_t ids_count) {
   fwrite(ids, sizeof *ids, count, stdout);
 }
 
-static void encode_all(const tl_tokenizer *tokenizer, bool pairs, bool special, tl_arena *arena) {
+static void encode_all(const tl_tokenizer *tokenizer, bool pairs, const char *mode,
+                       tl_arena *arena) {
   static tl_diag diag;
   tl_str text, pair;
   tl_types types;
-  tl_encode_options options = {
-      .add_special = special, .pair = pairs ? &pair : NULL, .out_types = pairs ? &types : NULL};
+  tl_encode_options options = {.add_special = strcmp(mode, "special") == 0,
+                               .plain_special = strcmp(mode, "plain") == 0,
+                               .pair = pairs ? &pair : NULL,
+                               .out_types = pairs ? &types : NULL};
   for (; tl_arena_reset(arena), read_text(arena, &text);) {
     if (pairs) CHECK(read_text(arena, &pair));
     tl_ids ids;
@@ -152,8 +158,9 @@ int main(int argc, char **argv) {
   double opened = now() - begin;
   tl_arena arena;
   tl_arena_init(&arena, (size_t)4 << 30);
-  if (strcmp(argv[1], "encode") == 0) encode_all(&tokenizer, false, argc > 3, &arena);
-  if (strcmp(argv[1], "pairs") == 0) encode_all(&tokenizer, true, argc > 3, &arena);
+  const char *mode = argc > 3 ? argv[3] : "";
+  if (strcmp(argv[1], "encode") == 0) encode_all(&tokenizer, false, mode, &arena);
+  if (strcmp(argv[1], "pairs") == 0) encode_all(&tokenizer, true, mode, &arena);
   if (strcmp(argv[1], "decode") == 0) decode_all(&tokenizer, &arena);
   if (strcmp(argv[1], "bench") == 0 && argc > 3) {
     printf("opened in %.2f ms; ", opened * 1e3);

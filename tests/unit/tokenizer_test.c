@@ -86,13 +86,13 @@ static void run_case(const tl_tokenizer *tokenizer, char *line, tl_arena *arena)
     run_pair(tokenizer, line + 5, arena);
     return;
   }
-  bool encodes = strncmp(line, "encode ", 7) == 0;
-  tl_str text = read_case(line + 7, bytes, expected, &count), decoded;
+  bool encodes = strncmp(line, "encode ", 7) == 0, plain = strncmp(line, "plain ", 6) == 0;
+  tl_str text = read_case(strchr(line, ' ') + 1, bytes, expected, &count), decoded;
   tl_arena_reset(arena);
-  if (encodes) {
+  if (encodes || plain) {
     tl_ids ids;
-    CHECK(tl_ok(tl_tokenizer_encode(tokenizer, text, &(tl_encode_options){.add_special = true},
-                                    arena, NULL, &ids)));
+    tl_encode_options options = {.add_special = encodes, .plain_special = plain};
+    CHECK(tl_ok(tl_tokenizer_encode(tokenizer, text, &options, arena, NULL, &ids)));
     CHECK(ids.count == count);
     CHECK(count == 0 || memcmp(ids.items, expected, count * sizeof *expected) == 0);
     return;
@@ -115,7 +115,7 @@ static void test_fixture(const char *json_path, const char *cases_path) {
     *next++ = '\0';
     run_case(&tokenizer, line, &request);
   }
-  CHECK(count > 500);
+  CHECK(count > 250);
   free((char *)cases.data);
   tl_arena_finish(&request);
   tl_arena_finish(&arena);
@@ -236,6 +236,37 @@ static void test_errors(void) {
                TL_UNSUPPORTED, "(?i: )");
 }
 
+// tokenizer.model: what is wrong with it, in words.
+static void expect_model_error(tl_str model, tl_status expected, const char *words) {
+  static tl_diag diag;
+  tl_arena arena;
+  tl_arena_init(&arena, (size_t)256 << 20);
+  diag = (tl_diag){0};
+  tl_source source = {"tokenizer.model", model};
+  tl_str section;
+  tl_status status = tl_tokenizer_compile_pieces(&source, NULL, &arena, &diag, &section);
+  if (status != expected || diag.count != 1 || !strstr(diag.entries[0].text, words)) {
+    fprintf(stderr, "status %d, wanted '%s'\n", (int)status, words);
+    tl_diag_print(&diag, stderr);
+    exit(1);
+  }
+  tl_arena_finish(&arena);
+}
+
+#define PIECE "\x0A\x03\x0A\x01x"
+
+static void test_model_errors(void) {
+  expect_model_error(TL_STR(""), TL_INPUT, "no pieces");
+  expect_model_error(TL_STR("\x0A\x7F"), TL_INPUT, "after the file at byte 0");
+  expect_model_error(TL_STR("\xFF\xFF"), TL_INPUT, "a number without end");
+  expect_model_error(TL_STR("\x0F"), TL_INPUT, "an unknown kind of field");
+  expect_model_error(TL_STR("\x0A\x03\x0A\x01\xFF"), TL_INPUT, "not UTF-8 at byte 2");
+  expect_model_error(TL_STR(PIECE), TL_INPUT, "no piece is the unknown one");
+  expect_model_error(TL_STR(PIECE PIECE), TL_INPUT, "two pieces are 'x'");
+  expect_model_error(TL_STR(PIECE "\x12\x02\x18\x04"), TL_UNSUPPORTED, "model kind 4");
+  expect_model_error(TL_STR(PIECE "\x1A\x03\x12\x01m"), TL_UNSUPPORTED, "precompiled map");
+}
+
 // Every single damaged byte of a table is refused or leaves a table that works without faults.
 static void test_damage(const char *path) {
   tl_arena arena, request;
@@ -310,6 +341,8 @@ int main(void) {
       FIXTURES "words/tokenizer.json", FIXTURES "scores/tokenizer.json"};
   test_fixture(FIXTURES "bytes/tokenizer.json", FIXTURES "bytes/expected.txt");
   test_fixture(FIXTURES "pieces/tokenizer.json", FIXTURES "pieces/expected.txt");
+  test_fixture(FIXTURES "model-merges/tokenizer.model", FIXTURES "model-merges/expected.txt");
+  test_fixture(FIXTURES "model-scores/tokenizer.model", FIXTURES "model-scores/expected.txt");
   test_fixture(FIXTURES "words/tokenizer.json", FIXTURES "words/expected.txt");
   test_fixture(FIXTURES "scores/tokenizer.json", FIXTURES "scores/expected.txt");
   test_long_words(FIXTURES "bytes/tokenizer.json");
@@ -318,6 +351,7 @@ int main(void) {
   test_long_words(FIXTURES "scores/tokenizer.json");
   test_options();
   test_errors();
+  test_model_errors();
   for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
     test_damage(paths[i]);
     test_memory(paths[i]);
