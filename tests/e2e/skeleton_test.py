@@ -23,7 +23,12 @@ OPTIONS = ("--target", "cpu:x86-64-v3", "--kv", "bf16")
 SECONDS_MAX, RSS_MIB_MAX, PLAN_BYTES_MAX = 60, 200, 8 << 20
 UNSUPPORTED = 4
 # Billions of parameters, and how far the weights of a bf16 plan may be from 2 bytes for each.
-PARAMETERS = {"llama-3.1-70b": 70.55, "llama-3.2-1b": 1.236, "qwen2-7b": 7.616, "gemma-3-1b": 1.0}
+PARAMETERS = {
+    "deepseek-v3": 671.03, "gemma-3-1b": 1.0, "llama-3.1-70b": 70.55, "llama-3.2-11b-vision": 8.030,
+    "llama-3.2-1b": 1.236, "llama-4-scout": 107.77, "minitron-8b": 8.272, "mistral-7b-v0.1": 7.242,
+    "mixtral-8x7b-v0.1": 46.70, "nemotron-super-49b": 49.87, "qwen2-7b": 7.616, "qwen2.5-math-prm-7b": 7.083,
+    "qwen2.5-math-rm-72b": 71.53, "qwen3-30b-a3b": 30.53, "qwen3-8b": 8.191,
+}
 TOLERANCE = 0.02
 
 
