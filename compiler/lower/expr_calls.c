@@ -82,33 +82,46 @@ static bool compare(tl_expr_operator op, double a, double b) {
   }
 }
 
-static void describe(const tl_expr_value *value, const char **out_text, tl_str *out_name) {
-  *out_text = tl_expr_kind_text(value);
-  *out_name = value->kind == TL_EXPR_MISSING && value->text.data ? value->text : TL_STR("this");
+enum { NAME_BYTES = 64 };
+
+// A value in a message: its name if it is missing, what it is if that is short, or "this".
+static void describe(const tl_expr_value *value, char *out_name) {
+  bool is_named = value->kind == TL_EXPR_MISSING || value->kind == TL_EXPR_TEXT;
+  const char *quote = value->kind == TL_EXPR_TEXT ? "'" : "";
+  snprintf(out_name, NAME_BYTES, "this");
+  if (value->kind == TL_EXPR_INT) snprintf(out_name, NAME_BYTES, "%lld", (long long)value->i);
+  if (is_named && value->text.data && value->text.length + 3 < NAME_BYTES) {
+    snprintf(out_name, NAME_BYTES, "%s%.*s%s", quote, TL_STR_ARG(value->text), quote);
+  }
 }
 
 static bool mismatch(const tl_expr_value *a, const tl_expr_value *b, char *fault, size_t bytes) {
   const tl_expr_value *bad = a;
   double unused;
-  const char *kind;
-  tl_str name;
+  char name[NAME_BYTES];
   if (tl_expr_to_real(a, &unused)) bad = b;
-  describe(bad, &kind, &name);
-  snprintf(fault, bytes, "%.*s is %s, a number was expected", TL_STR_ARG(name), kind);
+  describe(bad, name);
+  snprintf(fault, bytes, "%s is %s, a number was expected", name, tl_expr_kind_text(bad));
   return false;
 }
 
 bool tl_expr_apply(tl_expr_operator op, const tl_expr_value *a, const tl_expr_value *b,
                    tl_expr_value *out_value, char *out_fault, size_t fault_bytes) {
   double x, y;
+  char name[NAME_BYTES];
   *out_value = (tl_expr_value){.kind = TL_EXPR_BOOL};
   if (op == TL_EXPR_EQUAL || op == TL_EXPR_NOT_EQUAL) {
     out_value->i = tl_expr_equal(a, b) == (op == TL_EXPR_EQUAL);
     return true;
   }
-  if (op == TL_EXPR_IN) {
+  if (op == TL_EXPR_IN && b->kind >= TL_EXPR_TEXT) {
     out_value->i = is_in(a, b);
     return true;
+  }
+  if (op == TL_EXPR_IN) {
+    describe(b, name);
+    snprintf(out_fault, fault_bytes, "%s is %s, a list was expected", name, tl_expr_kind_text(b));
+    return false;
   }
   if (!tl_expr_to_real(a, &x) || !tl_expr_to_real(b, &y)) {
     return mismatch(a, b, out_fault, fault_bytes);

@@ -192,6 +192,14 @@ static tl_status run_for(expander *e, const control *c) {
   return run_loop(e, name, begin, end, c->body);
 }
 
+// At the config's value, if it comes from there as it is.
+static tl_status no_condition(const expander *e, tl_str head, const tl_expr_value *value) {
+  tl_span span = tl_yaml_place(e->line.node, offset_of(e, head), head.length);
+  if (value->json) span = tl_json_span(e->scope->input->config_source, value->json);
+  return tl_diag_error(e->scope->diag, TL_INPUT, span, "this is %s, expected true or false",
+                       tl_expr_kind_text(value));
+}
+
 static tl_status run_control(expander *e, tl_str head, lines *rest) {
   control c = {.head = head};
   TL_TRY(find_close(e, *rest, &c));
@@ -200,7 +208,7 @@ static tl_status run_control(expander *e, tl_str head, lines *rest) {
   tl_expr_value value;
   TL_TRY(eval(e, tl_str_slice(head, 5, head.length - 1), &value));
   bool holds = false;
-  if (!tl_expr_to_truth(&value, &holds)) return fault(e, head, "this is no condition");
+  if (!tl_expr_to_truth(&value, &holds)) return no_condition(e, head, &value);
   return run_lines(e, holds ? c.body : c.otherwise);
 }
 

@@ -3,14 +3,15 @@
 
     faults_test.py [--build DIR]        TLMC_BLESS=1 rewrites faults.txt, every exit code and message
 
-A config is a golden one with a key changed, checked by `tlmc arch check`; a checkpoint is a small random one with
-a tensor changed, a description a built-in one with a text replaced, both lowered by `tlmc dump`. Needs the standard
-library only.
+A config is a golden one with a key changed, checked by `tlmc arch check`; a checkpoint is a small random one or one
+of tests/fixtures/tiny with a tensor changed, a description a built-in one with a text replaced, both lowered by
+`tlmc dump`. Needs the standard library only.
 """
 import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,18 +19,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from tools import find_program, run_test  # noqa: E402
+from tools import find_program, read_header, run_test  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 from models import Shape, Tensor, config, model_tensors, write_safetensors  # noqa: E402
 
 FAULTS = Path(__file__).with_name("faults.txt")
+TINY = ROOT / "tests" / "fixtures" / "tiny"
 SECONDS_MAX = 60
 ABSENT = object()
 
-# (golden config, description, its keys changed)
+# (golden config, description, its keys changed; "a.b.0" is a key within others or an item)
 LLAMA, QWEN2, GEMMA3 = ("llama_long", "llama"), ("qwen2_window", "qwen2"), ("gemma3", "gemma3")
 BERT, DEEPSEEK = ("bert", "bert"), ("deepseek_v3", "deepseek_v3")
+MISTRAL, MIXTRAL, NEMOTRON = ("mistral", "mistral"), ("mixtral", "mixtral"), ("nemotron", "nemotron")
+QWEN3, QWEN3_MOE, PRM = ("qwen3", "qwen3"), ("qwen3_moe", "qwen3_moe"), ("qwen2_prm", "qwen2_prm")
+MLLAMA, LLAMA4, DECILM = ("mllama", "mllama"), ("llama4", "llama4"), ("decilm", "decilm")
+LINEAR = dict(type="linear", factor=2.0)
 CONFIGS = (
     (LLAMA, dict(hidden_act="mish")),
     (LLAMA, dict(hidden_akt="silu")),
@@ -84,6 +90,62 @@ CONFIGS = (
     (DEEPSEEK, dict(qk_rope_head_dim=7)),
     (DEEPSEEK, dict(quantization_config=dict(quant_method="gptq"))),
     (DEEPSEEK, dict(quantization_config=dict(quant_method="fp8", weight_block_size=[128, 64]))),
+    (MISTRAL, dict(sliding_window=0)),
+    (MISTRAL, dict(sliding_window="all")),
+    (MISTRAL, dict(num_attention_heads=5)),
+    (MISTRAL, dict(num_key_value_heads=4)),
+    (MISTRAL, dict(layer_types=["full_attention", "sliding_attention"])),
+    (MISTRAL, dict(attention_bias=True)),
+    (MIXTRAL, dict(num_local_experts=0)),
+    (MIXTRAL, dict(num_local_experts="8")),
+    (MIXTRAL, dict(num_experts_per_tok=5)),
+    (MIXTRAL, dict(num_experts_per_tok=0)),
+    (MIXTRAL, dict(sliding_window=-1)),
+    (MIXTRAL, dict(shared_expert_intermediate_size=64)),
+    (NEMOTRON, dict(partial_rotary_factor=0)),
+    (NEMOTRON, dict(partial_rotary_factor=1.5)),
+    (NEMOTRON, dict(rope_percent=0.25)),
+    (NEMOTRON, dict(hidden_act="squared_relu")),
+    (NEMOTRON, dict(norm_eps=None, rms_norm_eps=1e-5)),
+    (QWEN3, dict(layer_types=["full_attention"])),
+    (QWEN3, dict(layer_types=["full_attention", "linear_attention"])),
+    (QWEN3, dict(layer_types="full_attention")),
+    (QWEN3, dict(sliding_window=-8)),
+    (QWEN3, dict(head_dim=0)),
+    (QWEN3, dict(rope_scaling=dict(rope_type="su", factor=2.0))),
+    (QWEN3, dict(rope_scaling=LINEAR | dict(original_max_position=64))),
+    (QWEN3_MOE, dict(num_local_experts=8)),
+    (QWEN3_MOE, dict(decoder_sparse_step=0)),
+    (QWEN3_MOE, dict(mlp_only_layers=3)),
+    (QWEN3_MOE, dict(num_experts_per_tok=7)),
+    (QWEN3_MOE, dict(n_shared_experts=1)),
+    (MLLAMA, {"text_config.cross_attention_layers": 3}),
+    (MLLAMA, {"text_config.rope_scaling": dict(rope_type="mrope", mrope_section=[8, 4, 4])}),
+    (MLLAMA, {"text_config.num_key_value_heads": 3}),
+    (MLLAMA, {"text_config.attention_bias": True}),
+    (MLLAMA, {"text_config.hidden_size": "64"}),
+    (LLAMA4, {"text_config.num_experts_per_tok": 2}),
+    (LLAMA4, {"text_config.no_rope_layers": [1]}),
+    (LLAMA4, {"text_config.layer_types": ["full_attention"]}),
+    (LLAMA4, {"text_config.layer_types": ["sliding_attention", "full_attention"]}),
+    (LLAMA4, {"text_config.attention_chunk_size": None}),
+    (LLAMA4, {"text_config.interleave_moe_layer_step": 0}),
+    (LLAMA4, {"text_config.floor_scale": 0}),
+    (LLAMA4, {"text_config.attn_temperature_tuning": "yes"}),
+    (LLAMA4, {"text_config.moe_layers": 2}),
+    (DECILM, dict(block_configs=None)),
+    (DECILM, dict(num_key_value_heads_per_layer=[1, 1, 1, 1])),
+    (DECILM, dict(num_hidden_layers=5)),
+    (DECILM, dict(block_configs=None, num_key_value_heads_per_layer=[1, 2])),
+    (DECILM, {"block_configs.0.attention.window_length": 64}),
+    (DECILM, {"block_configs.1.ffn.sparsify": ["2:4"]}),
+    (DECILM, {"block_configs.0.attention.n_heads_in_group": 3}),
+    (DECILM, {"block_configs.0.attention.n_heads_in_group": None}),
+    (DECILM, {"block_configs.1.ffn.ffn_mult": None}),
+    (DECILM, {"block_configs.1.ffn.ffn_mult": -2}),
+    (DECILM, {"block_configs.0.attention.is_mamba": True}),
+    (DECILM, dict(rope_scaling=dict(type="dynamic", factor=2.0))),
+    (PRM, dict(num_hidden_layers=0)),
 )
 
 
@@ -108,6 +170,69 @@ CHECKPOINTS = {
     "bias the config knows nothing of": lambda t: t.update(
         {LAYER0 + "self_attn.q_proj.bias": Tensor("BF16", [64], bytes(128))}),
 }
+
+def without_file(folder, name):
+    (folder / name).unlink()
+
+
+def index_says(folder, tensor, file):
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    index["weight_map"][tensor] = file
+    path.write_text(json.dumps(index))
+
+
+def cut(tensors, name, rows):
+    """The first rows only."""
+    whole = tensors[name]
+    size = len(whole.data) // whole.shape[0] * rows
+    tensors[name] = Tensor(whole.dtype, [rows, *whole.shape[1:]], whole.data[:size])
+
+
+def copy_of(tensors, name, other):
+    tensors[other] = tensors[name]
+
+
+MOE, DENSE = LAYER0 + "block_sparse_moe.experts.", LAYER0 + "mlp."
+SCOUT = "language_model." + LAYER0 + "feed_forward.experts."
+# (a folder of tests/fixtures/tiny, what, how its tensors are changed)
+TINY_CHECKPOINTS = (
+    ("mixtral-top2", "an expert lacks a matrix", lambda t: t.pop(MOE + "2.w3.weight")),
+    ("mixtral-top2", "an expert is smaller", lambda t: cut(t, MOE + "1.w1.weight", 40)),
+    ("mixtral-top2", "one expert too many", lambda t: copy_of(t, MOE + "3.w1.weight", MOE + "4.w1.weight")),
+    ("mixtral-top2", "router of other experts", lambda t: cut(t, LAYER0 + "block_sparse_moe.gate.weight", 3)),
+    ("qwen3-moe-normed", "a dense layer where experts are expected",
+     lambda t: [t.pop(n) for n in list(t) if n.startswith(DENSE + "experts.")]),
+    ("qwen3-heads", "no norm of k", lambda t: t.pop(LAYER0 + "self_attn.k_norm.weight")),
+    ("nemotron-half", "a norm lacks its bias", lambda t: t.pop(LAYER0 + "input_layernorm.bias")),
+    ("nemotron-half", "a gate", lambda t: copy_of(t, DENSE + "up_proj.weight", DENSE + "gate_proj.weight")),
+    ("llama4-scout", "experts of one matrix each",
+     lambda t: rename(t, SCOUT + "gate_up_proj", SCOUT + "0.gate_proj.weight")),
+    ("llama4-scout", "experts that are not transposed",
+     lambda t: reshape(t, SCOUT + "down_proj", [4, 64, 36])),
+    ("mllama-llama3", "no head", lambda t: t.pop("language_model.lm_head.weight")),
+    ("mllama-llama3", "an embedding of as many rows as the head",
+     lambda t: cut(t, "language_model.model.embed_tokens.weight", 115)),
+    ("mllama-llama3", "an unknown prefix",
+     lambda t: [rename(t, n, "llm." + n) for n in list(t) if n.startswith("language_model.")]),
+    ("decilm-blocks", "attention where none is said",
+     lambda t: copy_of(t, LAYER0 + "self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight")),
+    ("decilm-blocks", "no linear attention", lambda t: t.pop("model.layers.4.self_attn.linear_attn.weight")),
+    ("decilm-key-heads", "other key heads", lambda t: cut(t, LAYER0 + "self_attn.k_proj.weight", 32)),
+    ("qwen2-prm", "no second layer of scores", lambda t: t.pop("score.2.weight")),
+    ("qwen2-prm", "scores of another number", lambda t: cut(t, "score.2.weight", 1)),
+    ("qwen2-rm", "a head of another kind", lambda t: rename(t, "score.0.weight", "v_head.summary.weight")),
+)
+
+# (a folder of tests/fixtures/tiny with several files, what, how the folder is changed)
+FOLDERS = (
+    ("mixtral-window-sharded", "a file of the index is absent",
+     lambda f: without_file(f, "model-00002-of-00003.safetensors")),
+    ("mixtral-window-sharded", "the index names a file that is nowhere",
+     lambda f: index_says(f, "lm_head.weight", "model-00004-of-00003.safetensors")),
+    ("mixtral-window-sharded", "the index names the wrong file",
+     lambda f: index_says(f, "lm_head.weight", "model-00002-of-00003.safetensors")),
+)
 
 # (what, text replaced in llama.yaml, by what; None: it and all behind it is cut)
 DESCRIPTIONS = (
@@ -140,6 +265,22 @@ def messages(stderr):
     return [re.sub(r"(archs/[a-z0-9_/]*\.yaml)(:\d+)+", r"\1", line) for line in lines]
 
 
+def change(keys, path, value):
+    *above, last = path.split(".")
+    for key in above:
+        keys = keys[int(key) if isinstance(keys, list) else key]
+    if value is ABSENT:
+        del keys[last]
+    else:
+        keys[last] = value
+
+
+def read_tensors(path):
+    data = path.read_bytes()
+    return {name: Tensor(entry.dtype, list(entry.shape), data[entry.offset:entry.offset + entry.size])
+            for name, entry in read_header(path).items()}
+
+
 class Runner:
     def __init__(self, tlmc, folder):
         self.tlmc, self.folder, self.lines = tlmc, Path(folder), []
@@ -155,7 +296,8 @@ class Runner:
 
     def check_config(self, model, changes):
         keys = json.loads((ROOT / "tests" / "archs" / "golden" / f"{model[0]}.json").read_text())
-        keys = {k: v for k, v in (keys | changes).items() if v is not ABSENT}
+        for key, value in changes.items():
+            change(keys, key, value)
         self.write_config(keys, "config.json")
         said = ", ".join(f"{k} {'absent' if v is ABSENT else json.dumps(v)}" for k, v in changes.items())
         self.run(f"{model[1]}: {said}", "arch", "check", f"archs/{model[1]}.yaml", "--config", "config.json")
@@ -168,6 +310,25 @@ class Runner:
         self.write_config(config(shape), "model/config.json")
         write_safetensors(folder / "model.safetensors", tensors)
         self.run(title, "dump", "model")
+
+    def link_tiny(self, name):
+        folder = self.folder / "tiny"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(TINY / name, folder)
+        (folder / "config.hub.json").replace(folder / "config.json")
+        (folder / "expected.safetensors").unlink()
+        return folder
+
+    def check_tiny(self, name, what, change_tensors):
+        path = self.link_tiny(name) / "model.safetensors"
+        tensors = read_tensors(path)
+        change_tensors(tensors)
+        write_safetensors(path, tensors)
+        self.run(f"{name}: {what}", "dump", "tiny")
+
+    def check_folder(self, name, what, change_folder):
+        change_folder(self.link_tiny(name))
+        self.run(f"{name}: {what}", "dump", "tiny")
 
     def check_description(self, title, old, new):
         text = (ROOT / "archs" / "llama.yaml").read_text()
@@ -189,6 +350,10 @@ def main():
             runner.check_config(model, changes)
         for title, change in CHECKPOINTS.items():
             runner.check_checkpoint(title, change)
+        for name, what, change_tensors in TINY_CHECKPOINTS:
+            runner.check_tiny(name, what, change_tensors)
+        for name, what, change_folder in FOLDERS:
+            runner.check_folder(name, what, change_folder)
         for title, old, new in DESCRIPTIONS:
             runner.check_description(title, old, new)
     found = "\n".join(runner.lines)
