@@ -17,7 +17,7 @@
 #include "tests/lib/check.h"
 
 // Little memory: it also ends inputs that would take long.
-enum { ARENA_BYTES = 8 << 20, KEPT_BYTES = 256 << 20, FIXTURES_MAX = 32, FOUND_MAX = 64 };
+enum { ARENA_BYTES = 8 << 20, KEPT_BYTES = 256 << 20, FIXTURES_MAX = 64, FOUND_MAX = 64 };
 
 // What an architecture is lowered with.
 typedef struct fixture {
