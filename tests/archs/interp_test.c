@@ -1,6 +1,6 @@
 // A tiny model, lowered and interpreted, against transformers' logits in float64.
 //
-//   interp_test tests/fixtures/tiny/NAME
+//   interp_test tests/fixtures/tiny/NAME [ARCH.yaml]
 //
 // For both dialects of config.json and every sequence: whole and, for what scores every position,
 // in chunks of 64. At every position max |difference| must be within 2e-5 standard deviations of
@@ -23,7 +23,7 @@ typedef struct model_test {
   tl_diag diag;
   tl_checkpoint *checkpoint;
   tl_safetensors expected;
-  tl_source config_source;
+  tl_source config_source, arch_source; // the latter's name is NULL for a built-in one
   tl_arch arch;
   tl_model model;
   double worst;
@@ -38,17 +38,25 @@ static void require(tl_status status) {
   exit(1);
 }
 
+static tl_source read_source(const char *path) {
+  tl_file file;
+  require(tl_file_open(path, &file, &t.diag));
+  tl_source source = {path, tl_arena_copy(&t.arena, file.bytes)};
+  tl_file_close(&file);
+  return source;
+}
+
 static void lower(void) {
   const tl_json *config = NULL;
-  tl_file file;
-  const char *path = tl_arena_format(&t.arena, "%s/%s", t.folder, t.dialect).data;
-  require(tl_file_open(path, &file, &t.diag));
-  t.config_source = (tl_source){path, tl_arena_copy(&t.arena, file.bytes)};
-  tl_file_close(&file);
+  t.config_source = read_source(tl_arena_format(&t.arena, "%s/%s", t.folder, t.dialect).data);
   require(tl_json_parse(&t.arena, &t.config_source, NULL, &config, &t.diag));
   tl_str name;
   CHECK(tl_json_to_string(tl_json_item(tl_json_get(config, TL_STR("architectures")), 0), &name));
-  require(tl_arch_find(&t.arena, name, (tl_span){0}, &t.arch, &t.diag));
+  if (t.arch_source.name) {
+    require(tl_arch_load(&t.arena, &t.arch_source, &t.arch, &t.diag));
+  } else {
+    require(tl_arch_find(&t.arena, name, (tl_span){0}, &t.arch, &t.diag));
+  }
   tl_lower_input input = {.arena = &t.arena,
                           .ops = &t.ops,
                           .arch = &t.arch,
@@ -146,9 +154,10 @@ static void run_dialect(const char *dialect) {
 }
 
 int main(int argc, char **argv) {
-  CHECK(argc == 2);
+  CHECK(argc == 2 || argc == 3);
   t.folder = argv[1];
   tl_arena_init(&t.arena, ARENA_BYTES);
+  if (argc == 3) t.arch_source = read_source(argv[2]);
   tl_arena_init(&t.scratch, ARENA_BYTES);
   require(tl_op_table_init(&t.ops, &t.diag));
   require(tl_checkpoint_open(&t.arena, t.folder, NULL, &t.checkpoint, &t.diag));

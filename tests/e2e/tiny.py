@@ -20,6 +20,7 @@ from pathlib import Path
 from tools import Failed, ROOT, Skipped, Tools, read_header, read_tensor, run_test
 
 FIXTURES = ROOT / "tests" / "fixtures" / "tiny"
+EXAMPLES = ROOT / "tests" / "fixtures" / "examples"
 CONFIGS = ("config.hub.json", "config.json")
 TARGETS = ("cpu:x86-64-v3", "cpu")
 GPU_RUNS = (("--chunk", "64"),)
@@ -53,8 +54,9 @@ def distance(expected, found, share=0.0):
 class Fixture:
     """A folder of tests/fixtures/tiny."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, arch=None):
         self.folder, self.path = folder, folder / "expected.safetensors"
+        self.options = ("--arch", arch) if arch else ()
         self.header = read_header(self.path)
         self.lengths = sorted(int(k.split(".")[1]) for k in self.header if k.startswith("ids."))
 
@@ -131,6 +133,7 @@ class Case:
         return self.tools.logits(plan, self.fixture.ids(length), *self.device, *options, types=types)
 
     def build(self, model, plan, *options):
+        options += self.fixture.options
         if self.is_gpu:
             options += ("--keep-source", "--no-ptx")
         try:
@@ -185,9 +188,11 @@ def main():
     parser.add_argument("--build", default=ROOT / "build", help="folder with tlmc and tlmrt (default: build)")
     parser.add_argument("--target", action="append", help="may be repeated (default: cpu:x86-64-v3 and cpu)")
     parser.add_argument("--driver", help="folder with a libcuda.so.1 that takes the place of the system's")
+    parser.add_argument("--arch", help="describes the models; they are in tests/fixtures/examples")
     parser.add_argument("--keep", help="work in this new folder and keep it")
     options = parser.parse_args()
-    there = sorted(p.parent.name for p in FIXTURES.glob("*/expected.safetensors"))
+    fixtures = EXAMPLES if options.arch else FIXTURES
+    there = sorted(p.parent.name for p in fixtures.glob("*/expected.safetensors"))
     unknown = [n for n in options.names if n not in there]
     if unknown:
         parser.error(f"no such model: {' '.join(unknown)} (there is: {' '.join(there)})")
@@ -203,7 +208,7 @@ def main():
                     faults += refusal(tools, Fixture(FIXTURES / name), target)
                     print(f"{name:22} {target:18} skipped: its ops have no kernels yet")
                     continue
-                case = Case(tools, Fixture(FIXTURES / name), target)
+                case = Case(tools, Fixture(fixtures / name, options.arch), target)
                 faults += case.run()
                 verdict = "" if not case.faults else f"   {len(case.faults)} FAULTS"
                 print(f"{name:22} {target:18} {case.worst['f32']:9.1e} {case.worst['auto']:9.1e}{verdict}", flush=True)

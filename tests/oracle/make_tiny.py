@@ -34,6 +34,10 @@ GREEDY_STEPS, GREEDY_MARGIN, GREEDY_KINDS, ROUTER_MARGIN, TRIES_MAX = 24, 0.02, 
 FP8_BLOCK, FP8_MAX = 128, 448.0
 
 
+def folder_of(name):
+    return (FIXTURES / TINY[name].at / name).resolve()
+
+
 def is_classifier(config):
     return config["architectures"][0].endswith("SequenceClassification")
 
@@ -332,7 +336,7 @@ def expected_of(name, folder):
 
 
 def make(name):
-    model, folder = TINY[name], FIXTURES / name
+    model, folder = TINY[name], folder_of(name)
     folder.mkdir(parents=True, exist_ok=True)
     config = config_of(model.config)
     write_configs(folder, model, config)
@@ -343,8 +347,8 @@ def make(name):
 
 
 def check(name):
-    old = load_file(FIXTURES / name / "expected.safetensors")
-    new = expected_of(name, FIXTURES / name)
+    old = load_file(folder_of(name) / "expected.safetensors")
+    new = expected_of(name, folder_of(name))
     same = old.keys() == new.keys() and all(
         torch.allclose(old[k], new[k], rtol=0, atol=2e-6 * deviation(old[k])) if old[k].is_floating_point()
         else torch.equal(old[k], new[k]) for k in old)
@@ -358,7 +362,7 @@ def deviation(values):
 
 
 def report(name, expected):
-    size = sum(p.stat().st_size for p in (FIXTURES / name).iterdir())
+    size = sum(p.stat().st_size for p in folder_of(name).iterdir())
     deviations = " ".join(f"{k} {deviation(v):.2f}" for k, v in sorted(expected.items()) if k.startswith("logits"))
     margin = f" margin {float(expected['greedy.24.margins'].min()):.3f}" if "greedy.24.margins" in expected else ""
     print(f"{name:22} {size / 1000:6.0f} KB  deviation: {deviations}{margin}", flush=True)

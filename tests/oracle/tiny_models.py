@@ -1,4 +1,4 @@
-"""The tiny models of tests/fixtures/tiny: configurations in the hub's dialect and how their weights are stored.
+"""The tiny models of tests/fixtures/tiny (and examples): configurations in the hub's dialect and how their weights are stored.
 
 A row is name: TinyModel(config, ...). Dimensions are small and unlike each other: heads times head size is seldom the
 hidden size, widths are no multiples of 64, vocabularies are odd, so that a confused dimension shows.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 @dataclass
 class TinyModel:
     config: dict
+    at: str = "."                  # folder, from tests/fixtures/tiny on
     store: str = "BF16"            # BF16 | F16 | F32 | FP8 (blocks with weight_scale_inv; the rest BF16)
     shards: int = 1
     lengths: tuple = (41, 300)     # one sequence of ids each
@@ -87,6 +88,8 @@ LLAMA4 = dict(architectures=["Llama4ForConditionalGeneration"], boi_token_index=
 DECILM = dict(LM, architectures=["DeciLMForCausalLM"], model_type="nemotron-nas", attention_bias=False,
               intermediate_size=None, mlp_bias=False, num_key_value_heads=None, pretraining_tp=1, rms_norm_eps=1e-5,
               rope_scaling=LLAMA3, rope_theta=500000.0, tie_word_embeddings=False)
+GRANITE = LLAMA | dict(architectures=["GraniteForCausalLM"], model_type="granite", attention_multiplier=0.11,
+                       embedding_multiplier=9.0, logits_scaling=4.0, residual_multiplier=0.4)
 PRM = QWEN2 | dict(architectures=["Qwen2ForProcessRewardModel"], rms_norm_eps=1e-5, rope_theta=10000.0)
 RM = QWEN2 | dict(architectures=["Qwen2ForRewardModel"], rms_norm_eps=1e-5, rope_theta=10000.0)
 
@@ -205,4 +208,7 @@ TINY = {
     "qwen2-prm-window": TinyModel(
         PRM | sizes(95, 64, 3, 60, 4, 4) | dict(max_window_layers=1, sliding_window=40, use_sliding_window=True)),
     "qwen2-rm": TinyModel(RM | sizes(119, 80, 3, 92, 5, 1), leftover_head=True),
+    "granite": TinyModel(
+        {k: v for k, v in GRANITE.items() if k != "pretraining_tp"} | sizes(123, 72, 3, 92, 4, 2) | dict(
+            attention_bias=True), at="../examples", embed=0.15),
 }
