@@ -1,4 +1,4 @@
-"""The tiny models of tests/fixtures/tiny (and examples): configurations in the hub's dialect and how their weights are stored.
+"""The tiny models of tests/fixtures/tiny: configurations in the hub's dialect and how their weights are stored.
 
 A row is name: TinyModel(config, ...). Dimensions are small and unlike each other: heads times head size is seldom the
 hidden size, widths are no multiples of 64, vocabularies are odd, so that a confused dimension shows.
