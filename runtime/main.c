@@ -20,6 +20,7 @@ typedef struct command_row {
 
 static const command_row commands[] = {
     {"run", TL_CLI_RUN, tl_cli_run, "PLAN -p TEXT [-n N]", "continues a text"},
+    {"chat", TL_CLI_CHAT, tl_cli_chat, "PLAN [--system TEXT]", "answers questions, one by one"},
     {"generate", TL_CLI_GENERATE, tl_cli_generate, "PLAN --ids FILE -n N",
      "continues ids, always with the likeliest; prints {\"ids\": [..]}"},
     {"logits", TL_CLI_LOGITS, tl_cli_logits, "PLAN --ids FILE --out FILE",
@@ -30,7 +31,6 @@ static const command_row commands[] = {
      "measures how fast prompts are read and tokens made"},
     {"info", TL_CLI_INFO, tl_cli_info, "PLAN [--json | --text]",
      "says what a plan is and whether it fits here"},
-    {"chat", 0, NULL, "", ""},
     {"serve", 0, NULL, "", ""},
 };
 

@@ -2,6 +2,7 @@
 // and prints its data on stdout; what is open afterwards is closed by tl_cli_finish.
 //
 //   run         run.c       text from text
+//   chat        chat.c      a conversation
 //   generate    generate.c  ids from ids, greedy
 //   logits      logits.c    output rows as a file
 //   tokenize    tokens.c    ids of a text; detokenize: the way back
@@ -13,6 +14,7 @@
 #include "runtime/cli/cli.h"
 
 tl_status tl_cli_run(tl_cli *cli) TL_CHECKED;
+tl_status tl_cli_chat(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_generate(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_logits(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_tokens(tl_cli *cli) TL_CHECKED; // tokenize

@@ -31,7 +31,8 @@ typedef enum tl_cli_command_bit {
   TL_CLI_TOKENIZE = 8,
   TL_CLI_DETOKENIZE = 16,
   TL_CLI_BENCH = 32,
-  TL_CLI_INFO = 64
+  TL_CLI_INFO = 64,
+  TL_CLI_CHAT = 128
 } tl_cli_command_bit;
 
 typedef struct tl_cli_list {
@@ -48,6 +49,7 @@ typedef struct tl_cli_texts {
 typedef struct tl_cli_options {
   const char *plan;
   const char *prompt, *prompt_file, *ids, *out, *image;
+  const char *system, *template_variables;
   const char *device, *target, *kv_type;
   int64_t tokens, top_k, batch, context, chunk, threads, bench_prompt, bench_gen;
   double temperature, top_p, min_p;
@@ -55,7 +57,7 @@ typedef struct tl_cli_options {
   uint64_t seed, kv_memory;
   tl_cli_texts stops;
   tl_cli_list bench_batch, bench_depth;
-  bool json, text, stop_eos, ignore_eos, trust, prefault, help;
+  bool chat, json, text, stop_eos, ignore_eos, trust, prefault, help;
 } tl_cli_options;
 
 // Parses argv[1..] of the command `name`, whose bit is `command`, over the defaults that

@@ -10,8 +10,10 @@
 
 #include "runtime/base/json_write.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/conversation.h"
 #include "runtime/cli/generation.h"
 #include "runtime/cli/input.h"
+#include "runtime/cli/sampling.h"
 
 static tl_status read_prompt(tl_cli *cli, tl_str *out_text) {
   const tl_cli_options *options = &cli->options;
@@ -24,20 +26,6 @@ static tl_status read_prompt(tl_cli *cli, tl_str *out_text) {
   if (strcmp(options->prompt, "-") == 0) return tl_cli_read_text(cli, "-", out_text);
   *out_text = tl_str_from(options->prompt);
   return TL_OK;
-}
-
-static tlmc_sampling sampling_of(const tl_cli_options *options) {
-  return (tlmc_sampling){
-      .size = sizeof(tlmc_sampling),
-      .temperature = (float)options->temperature,
-      .top_k = (int32_t)options->top_k,
-      .top_p = (float)options->top_p,
-      .min_p = (float)options->min_p,
-      .repetition_penalty = (float)options->repetition_penalty,
-      .presence_penalty = (float)options->presence_penalty,
-      .frequency_penalty = (float)options->frequency_penalty,
-      .seed = options->seed,
-  };
 }
 
 // Tokens per second, 0 where there is nothing to divide.
@@ -116,16 +104,39 @@ static tl_status print_end(tl_cli *cli, const tl_cli_generation *generation) {
   return TL_OK;
 }
 
+// The text as one question of a conversation.
+static tl_status ids_of_question(tl_cli *cli, tl_str text, int32_t **out_ids, size_t *out_count) {
+  const tl_cli_options *options = &cli->options;
+  tl_conversation talk = {.cli = cli, .variables = options->template_variables};
+  tl_prompt prompt;
+  TL_TRY(tl_conversation_check(cli));
+  if (options->system) TL_TRY(tl_conversation_add(&talk, "system", tl_str_from(options->system)));
+  TL_TRY(tl_conversation_add(&talk, "user", text));
+  TL_TRY(tl_conversation_prompt(&talk, &cli->arena, &prompt));
+  *out_ids = prompt.ids;
+  *out_count = prompt.count;
+  return TL_OK;
+}
+
+static tl_status check_options(tl_cli *cli) {
+  const tl_cli_options *options = &cli->options;
+  const char *name = options->system ? "--system" : "--chat-template-kwargs";
+  if (options->chat || (!options->system && !options->template_variables)) return TL_OK;
+  return tl_cli_fail(cli, TL_USAGE, "%s is for a conversation: add --chat", name);
+}
+
 tl_status tl_cli_run(tl_cli *cli) {
   const tl_cli_options *options = &cli->options;
   tl_str text = {0};
   int32_t *ids;
   size_t count;
   tlmc_session_options session;
+  TL_TRY(check_options(cli));
   TL_TRY(read_prompt(cli, &text));
   TL_TRY(tl_cli_plan_open(cli));
   TL_TRY(tl_cli_need_generator(cli, "run"));
-  TL_TRY(tl_cli_tokenize(cli, text, &ids, &count));
+  TL_TRY(options->chat ? ids_of_question(cli, text, &ids, &count)
+                       : tl_cli_tokenize(cli, text, &ids, &count));
   if (count == 0 || count > TL_CLI_IDS_MAX) {
     return tl_cli_fail(cli, TL_INPUT, "the prompt has %zu tokens, expected 1 to %d", count,
                        TL_CLI_IDS_MAX);
@@ -134,7 +145,7 @@ tl_status tl_cli_run(tl_cli *cli) {
   tl_cli_session_options(cli, &session);
   tl_cli_session_fit(cli, &session, (int64_t)count + options->tokens + 1);
   TL_TRY(tl_cli_session_open(cli, &session));
-  tlmc_sampling sampling = sampling_of(options);
+  tlmc_sampling sampling = tl_cli_sampling(options);
   tlmc_bytes stops[TL_CLI_LIST_MAX];
   for (int i = 0; i < options->stops.count; i++) {
     stops[i] = (tlmc_bytes){options->stops.items[i], strlen(options->stops.items[i])};

@@ -40,6 +40,12 @@ void tl_cli_signals_defer(void) {
   is_deferred = 1;
 }
 
+bool tl_cli_signals_take(void) {
+  bool was_interrupted = is_interrupted;
+  is_interrupted = 0;
+  return was_interrupted;
+}
+
 bool tl_cli_interrupted(void) {
   return is_interrupted;
 }

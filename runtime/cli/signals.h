@@ -23,4 +23,7 @@ void tl_cli_signals_defer(void);
 
 bool tl_cli_interrupted(void);
 
+// The same, and forgets it.
+bool tl_cli_signals_take(void);
+
 #endif
