@@ -5,7 +5,7 @@
 //   > /retry                         a command: see `commands`
 //
 // Every question is the whole conversation as the plan's template writes it; what its first tokens
-// share with earlier ones is found in the KV memory page by page, so that only the rest is computed.
+// share with earlier ones is found in the KV memory page by page: only the rest is computed.
 // Ctrl-C ends an answer, Ctrl-D the program.
 #include <unistd.h>
 

@@ -2,9 +2,12 @@
 #include "runtime/cli/lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "runtime/cli/signals.h"
+
+enum { POLL_MS = 50 }; // until an interrupt is seen that another thread took
 
 static const tl_str quotes = {"\"\"\"", 3};
 
@@ -35,17 +38,27 @@ static tl_status add(tl_lines *lines, tl_arena *arena, line_text *text, tl_str m
   return TL_OK;
 }
 
+// Waits for something to read; false after an interrupt, whichever thread took the signal.
+static bool wait_for_input(void) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  while (!tl_cli_interrupted()) {
+    int ready = poll(&input, 1, POLL_MS);
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+  }
+  return !tl_cli_signals_take();
+}
+
 // Fills the buffer. An interrupt is told by `*out_interrupted`.
 static tl_status fill(tl_lines *lines, bool *out_interrupted) {
-  ssize_t got = read(STDIN_FILENO, lines->buffer, sizeof lines->buffer);
-  *out_interrupted = got < 0 && errno == EINTR;
   lines->begin = lines->end = 0;
+  *out_interrupted = !wait_for_input();
   if (*out_interrupted) {
-    if (!tl_cli_signals_take()) return TL_OK; // another signal, such as a new size of the window
     if (!lines->is_terminal) return tl_cli_fail(lines->cli, TL_CANCELLED, "interrupted");
     fputs("\n(Ctrl-D or /exit ends)\n", stderr);
     return TL_OK;
   }
+  ssize_t got = read(STDIN_FILENO, lines->buffer, sizeof lines->buffer);
+  if (got < 0 && errno == EINTR) return TL_OK;
   if (got < 0) {
     return tl_cli_fail(lines->cli, TL_IO, "stdin cannot be read: %s", strerror(errno));
   }
