@@ -177,6 +177,21 @@ TLMC_API tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint3
                                    int32_t *ids, size_t ids_capacity, size_t *out_count,
                                    tlmc_error *error);
 
+// Tokens with their types, in the caller's memory.
+typedef struct tlmc_tokens {
+  size_t size;
+  int32_t *ids, *types; // room for `capacity` each; `types` may be NULL
+  size_t capacity;
+  size_t count; // of all tokens, also of those that found no room
+} tlmc_tokens;
+
+// Ids of one text, or of two that a classifier takes as a pair, and the type of each: what the
+// tokenizer puts around and between them with TLMC_TEXT_ADD, the texts alone without. Otherwise as
+// tlmc_tokenize. TLMC_USAGE if `texts_count` is neither 1 nor 2.
+TLMC_API tlmc_status tlmc_tokenize_pair(const tlmc_plan *plan, const tlmc_bytes *texts,
+                                        size_t texts_count, uint32_t flags, tlmc_tokens *tokens,
+                                        tlmc_error *error);
+
 // Text of `ids`; an id outside the vocabulary is TLMC_USAGE. `flags`: TLMC_TEXT_SPECIAL.
 TLMC_API tlmc_status tlmc_detokenize(const tlmc_plan *plan, const int32_t *ids, size_t ids_count,
                                      uint32_t flags, char *text, size_t text_capacity,

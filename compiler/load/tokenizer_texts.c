@@ -335,7 +335,10 @@ static tl_status fill_texts(tl_build *b, const chain *c, const tl_str *names, bo
   if (!offsets || !texts.data) return TL_MEMORY;
   for (uint32_t id = 0; id < tokens; id++) {
     t.flags = 0;
+    uint32_t begin = offsets[id];
     if (names[id].data) TL_TRY(add_text(c, names[id], first, &t, &texts));
+    bool chars = tl_utf8_is_valid((tl_str){texts.data + begin, texts.length - begin});
+    if (!chars) flags[id] &= (uint8_t)~TL_TOKEN_CHARS;
     if (first && t.flags != (flags[id] & TL_TOKEN_BYTE))
       return tl_diag_error(b->diag, TL_UNSUPPORTED, tl_json_span(b->source, b->root),
                            "token %u stands for a byte at some places of a text only", id);
@@ -363,6 +366,8 @@ tl_status tl_build_texts(tl_build *build) {
   }
   TL_TRY(fill_words(build));
   TL_TRY(name_ids(build, names, flags));
+  for (uint32_t id = 0; id < tokens; id++)
+    flags[id] |= TL_TOKEN_CHARS;
   TL_TRY(fill_texts(build, &c, names, false, flags));
   if (c.orders) TL_TRY(fill_texts(build, &c, names, true, flags));
   build->table.token_flags = flags;

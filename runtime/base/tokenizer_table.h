@@ -74,6 +74,7 @@ enum {
   TL_TOKEN_PRESENT = 2, // the id exists
   TL_TOKEN_WHOLE = 4,   // the merges turn its own bytes into it and nothing else
   TL_TOKEN_BYTE = 8,    // stands for the one byte of its text (TL_DECODE_BYTE_RUNS)
+  TL_TOKEN_CHARS = 16,  // its texts are valid UTF-8
 };
 
 // Of decoding, applied in this order.

@@ -15,28 +15,47 @@ static tlmc_status no_tokenizer(const tlmc_plan *plan, tlmc_error *error) {
       plan->plan.name);
 }
 
-tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint32_t flags, int32_t *ids,
-                          size_t ids_capacity, size_t *out_count, tlmc_error *error) {
+static void copy_tokens(const tl_ids *ids, const tl_types *types, tlmc_tokens *out) {
+  out->count = ids->count;
+  size_t fits = ids->count < out->capacity ? ids->count : out->capacity;
+  if (fits > 0) memcpy(out->ids, ids->items, fits * sizeof *ids->items);
+  for (size_t i = 0; out->types && i < fits; i++)
+    out->types[i] = types->items[i];
+}
+
+tlmc_status tlmc_tokenize_pair(const tlmc_plan *plan, const tlmc_bytes *texts, size_t texts_count,
+                               uint32_t flags, tlmc_tokens *tokens, tlmc_error *error) {
   tl_diag diag = {0};
-  *out_count = 0;
+  tl_str parts[2];
+  tokens->count = 0;
   if (!plan->has_tokenizer) return no_tokenizer(plan, error);
-  if (!tl_utf8_is_valid((tl_str){text.data, text.bytes})) {
-    return tl_error_set(error, TLMC_INPUT, "the text is not UTF-8");
+  if (texts_count < 1 || texts_count > 2)
+    return tl_error_set(error, TLMC_USAGE, "%zu texts, expected 1 or 2", texts_count);
+  for (size_t i = 0; i < texts_count; i++) {
+    parts[i] = (tl_str){texts[i].data, texts[i].bytes};
+    if (!tl_utf8_is_valid(parts[i]))
+      return tl_error_set(error, TLMC_INPUT, "the text is not UTF-8");
   }
   tl_arena arena;
   tl_arena_init(&arena, text_memory_max);
-  tl_ids found = {0};
+  tl_ids ids = {0};
+  tl_types types = {0};
   tl_encode_options options = {.add_special = flags & TLMC_TEXT_ADD,
-                               .plain_special = !(flags & TLMC_TEXT_SPECIAL)};
-  tl_status status = tl_tokenizer_encode(&plan->tokenizer, (tl_str){text.data, text.bytes},
-                                         &options, &arena, &diag, &found);
-  if (tl_ok(status)) {
-    *out_count = found.count;
-    size_t fits = found.count < ids_capacity ? found.count : ids_capacity;
-    if (fits > 0) memcpy(ids, found.items, fits * sizeof *ids);
-  }
+                               .plain_special = !(flags & TLMC_TEXT_SPECIAL),
+                               .pair = texts_count == 2 ? &parts[1] : NULL,
+                               .out_types = tokens->types ? &types : NULL};
+  tl_status status = tl_tokenizer_encode(&plan->tokenizer, parts[0], &options, &arena, &diag, &ids);
+  if (tl_ok(status)) copy_tokens(&ids, &types, tokens);
   tl_arena_finish(&arena);
   return tl_error_fill(error, status, &diag);
+}
+
+tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint32_t flags, int32_t *ids,
+                          size_t ids_capacity, size_t *out_count, tlmc_error *error) {
+  tlmc_tokens tokens = {.size = sizeof tokens, .ids = ids, .capacity = ids_capacity};
+  tlmc_status status = tlmc_tokenize_pair(plan, &text, 1, flags, &tokens, error);
+  *out_count = tokens.count;
+  return status;
 }
 
 tlmc_status tlmc_detokenize(const tlmc_plan *plan, const int32_t *ids, size_t ids_count,

@@ -55,17 +55,21 @@ static tl_status repair(tl_decoder *d, tl_str text) {
   return TL_OK;
 }
 
-static tl_status emit(tl_decoder *d, tl_str text) {
+// `chars`: the text is valid UTF-8.
+static tl_status emit(tl_decoder *d, tl_str text, bool chars) {
   if (text.length == 0) return TL_OK;
+  if (chars && d->tail.length == 0)
+    return d->strip_left ? strip(d, text) : tl_text_append(&d->out, text);
   return d->table->header.decode_flags & TL_DECODE_LOSSY ? repair(d, text) : strip(d, text);
 }
 
 static tl_status end_run(tl_decoder *d) {
   tl_str run = {d->run.data, d->run.length};
   d->run.length = 0;
-  if (tl_utf8_is_valid(run)) return emit(d, run);
+  if (run.length == 0) return TL_OK;
+  if (tl_utf8_is_valid(run)) return emit(d, run, true);
   for (size_t i = 0; i < run.length; i++)
-    TL_TRY(emit(d, replacement));
+    TL_TRY(emit(d, replacement, true));
   return TL_OK;
 }
 
@@ -80,7 +84,7 @@ static tl_status take(tl_decoder *d, int32_t id) {
       first ? tl_token_first_text(d->table, (uint32_t)id) : tl_token_text(d->table, (uint32_t)id);
   if (flags & TL_TOKEN_BYTE) return tl_text_append(&d->run, text);
   TL_TRY(end_run(d));
-  return emit(d, text);
+  return emit(d, text, flags & TL_TOKEN_CHARS);
 }
 
 static tl_status end(tl_decoder *d) {

@@ -393,6 +393,40 @@ def tokenizers():
     return accepted | {"fault-" + name: data for name, data in refused.items()}
 
 
+def tokenizer_models():
+    """The fixtures, and a file of a few pieces; of the faults one of each."""
+    def number(value):
+        return (bytes([value & 0x7F | 0x80]) + number(value >> 7)) if value > 0x7F else bytes([value])
+
+    def message(field, body):
+        return number(field * 8 + 2) + number(len(body)) + body
+
+    def piece(text, score=0.0, kind=1):
+        return message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) + b"\x18" + number(kind))
+
+    few = (piece("<unk>", kind=2) + piece("<s>", kind=3) + piece("ab", -1) + piece("▁a", -1) + piece("a", -2)
+           + piece("b", -3) + piece("▁", -4) + piece("the", kind=4) + piece("<0x41>", kind=6))
+    unigram, bpe = message(2, b"\x18\x01"), message(2, b"\x18\x02\x98\x02\x01")
+    plain = message(3, b"\x18\x00\x20\x00")
+    accepted = {"few-scores": few + unigram, "few-merges": few + bpe + plain, "other": few + message(9, b"x") + b"\x51"
+                + bytes(8) + b"\x5d" + bytes(4), "unused": few + piece("old", kind=5),
+                **{path.parent.name: path.read_bytes() for path in TESTS.glob("fixtures/tokenizers/*/tokenizer.model")}}
+    faults = {"words": few + message(2, b"\x18\x03"), "map": few + message(3, message(2, b"m")), "empty": b"",
+              "kind": few + piece("x", kind=9), "twice": few + piece("ab"), "number": few + piece("y", float("nan")),
+              "suffix": few + message(2, b"\xc0\x01\x01"), "spaces": few + message(3, b"\x28\x00"), "cut": few[:-2],
+              "known": piece("a"), "text": few + message(1, message(1, b"\xff")), "wire": few + b"\x0f",
+              "old": few + piece("old", kind=5) + bpe, "long": few + piece("q" * 600, kind=3), "end": few + b"\xff"}
+    return accepted | {f"fault-{name}": data for name, data in faults.items()}
+
+
+def tokenizer_texts():
+    texts = ["The quick brown fox's 12345 dogs\n\n\tdon't  mind.", "e\u0301le\u0300ve 你好，世界 \u1112\u1161\u11ab 각 İ ﬁ",
+             "<|end|>x <s>a</s> [SEP] <tool>\fsecond text ▁▁ <0x41>", "a" * 200 + " " * 90 + "\n" * 50,
+             "👍🏽 👩‍👩‍👧 \x00\x7f"]
+    data = [text.encode() for text in texts] + [b"\xff\xc3 \xed\xa0\x80 \xf0\x9f"]
+    return {f"text{i}-{mode:02}": bytes([mode]) + text for i, text in enumerate(data) for mode in range(24)}
+
+
 def plan_sections():
     """Patches of fuzz_plan.c: a word becomes 1 greater, which some bear."""
     def patch(word, how=1, number=9):
@@ -439,6 +473,8 @@ def main():
     write(out / "ir_text", graphs())
     write(out / "plan_text", plan_texts())
     write(out / "tokenizer_json", tokenizers())
+    write(out / "tokenizer_model", tokenizer_models())
+    write(out / "tokenizer_text", tokenizer_texts())
     text = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
     names = ("bytes", "pieces", "words", "scores")
     write(out / "tokenizer_table", {name: bytes([i]) + text + b"\xff" * (i & 1) for i, name in enumerate(names)})

@@ -4,7 +4,7 @@
 //   tokenizer_driver encode TABLE [special | plain] < texts > ids
 //   tokenizer_driver pairs TABLE [special] < texts > ids
 //   tokenizer_driver decode TABLE < ids > texts
-//   tokenizer_driver bench TABLE FILE
+//   tokenizer_driver bench TABLE ROUNDS < texts > seconds
 //
 // Texts and ids are framed: a uint32 count of bytes or ids, then the bytes or the int32 ids.
 // `pairs` takes two texts at a time and gives their ids, then their types, as ids too.
@@ -36,9 +36,10 @@ static void check(tl_status status, const tl_diag *diag) {
   exit(tl_status_exit_code(status));
 }
 
+// Seconds of processor time.
 static double now(void) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
@@ -130,21 +131,43 @@ static void decode_all(const tl_tokenizer *tokenizer, tl_arena *arena) {
   }
 }
 
-static void bench(const tl_tokenizer *tokenizer, const char *path, tl_arena *arena) {
-  static tl_diag diag;
-  tl_str text = read_file(path);
-  double best = 1e9;
+// Texts of stdin, all in memory.
+static size_t read_texts(tl_arena *arena, tl_str *texts, size_t texts_max) {
   size_t count = 0;
-  for (int round = 0; round < 5; round++) {
-    tl_arena_reset(arena);
-    tl_ids ids;
+  while (count < texts_max && read_text(arena, &texts[count]))
+    count++;
+  return count;
+}
+
+// One line for each round: seconds of the processor to open the table, to encode all texts, to
+// decode all of that.
+static void bench(tl_str table, int rounds, tl_arena *arena) {
+  enum { TEXTS_MAX = 1 << 20 };
+  static tl_str texts[TEXTS_MAX];
+  static tl_ids ids[TEXTS_MAX];
+  static tl_diag diag;
+  tl_arena results;
+  tl_tokenizer tokenizer;
+  tl_arena_init(&results, (size_t)4 << 30);
+  size_t count = read_texts(arena, texts, TEXTS_MAX);
+  for (int round = 0; round < rounds; round++) {
+    tl_arena_reset(&results);
     double begin = now();
-    check(tl_tokenizer_encode(tokenizer, text, &(tl_encode_options){0}, arena, &diag, &ids), &diag);
-    double time = now() - begin;
-    if (time < best) best = time;
-    count = ids.count;
+    check(tl_tokenizer_open(table, &diag, &tokenizer), &diag);
+    double opened = now();
+    for (size_t i = 0; i < count; i++)
+      check(tl_tokenizer_encode(&tokenizer, texts[i], &(tl_encode_options){.add_special = true},
+                                &results, &diag, &ids[i]),
+            &diag);
+    double encoded = now();
+    for (size_t i = 0; i < count; i++) {
+      tl_str text;
+      check(tl_tokenizer_decode(&tokenizer, ids[i].items, ids[i].count, true, &results, &text),
+            &diag);
+    }
+    printf("%.6f %.6f %.6f\n", opened - begin, encoded - opened, now() - encoded);
   }
-  printf("%.1f MB/s, %zu ids of %zu bytes\n", (double)text.length / best / 1e6, count, text.length);
+  tl_arena_finish(&results);
 }
 
 int main(int argc, char **argv) {
@@ -153,19 +176,14 @@ int main(int argc, char **argv) {
   static tl_diag diag;
   tl_tokenizer tokenizer;
   tl_str table = read_file(argv[2]);
-  double begin = now();
   check(tl_tokenizer_open(table, &diag, &tokenizer), &diag);
-  double opened = now() - begin;
   tl_arena arena;
   tl_arena_init(&arena, (size_t)4 << 30);
   const char *mode = argc > 3 ? argv[3] : "";
   if (strcmp(argv[1], "encode") == 0) encode_all(&tokenizer, false, mode, &arena);
   if (strcmp(argv[1], "pairs") == 0) encode_all(&tokenizer, true, mode, &arena);
   if (strcmp(argv[1], "decode") == 0) decode_all(&tokenizer, &arena);
-  if (strcmp(argv[1], "bench") == 0 && argc > 3) {
-    printf("opened in %.2f ms; ", opened * 1e3);
-    bench(&tokenizer, argv[3], &arena);
-  }
+  if (strcmp(argv[1], "bench") == 0) bench(table, argc > 3 ? atoi(argv[3]) : 5, &arena);
   tl_arena_finish(&arena);
   return 0;
 }

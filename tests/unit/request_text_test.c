@@ -173,6 +173,30 @@ static void test_prompts(void) {
   }
 }
 
+// Two texts with token types, also where there is less room than tokens.
+static void test_pairs(tl_arena *arena) {
+  static const int32_t expected[] = {2, 26, 27, 3, 28, 3}, expected_types[] = {0, 0, 0, 0, 1, 1};
+  static toy_plan pairs;
+  int32_t ids[8], types[8];
+  tlmc_bytes texts[] = {{"a b", 3}, {"c", 1}, {"\xFF", 1}};
+  tlmc_tokens tokens = {.size = sizeof tokens, .ids = ids, .types = types, .capacity = 8};
+  tl_str json = tl_fixture_read(FIXTURES "words/tokenizer.json");
+  toy_plan_open(&pairs, tl_fixture_compile(json, arena), TL_PLAN_TASK_SCORE_FIRST);
+  CHECK(tlmc_tokenize_pair(pairs.plan, texts, 2, TLMC_TEXT_ADD, &tokens, &error) == TLMC_OK);
+  CHECK(tokens.count == 6 && memcmp(ids, expected, sizeof expected) == 0);
+  CHECK(memcmp(types, expected_types, sizeof expected_types) == 0);
+  CHECK(tlmc_tokenize_pair(pairs.plan, texts, 1, 0, &tokens, &error) == TLMC_OK);
+  CHECK(tokens.count == 2 && ids[0] == 26 && ids[1] == 27 && types[0] == 0);
+  tokens = (tlmc_tokens){.size = sizeof tokens, .ids = types, .capacity = 1};
+  CHECK(tlmc_tokenize_pair(pairs.plan, texts, 2, TLMC_TEXT_ADD, &tokens, &error) == TLMC_OK);
+  CHECK(tokens.count == 6 && types[0] == 2 && types[1] == 0);
+  CHECK(tlmc_tokenize_pair(pairs.plan, texts, 3, 0, &tokens, &error) == TLMC_USAGE);
+  CHECK(tlmc_tokenize_pair(pairs.plan, texts + 1, 2, 0, &tokens, &error) == TLMC_INPUT);
+  CHECK(tokens.count == 0);
+  toy_plan_close(&pairs);
+  free((char *)json.data);
+}
+
 int main(void) {
   static tl_arena arena;
   tl_arena_init(&arena, (size_t)1 << 30);
@@ -185,6 +209,7 @@ int main(void) {
   test_prompts();
   toy_session_close(&toy, true);
   toy_plan_close(&plan);
+  test_pairs(&arena);
   tl_arena_finish(&arena);
   free((char *)json.data);
   return 0;
