@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 import make_tiny
-from tiny_models import BERT, DEEPSEEK, GEMMA3, LLAMA, QWEN2, TinyModel, sizes
+from tiny_models import (BERT, DECILM, DEEPSEEK, GEMMA3, LLAMA, LLAMA4, LLAMA4_TEXT, MISTRAL, MIXTRAL, MLLAMA,
+                         MLLAMA_TEXT, NEMOTRON, PRM, QWEN2, QWEN3, QWEN3_MOE, RM, TinyModel, blocks, sizes)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASES = {
@@ -24,8 +25,18 @@ BASES = {
     "deepseek": DEEPSEEK | sizes(90, 72, 2, 100, 4, 4) | dict(
         moe_intermediate_size=20, q_lora_rank=40, v_head_dim=20, num_nextn_predict_layers=0),
     "bert": BERT | sizes(90, 64, 2, 100, 4),
+    "mistral": MISTRAL | sizes(90, 64, 2, 88, 8, 2),
+    "mixtral": MIXTRAL | sizes(90, 64, 2, 44, 8, 2),
+    "nemotron": NEMOTRON | sizes(90, 64, 2, 88, 4, 2, 24),
+    "qwen3": QWEN3 | sizes(90, 64, 4, 88, 4, 2, 24),
+    "qwen3moe": QWEN3_MOE | sizes(90, 64, 3, 88, 4, 2, 24),
+    "mllama": MLLAMA | dict(text_config=MLLAMA_TEXT | sizes(90, 64, 5, 88, 4, 2)),
+    "llama4": LLAMA4 | dict(text_config=LLAMA4_TEXT | sizes(90, 64, 4, 36, 4, 2, 24) | dict(intermediate_size_mlp=40)),
+    "decilm": DECILM | sizes(90, 64, 2, None, 4) | dict(block_configs=blocks((2, 2.625), (4, 1.3125))),
+    "prm": PRM | sizes(90, 64, 2, 88, 4, 2),
+    "rm": RM | sizes(90, 64, 2, 88, 4, 2),
 }
-STORES = {"gemma3": dict(embed=0.12, norm_center=0.0), "bert": dict(lengths=(41,))}
+STORES = {"gemma3": dict(embed=0.12, norm_center=0.0), "bert": dict(lengths=(41,)), "nemotron": dict(norm_center=0.0)}
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)
 LLAMA3 = dict(rope_type="llama3", factor=32.0, high_freq_factor=4.0, low_freq_factor=1.0,
               original_max_position_embeddings=128)
@@ -76,13 +87,53 @@ ROWS = {
     "bert-two-labels": dict(id2label=ABSENT, label2id=ABSENT),
     "bert-num-labels": dict(id2label=ABSENT, label2id=ABSENT, num_labels=4),
     "bert-three-types": dict(type_vocab_size=3),
+    "mistral-defaults": dict.fromkeys(("num_key_value_heads", "sliding_window", "rms_norm_eps", "rope_theta",
+                                       "max_position_embeddings", "hidden_act"), ABSENT),
+    "mistral-yarn": dict(rope_scaling=YARN),
+    "mistral-gelu-tied": dict(hidden_act="gelu", tie_word_embeddings=True),
+    "mixtral-defaults": dict.fromkeys(("num_key_value_heads", "num_local_experts", "num_experts_per_tok",
+                                       "rms_norm_eps", "rope_theta", "sliding_window"), ABSENT),
+    "mixtral-all-experts": dict(num_experts_per_tok=4),
+    "mixtral-one-expert": dict(num_experts_per_tok=1, tie_word_embeddings=True),
+    "mixtral-linear": dict(rope_scaling=dict(type="linear", factor=3.0), sliding_window=24),
+    "nemotron-defaults": dict.fromkeys(("head_dim", "partial_rotary_factor", "norm_eps",
+                                        "hidden_act", "rope_theta"), ABSENT),
+    "nemotron-whole-heads": dict(partial_rotary_factor=1.0),
+    "nemotron-quarter": dict(partial_rotary_factor=0.25, hidden_act="gelu"),
+    "nemotron-linear": dict(rope_scaling=dict(type="linear", factor=3.0)),
+    "nemotron-llama3": dict(rope_scaling=LLAMA3),
+    "nemotron-yarn": dict(rope_scaling=YARN),
+    "qwen3-defaults": dict.fromkeys(("head_dim", "rms_norm_eps", "rope_theta", "attention_bias", "sliding_window",
+                                     "use_sliding_window", "max_window_layers"), ABSENT),
+    "qwen3-layer-types": dict(use_sliding_window=True, sliding_window=40,
+                              layer_types=["full_attention", "sliding_attention"] * 2),
+    "qwen3-yarn": dict(rope_scaling=YARN),
+    "qwen3moe-local": dict(num_experts=ABSENT, num_local_experts=5),
+    "qwen3moe-no-experts": dict(decoder_sparse_step=9, mlp_only_layers=None),
+    "qwen3moe-all-experts": dict(num_experts_per_tok=6, norm_topk_prob=False),
+    "qwen3moe-window-default": dict(use_sliding_window=True, sliding_window=ABSENT, head_dim=ABSENT),
+    "mllama-no-cross-layers": dict(cross_attention_layers=[]),
+    "mllama-yarn": dict(rope_scaling=YARN),
+    "llama4-intervals": dict(no_rope_layers=ABSENT, no_rope_layer_interval=2, interleave_moe_layer_step=3),
+    "llama4-moe-layers": dict(moe_layers=[0, 3], tie_word_embeddings=False),
+    "llama4-layer-types": dict(no_rope_layers=[1, 1, 0, 0], layer_types=["chunked_attention", "full_attention"] * 2),
+    "llama4-defaults": dict.fromkeys(("no_rope_layers", "attn_temperature_tuning", "use_qk_norm", "attn_scale",
+                                      "floor_scale", "attention_chunk_size", "rms_norm_eps", "rope_theta",
+                                      "head_dim", "interleave_moe_layer_step", "num_experts_per_tok"), ABSENT),
+    "llama4-yarn": dict(rope_scaling=YARN, attn_scale=0.3, floor_scale=5),
+    "decilm-biases": dict(attention_bias=True, mlp_bias=True, rope_scaling=None),
+    "decilm-yarn-heads": dict(rope_scaling=YARN, head_dim=20),
+    "prm-yarn-tied": dict(rope_scaling=YARN, tie_word_embeddings=True),
+    "rm-layer-types": dict(use_sliding_window=True, sliding_window=24,
+                           layer_types=["sliding_attention", "full_attention"]),
 }
 
 
 def model_of(name):
     family = name.split("-")[0]
-    keys = {k: v for k, v in (BASES[family] | ROWS[name]).items() if v is not ABSENT}
-    return TinyModel(keys, **STORES.get(family, {}))
+    base = BASES[family]
+    keys = {k: v for k, v in (make_tiny.text_of(base) | ROWS[name]).items() if v is not ABSENT}
+    return TinyModel(base | dict(text_config=keys) if "text_config" in base else keys, **STORES.get(family, {}))
 
 
 def check(test, folder, name):
