@@ -27,6 +27,8 @@ static const command commands[] = {
     {"chat", NULL, "talks (tlmrt)"},
     {"generate", NULL, "continues ids (tlmrt)"},
     {"logits", NULL, "writes a model's outputs (tlmrt)"},
+    {"classify", NULL, "labels of a text (tlmrt)"},
+    {"score", NULL, "a text's score (tlmrt)"},
     {"tokenize", NULL, "text to ids (tlmrt)"},
     {"detokenize", NULL, "ids to text (tlmrt)"},
     {"bench", NULL, "measures a plan (tlmrt)"},

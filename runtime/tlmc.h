@@ -141,8 +141,10 @@ typedef struct tlmc_plan_facts {
   int32_t has_weights;     // 0 = a skeleton: runs with random weights, for measuring
   const int32_t *stop_ids; // ids that end a generation
   int32_t stop_ids_count;
-  uint64_t weights_bytes;    // also those that a skeleton would have
-  int32_t has_chat_template; // 0 = tlmc_chat_prompt returns TLMC_UNSUPPORTED
+  uint64_t weights_bytes;     // also those that a skeleton would have
+  int32_t has_chat_template;  // 0 = tlmc_chat_prompt returns TLMC_UNSUPPORTED
+  const char *const *labels;  // names of the `outputs` of a model that scores; NULL = it has none
+  int32_t labels_independent; // 1 = several can hold at once, each has a probability of its own
 } tlmc_plan_facts;
 
 // Facts a program needs. TLMC_USAGE on a wrong size only. Any thread.

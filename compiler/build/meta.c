@@ -1,6 +1,7 @@
 // Writes the meta section.
 #include "compiler/build/meta.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "runtime/base/hash.h"
@@ -49,6 +50,27 @@ static void write_stop_ids(tl_json_writer *writer, const tl_build *build) {
   tl_json_write_array_end(writer);
 }
 
+// Names of the outputs by their numbers: all of them, or nothing is written.
+static void write_labels(tl_json_writer *writer, const tl_build *build) {
+  const tl_json *labels = tl_json_get(build->config, TL_STR("id2label"));
+  const tl_json *problem = tl_json_get(build->config, TL_STR("problem_type"));
+  bool scores = build->model.task != TL_PLAN_TASK_GENERATE;
+  size_t count = scores && tl_json_kind_of(labels) == TL_JSON_OBJECT ? tl_json_count(labels) : 0;
+  tl_str name;
+  char key[24];
+  for (int round = 0; round < 2 && count > 0; round++) { // looks first, then writes
+    if (round == 1) tl_json_write_key(writer, TL_STR("labels"));
+    if (round == 1) tl_json_write_array_begin(writer);
+    for (size_t i = 0; i < count; i++) {
+      snprintf(key, sizeof key, "%zu", i);
+      if (!tl_json_to_string(tl_json_get(labels, tl_str_from(key)), &name)) return;
+      if (round == 1) tl_json_write_string(writer, name);
+    }
+    if (round == 1) tl_json_write_array_end(writer);
+  }
+  if (scores && tl_json_to_string(problem, &name)) write_text(writer, "problem_type", name);
+}
+
 static void write_targets(tl_json_writer *writer, const tl_build_options *options) {
   tl_json_write_key(writer, TL_STR("targets"));
   tl_json_write_array_begin(writer);
@@ -79,6 +101,7 @@ tl_status tl_build_meta(tl_build *build, const tl_build_options *options, tl_str
   write_text(&writer, "config_sha256", tl_str_from(digest_text));
   write_targets(&writer, options);
   write_stop_ids(&writer, build);
+  write_labels(&writer, build);
   tl_json_write_object_end(&writer);
   return tl_json_writer_finish(&writer, out_text);
 }

@@ -72,7 +72,7 @@ tl_status tl_cli_need_generator(tl_cli *cli, const char *command) {
   if (cli->facts.task == TLMC_TASK_GENERATE) return TL_OK;
   return tl_cli_fail(cli, TL_UNSUPPORTED,
                      "`tlmrt %s` needs a model that generates text, and '%s' scores it: use `tlmrt "
-                     "logits`",
+                     "classify` or `score`",
                      command, cli->facts.name);
 }
 

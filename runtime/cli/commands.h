@@ -5,6 +5,7 @@
 //   chat        chat.c      a conversation
 //   generate    generate.c  ids from ids, greedy
 //   logits      logits.c    output rows as a file
+//   classify    classify.c  labels with their probabilities; score: numbers
 //   tokenize    tokens.c    ids of a text; detokenize: the way back
 //   bench       bench.c     prefill and decode rates
 //   info        info.c      what is in a plan, and whether it fits here
@@ -16,6 +17,8 @@
 tl_status tl_cli_run(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_chat(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_generate(tl_cli *cli) TL_CHECKED;
+tl_status tl_cli_classify(tl_cli *cli) TL_CHECKED;
+tl_status tl_cli_score(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_logits(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_tokens(tl_cli *cli) TL_CHECKED; // tokenize
 tl_status tl_cli_words(tl_cli *cli) TL_CHECKED;  // detokenize

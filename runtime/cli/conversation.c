@@ -17,8 +17,7 @@ tl_status tl_conversation_check(tl_cli *cli) {
   return tl_cli_fail(cli, TL_UNSUPPORTED,
                      "%s has no %s: the model's folder had none when it was built; %s",
                      cli->options.plan, missing,
-                     cli->facts.has_tokenizer ? "`tlmrt run` continues a text without one"
-                                              : "`tlmrt generate` takes ids");
+                     cli->facts.has_tokenizer ? "plain text works without" : "ids work without");
 }
 
 tl_status tl_conversation_add(tl_conversation *talk, const char *role, tl_str content) {
@@ -124,9 +123,7 @@ static tl_status write_variables(tl_json_writer *writer, const tl_conversation *
 
 // ---- The prompt
 
-static tl_status render(const tl_conversation *talk, tl_str conversation, tl_arena *scratch,
-                        tl_str *out_text) {
-  tl_cli *cli = talk->cli;
+static tl_status render(tl_cli *cli, tl_str conversation, tl_arena *scratch, tl_str *out_text) {
   tlmc_bytes bytes = {conversation.data, conversation.length};
   size_t capacity = conversation.length + PROMPT_BYTES_FIRST, length = 0;
   for (int round = 0; round < 2; round++) {
@@ -141,20 +138,10 @@ static tl_status render(const tl_conversation *talk, tl_str conversation, tl_are
   return tl_cli_fail(cli, TL_INPUT, "the chat template gives another text each time");
 }
 
-tl_status tl_conversation_prompt(const tl_conversation *talk, tl_arena *scratch,
-                                 tl_prompt *out_prompt) {
-  tl_cli *cli = talk->cli;
-  tl_json_writer writer;
-  tl_str conversation = {0}, text = {0};
-  tl_json_writer_init(&writer, scratch, 0);
-  tl_json_write_object_begin(&writer);
-  write_messages(&writer, talk);
-  tl_json_write_key(&writer, TL_STR("add_generation_prompt"));
-  tl_json_write_bool(&writer, true);
-  TL_TRY(write_variables(&writer, talk, scratch));
-  tl_json_write_object_end(&writer);
-  if (!tl_ok(tl_json_writer_finish(&writer, &conversation))) return tl_cli_full(cli);
-  TL_TRY(render(talk, conversation, scratch, &text));
+tl_status tl_conversation_tokenize(tl_cli *cli, tl_str conversation, tl_arena *scratch,
+                                   tl_prompt *out_prompt) {
+  tl_str text = {0};
+  TL_TRY(render(cli, conversation, scratch, &text));
   // Every token has a byte at least, but for what a tokenizer puts in front.
   size_t capacity = text.length + 16;
   out_prompt->ids = tl_arena_array(scratch, capacity, sizeof *out_prompt->ids);
@@ -167,6 +154,22 @@ tl_status tl_conversation_prompt(const tl_conversation *talk, tl_arena *scratch,
   return fits ? TL_OK
               : tl_cli_fail(cli, TL_INPUT, "the conversation has %zu tokens, expected 1 to %d",
                             out_prompt->count, TL_CLI_IDS_MAX);
+}
+
+tl_status tl_conversation_prompt(const tl_conversation *talk, tl_arena *scratch,
+                                 tl_prompt *out_prompt) {
+  tl_cli *cli = talk->cli;
+  tl_json_writer writer;
+  tl_str conversation = {0};
+  tl_json_writer_init(&writer, scratch, 0);
+  tl_json_write_object_begin(&writer);
+  write_messages(&writer, talk);
+  tl_json_write_key(&writer, TL_STR("add_generation_prompt"));
+  tl_json_write_bool(&writer, true);
+  TL_TRY(write_variables(&writer, talk, scratch));
+  tl_json_write_object_end(&writer);
+  if (!tl_ok(tl_json_writer_finish(&writer, &conversation))) return tl_cli_full(cli);
+  return tl_conversation_tokenize(cli, conversation, scratch, out_prompt);
 }
 
 // ---- Files

@@ -46,6 +46,10 @@ bool tl_conversation_undo(tl_conversation *talk, const char *role);
 tl_status tl_conversation_prompt(const tl_conversation *talk, tl_arena *scratch,
                                  tl_prompt *out_prompt) TL_CHECKED;
 
+// The same for a conversation in JSON, as tlmc_chat_prompt takes it: {"messages": [..], ..}.
+tl_status tl_conversation_tokenize(tl_cli *cli, tl_str conversation, tl_arena *scratch,
+                                   tl_prompt *out_prompt) TL_CHECKED;
+
 // Writes the messages as JSON, {"messages": [{"role": .., "content": ..}, ..]}, to a file that
 // appears whole; and reads them from such a file, or one with the list alone, in place of those
 // there are.

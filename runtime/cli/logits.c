@@ -9,14 +9,12 @@
 // file gets its name when it is whole.
 #include "runtime/base/file_writer.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/feed.h"
 #include "runtime/cli/input.h"
+#include "runtime/cli/outputs.h"
 
 enum {
-  HEADER_BYTES = 128,           // its length field too; padded with spaces
-  HEADER_LENGTH_BYTES = 8,      // little endian, in front of the JSON text
-  OUTPUTS_BYTES_MAX = 64 << 20, // of a step
-  CHUNK_DEFAULT = 512           // of tlmc_session_options
+  HEADER_BYTES = 128,     // its length field too; padded with spaces
+  HEADER_LENGTH_BYTES = 8 // little endian, in front of the JSON text
 };
 
 typedef struct logits_file {
@@ -49,9 +47,7 @@ static tl_status write_header(logits_file *file) {
 static tl_status take_outputs(void *user, int32_t count) {
   logits_file *file = user;
   tl_cli *cli = file->cli;
-  if (cli->facts.task == TLMC_TASK_SCORE_FIRST || cli->facts.task == TLMC_TASK_SCORE_LAST) {
-    file->written = 0; // of several parts the last one counts
-  }
+  if (!tl_cli_has_row_each(cli)) file->written = 0; // of several parts the last one counts
   for (int32_t first = 0, end; first < count; first = end) {
     const float *data = tlmc_step_output(cli->session, first);
     if (!data) return tl_cli_fail(cli, TL_INTERNAL, "the step has no output %d", first);
@@ -69,49 +65,9 @@ static tl_status take_outputs(void *user, int32_t count) {
   return TL_OK;
 }
 
-static bool has_row_each(const tl_cli *cli) {
-  return cli->facts.task == TLMC_TASK_GENERATE || cli->facts.task == TLMC_TASK_SCORE_TOKENS;
-}
-
-// A step holds what its outputs leave room for; a sequence that must be whole takes one step.
-static tl_status open_session(tl_cli *cli, int32_t count) {
-  tlmc_session_options session;
-  tl_cli_session_options(cli, &session);
-  tl_cli_session_fit(cli, &session, count);
-  bool is_whole = cli->facts.whole || cli->facts.task == TLMC_TASK_SCORE_FIRST;
-  if (session.chunk == 0) session.chunk = CHUNK_DEFAULT;
-  if (is_whole && session.chunk < count) session.chunk = count;
-  if (session.chunk > count) session.chunk = count;
-  if (session.chunk < session.batch) session.chunk = session.batch;
-  int64_t fitting = OUTPUTS_BYTES_MAX / ((int64_t)cli->facts.outputs * (int64_t)sizeof(float));
-  session.outputs = session.chunk;
-  if (!is_whole && fitting < session.outputs) session.outputs = fitting > 1 ? (int32_t)fitting : 1;
-  if (session.outputs < session.batch) session.outputs = session.batch;
-  return tl_cli_session_open(cli, &session);
-}
-
-static tl_status feed_ids(tl_cli *cli, const tl_cli_ids *ids, logits_file *file) {
-  int32_t sequence;
-  TL_TRY(tl_cli_take(cli, tlmc_sequence_open(cli->session, &sequence, &cli->error)));
-  const tlmc_session_facts *facts = &cli->session_facts;
-  bool is_bounded = has_row_each(cli) && facts->outputs < facts->chunk;
-  tl_cli_feed feed = {
-      .sequences = &sequence,
-      .count = 1,
-      .rows = ids->count,
-      .ids = ids->ids,
-      .types = ids->types,
-      .step_rows = is_bounded ? facts->outputs : facts->chunk,
-      .wants_all = has_row_each(cli),
-      .take = take_outputs,
-      .user = file,
-  };
-  return tl_cli_feed_run(cli, &feed);
-}
-
 static tl_status write_file(tl_cli *cli, const tl_cli_ids *ids, logits_file *file) {
   TL_TRY(write_header(file));
-  TL_TRY(feed_ids(cli, ids, file));
+  TL_TRY(tl_cli_outputs_feed(cli, ids, take_outputs, file));
   if (file->written != file->rows) {
     return tl_cli_fail(cli, TL_INTERNAL, "the session gave %lld of %lld output rows",
                        (long long)file->written, (long long)file->rows);
@@ -128,8 +84,8 @@ tl_status tl_cli_logits(tl_cli *cli) {
   TL_TRY(tl_cli_plan_open(cli));
   TL_TRY(tl_cli_read_prompt_ids(cli, cli->options.ids, &ids));
   TL_TRY(tl_cli_check_length(cli, ids.count));
-  TL_TRY(open_session(cli, ids.count));
-  file.rows = has_row_each(cli) ? ids.count : 1;
+  TL_TRY(tl_cli_outputs_open(cli, ids.count));
+  file.rows = tl_cli_has_row_each(cli) ? ids.count : 1;
   file.columns = cli->facts.outputs;
   TL_TRY(tl_file_writer_open(cli->options.out, &file.writer, &cli->diag));
   tl_status status = write_file(cli, &ids, &file);

@@ -32,7 +32,9 @@ typedef enum tl_cli_command_bit {
   TL_CLI_DETOKENIZE = 16,
   TL_CLI_BENCH = 32,
   TL_CLI_INFO = 64,
-  TL_CLI_CHAT = 128
+  TL_CLI_CHAT = 128,
+  TL_CLI_CLASSIFY = 256,
+  TL_CLI_SCORE = 512
 } tl_cli_command_bit;
 
 typedef struct tl_cli_list {
@@ -50,6 +52,7 @@ typedef struct tl_cli_options {
   const char *plan;
   const char *prompt, *prompt_file, *ids, *out, *image;
   const char *system, *template_variables;
+  const char *pair, *messages, *step;
   const char *device, *target, *kv_type;
   int64_t tokens, top_k, batch, context, chunk, threads, bench_prompt, bench_gen;
   double temperature, top_p, min_p;

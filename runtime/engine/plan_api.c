@@ -78,6 +78,24 @@ static tl_status list_texts(tlmc_plan *plan) {
   return targets.data && types.data ? TL_OK : TL_MEMORY;
 }
 
+// Names of the outputs; all of them, or none.
+static tl_status read_labels(tlmc_plan *plan, const tl_json *root) {
+  const tl_json *list = tl_json_get(root, TL_STR("labels"));
+  tl_str problem = TL_STR(""), name;
+  tl_json_to_string(tl_json_get(root, TL_STR("problem_type")), &problem);
+  plan->labels_independent = tl_str_is(problem, "multi_label_classification");
+  if (tl_json_count(list) != plan->plan.tables.models->outputs) return TL_OK;
+  const char **labels = tl_arena_array(&plan->memory, tl_json_count(list), sizeof *labels);
+  if (!labels) return TL_MEMORY;
+  for (size_t i = 0; i < tl_json_count(list); i++) {
+    if (!tl_json_to_string(tl_json_item(list, i), &name)) return TL_OK;
+    labels[i] = tl_arena_copy(&plan->memory, name).data;
+    if (!labels[i]) return TL_MEMORY;
+  }
+  plan->labels = labels;
+  return TL_OK;
+}
+
 static tl_status read_meta(tlmc_plan *plan, tl_diag *diag) {
   const tl_plan_section *section = tl_plan_find(&plan->plan, TL_PLAN_SECTION_META, 0);
   tl_source source = {plan->plan.name, tl_plan_bytes(&plan->plan, section)};
@@ -97,7 +115,7 @@ static tl_status read_meta(tlmc_plan *plan, tl_diag *diag) {
       plan->stop_ids[plan->stop_ids_count++] = (int32_t)id;
     }
   }
-  return TL_OK;
+  return read_labels(plan, root);
 }
 
 static tl_status open_tokenizer(tlmc_plan *plan, tl_diag *diag) {
@@ -193,7 +211,9 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
                            .stop_ids = plan->stop_ids,
                            .stop_ids_count = plan->stop_ids_count,
                            .weights_bytes = tl_plan_weights_bytes(t),
-                           .has_chat_template = plan->has_chat};
+                           .has_chat_template = plan->has_chat,
+                           .labels = plan->labels,
+                           .labels_independent = plan->labels_independent};
   memset(out_facts, 0, size);
   memcpy(out_facts, &facts, sizeof facts);
   return TLMC_OK;

@@ -42,6 +42,8 @@ struct tlmc_plan {
   const char *name, *targets, *kv_types;
   int32_t *stop_ids;
   int32_t stop_ids_count;
+  const char **labels; // of the outputs, or NULL
+  bool labels_independent;
 };
 
 // Bounds a session was opened with; see tlmc_session_options.
