@@ -34,12 +34,18 @@ static tl_status build_words(tl_build *b) {
 
 static tl_status build_merges(tl_build *b) {
   uint32_t count = b->merges_count + b->merges_count / 3 + 1;
+  uint32_t words = 1;
+  while (words * 4 < b->merges_count) // eight bits to a merge
+    words *= 2;
+  uint32_t *bits = tl_arena_array(b->arena, words, sizeof *bits);
   tl_tokenizer_merge *slots = tl_arena_array(b->arena, count, sizeof *slots);
-  if (!slots) return TL_MEMORY;
+  if (!slots || !bits) return TL_MEMORY;
   memset(slots, 0xFF, count * sizeof *slots);
   for (uint32_t i = 0; i < b->merges_count; i++) {
     const tl_build_merge *m = &b->merges[i];
-    uint32_t at = tl_merge_slot(m->left, m->right, count), probes = 0;
+    uint32_t hash = tl_pair_hash(m->left, m->right), bit = hash & (words * 32 - 1);
+    uint32_t at = tl_merge_slot(hash, count), probes = 0;
+    bits[bit / 32] |= 1u << bit % 32;
     for (; slots[at].result != TL_TOKEN_NONE; at = at + 1 == count ? 0 : at + 1) {
       if (tl_merge_left(&slots[at]) == m->left && tl_merge_right(&slots[at]) == m->right) break;
       if (++probes > TL_TOKENIZER_PROBES_MAX) return crowded(b);
@@ -49,8 +55,39 @@ static tl_status build_merges(tl_build *b) {
     slots[at] =
         (tl_tokenizer_merge){m->left | m->rank << 21, m->right | (m->rank >> 11) << 21, m->result};
   }
+  b->table.pair_bits = bits;
+  b->table.pair_bits_count = words;
   b->table.merges = slots;
   b->table.merges_count = count;
+  return TL_OK;
+}
+
+// Ids of words that are one character, in blocks; block 0 has none.
+static tl_status build_chars(tl_build *b) {
+  uint16_t *index = tl_arena_array(b->arena, TL_CHAR_BLOCKS, sizeof *index);
+  uint32_t *ids = NULL, code, blocks = 1;
+  size_t capacity = 0;
+  if (b->table.header.model != TL_MODEL_MERGES || b->bytes) return TL_OK;
+  ids = tl_arena_grow(b->arena, ids, &capacity, TL_CHAR_BLOCK, sizeof *ids);
+  if (!ids || !index) return TL_MEMORY;
+  memset(ids, 0xFF, TL_CHAR_BLOCK * sizeof *ids);
+  for (uint32_t id = 0; id < b->vocabulary.ids_count; id++) {
+    tl_str word = tl_token_word(&b->table, id);
+    if (!word.length || tl_utf8_read(word.data, word.length, &code) != word.length) continue;
+    uint32_t block = index[code / TL_CHAR_BLOCK];
+    if (block == 0) {
+      block = blocks++;
+      ids = tl_arena_grow(b->arena, ids, &capacity, (size_t)blocks * TL_CHAR_BLOCK, sizeof *ids);
+      if (!ids) return TL_MEMORY;
+      memset(ids + (size_t)block * TL_CHAR_BLOCK, 0xFF, TL_CHAR_BLOCK * sizeof *ids);
+      index[code / TL_CHAR_BLOCK] = (uint16_t)block;
+    }
+    ids[(size_t)block * TL_CHAR_BLOCK + code % TL_CHAR_BLOCK] = id;
+  }
+  b->table.char_id_index = index;
+  b->table.char_id_index_count = TL_CHAR_BLOCKS;
+  b->table.char_ids = ids;
+  b->table.char_ids_count = blocks * TL_CHAR_BLOCK;
   return TL_OK;
 }
 
@@ -138,6 +175,7 @@ tl_status tl_build_hashes(tl_build *build) {
   build->table.byte_ids_count = 256;
   TL_TRY(build_words(build));
   TL_TRY(build_merges(build));
+  TL_TRY(build_chars(build));
   TL_TRY(build_edges(build));
   TL_TRY(pad_scores(build));
   return find_whole(build);

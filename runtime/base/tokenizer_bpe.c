@@ -4,10 +4,11 @@
 #include "runtime/base/utf8.h"
 
 enum {
-  SCAN_MAX = 40,             // symbols up to which scanning for the lowest rank beats a heap
+  SCAN_BITS = 6,             // of the number of
+  SCAN_MAX = 1 << SCAN_BITS, // symbols up to which scanning for the lowest rank beats a heap
+  KEY_NONE = INT32_MAX,      // of a pair that does not merge, above all others
   WORD_UNCUT = 24,           // bytes of a byte word up to which looking for cuts does not pay
   SYMBOLS_MAX = 1 << 30,     // of a piece
-  RANK_NONE = TL_MERGES_MAX, // above every rank
 };
 
 // A symbol of a long piece: a doubly linked list by index.
@@ -39,10 +40,12 @@ uint32_t tl_word_find(const tl_tokenizer_table *table, tl_str word) {
   return TL_TOKEN_NONE;
 }
 
-// The slot of (left, right), or NULL if they do not merge.
+// The slot of (left, right), or NULL if they do not merge; most that do not are told by a bit.
 static const tl_tokenizer_merge *find_merge(const tl_tokenizer_table *table, uint32_t left,
                                             uint32_t right) {
-  uint32_t at = tl_merge_slot(left, right, table->merges_count);
+  uint32_t hash = tl_pair_hash(left, right), bit = hash & (table->pair_bits_count * 32 - 1);
+  if (!(table->pair_bits[bit / 32] >> bit % 32 & 1)) return NULL;
+  uint32_t at = tl_merge_slot(hash, table->merges_count);
   for (uint32_t probe = 0; probe <= table->header.merge_probes; probe++) {
     const tl_tokenizer_merge *merge = &table->merges[at];
     if (merge->result == TL_TOKEN_NONE) return NULL;
@@ -58,33 +61,49 @@ static tl_status push_ids(tl_bpe *bpe, const uint32_t *ids, size_t count) {
   return TL_OK;
 }
 
-static void look_up(const tl_tokenizer_table *t, const uint32_t *pair, uint32_t *out_rank,
-                    uint32_t *out_result) {
-  const tl_tokenizer_merge *merge = find_merge(t, pair[0], pair[1]);
-  *out_rank = merge ? tl_merge_rank(merge) : RANK_NONE;
-  *out_result = merge ? merge->result : TL_TOKEN_NONE;
+// The key of a pair of a short piece, with its place in the low bits: the least is merged first.
+static int32_t look_up(const tl_tokenizer_table *t, const uint32_t *ids, size_t place, size_t next,
+                       uint32_t *results) {
+  const tl_tokenizer_merge *merge = find_merge(t, ids[place], ids[next]);
+  if (!merge) return KEY_NONE;
+  results[place] = merge->result;
+  return (int32_t)(tl_merge_rank(merge) << SCAN_BITS | (uint32_t)place);
 }
 
-// Merges up to SCAN_MAX symbols in place; returns how many are left.
+// Keeps the ids whose bits are set; returns how many.
+static size_t keep_live(uint32_t *ids, uint64_t live) {
+  size_t kept = 0;
+  for (; live; live &= live - 1)
+    ids[kept++] = ids[__builtin_ctzll(live)];
+  return kept;
+}
+
+// Merges up to SCAN_MAX symbols in place; returns how many are left. Symbols stay where they are,
+// and one that is joined to its left neighbour loses its bit in `live`.
 static size_t merge_short(const tl_tokenizer_table *t, uint32_t *ids, size_t count) {
-  uint32_t ranks[SCAN_MAX], results[SCAN_MAX];
-  for (size_t i = 0; i + 1 < count; i++)
-    look_up(t, ids + i, &ranks[i], &results[i]);
-  while (count > 1) {
-    size_t best = 0;
-    for (size_t i = 1; i + 1 < count; i++)
-      if (ranks[i] < ranks[best]) best = i;
-    if (ranks[best] == RANK_NONE) break;
-    ids[best] = results[best];
-    count--;
-    size_t tail = count - best - 1;
-    memmove(ids + best + 1, ids + best + 2, tail * sizeof *ids);
-    memmove(ranks + best, ranks + best + 1, tail * sizeof *ranks);
-    memmove(results + best, results + best + 1, tail * sizeof *results);
-    if (best + 1 < count) look_up(t, ids + best, &ranks[best], &results[best]);
-    if (best > 0) look_up(t, ids + best - 1, &ranks[best - 1], &results[best - 1]);
+  int32_t keys[SCAN_MAX];
+  uint32_t results[SCAN_MAX];
+  size_t padded = (count + 7) / 8 * 8;
+  uint64_t live = count == SCAN_MAX ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+  for (size_t i = 0; i < padded; i++)
+    keys[i] = i + 1 < count ? look_up(t, ids, i, i + 1, results) : KEY_NONE;
+  for (;;) {
+    int32_t best = KEY_NONE;
+    for (size_t i = 0; i < padded; i++)
+      best = keys[i] < best ? keys[i] : best;
+    if (best == KEY_NONE) return keep_live(ids, live);
+    size_t at = (size_t)best % SCAN_MAX;
+    uint64_t before = live & (((uint64_t)1 << at) - 1), after = live & ~before;
+    after &= after - 1; // without this one
+    keys[__builtin_ctzll(after)] = KEY_NONE;
+    live &= ~(after & -after);
+    after &= after - 1;
+    ids[at] = results[at];
+    keys[at] = after ? look_up(t, ids, at, (size_t)__builtin_ctzll(after), results) : KEY_NONE;
+    if (!before) continue;
+    size_t left = (size_t)(63 - __builtin_clzll(before));
+    keys[left] = look_up(t, ids, left, at, results);
   }
-  return count;
 }
 
 // The heap holds rank << 32 | place, the smallest on top.
@@ -193,7 +212,8 @@ static void add_symbols(tl_bpe *bpe, tl_str piece) {
       id = t->byte_ids[(uint8_t)piece.data[at]];
     } else {
       length = tl_utf8_read(piece.data + at, piece.length - at, &code);
-      id = tl_word_find(t, (tl_str){piece.data + at, length});
+      id = t->char_ids[(size_t)t->char_id_index[code / TL_CHAR_BLOCK] * TL_CHAR_BLOCK +
+                       code % TL_CHAR_BLOCK];
     }
     if (id == TL_TOKEN_NONE) {
       add_unknown(bpe, piece.data + at, length);
@@ -212,13 +232,15 @@ static uint32_t find_whole(const tl_bpe *bpe, tl_str piece, bool is_word) {
   return is_word && t->header.model_flags & TL_MODEL_WHOLE_WORDS ? id : TL_TOKEN_NONE;
 }
 
-static tl_status encode_piece(tl_bpe *bpe, tl_str piece, bool is_last) {
+// Of the word's pieces, one that is the word itself has been looked up already.
+static tl_status encode_piece(tl_bpe *bpe, tl_str piece, tl_str word) {
   uint32_t *symbols = tl_arena_grow(bpe->arena, bpe->symbols, &bpe->symbols_capacity,
                                     piece.length + 2, sizeof *symbols);
   if (!symbols) return TL_MEMORY;
   bpe->symbols = symbols;
   bpe->symbols_count = 0;
-  uint32_t whole = find_whole(bpe, piece, false);
+  bool is_last = piece.data + piece.length == word.data + word.length;
+  uint32_t whole = piece.length == word.length ? TL_TOKEN_NONE : find_whole(bpe, piece, false);
   if (whole != TL_TOKEN_NONE) {
     take_pending(bpe);
     symbols[bpe->symbols_count++] = whole;
@@ -254,10 +276,9 @@ tl_status tl_bpe_encode(tl_bpe *bpe, tl_str word) {
   uint32_t whole = find_whole(bpe, word, true);
   if (whole != TL_TOKEN_NONE) return tl_ids_push(bpe->arena, &bpe->ids, whole);
   bpe->unknown_pending = false;
-  while (word.length) {
-    size_t length = piece_length(bpe->table, word);
-    TL_TRY(encode_piece(bpe, (tl_str){word.data, length}, length == word.length));
-    word = tl_str_slice(word, length, word.length);
+  for (size_t at = 0, length; at < word.length; at += length) {
+    length = piece_length(bpe->table, tl_str_slice(word, at, word.length));
+    TL_TRY(encode_piece(bpe, (tl_str){word.data + at, length}, word));
   }
   return TL_OK;
 }

@@ -42,6 +42,18 @@ static bool check_tokens(const tl_tokenizer_table *t) {
           check_offsets(t->first_offsets, t->first_offsets_count, tokens, t->first_texts_count));
 }
 
+// Where words are characters, each has an id or TL_TOKEN_NONE.
+static bool check_chars(const tl_tokenizer_table *t) {
+  const tl_tokenizer_header *h = &t->header;
+  if (h->model != TL_MODEL_MERGES || h->model_flags & TL_MODEL_BYTES) return true;
+  bool good = t->char_id_index_count == TL_CHAR_BLOCKS;
+  for (uint32_t i = 0; good && i < TL_CHAR_BLOCKS; i++)
+    good = t->char_id_index[i] < t->char_ids_count / TL_CHAR_BLOCK;
+  for (uint32_t i = 0; i < t->char_ids_count; i++)
+    good &= is_id_or_none(t, t->char_ids[i]);
+  return good;
+}
+
 // Both roots are there; no step from a node leaves the trie.
 static bool check_model(const tl_tokenizer_table *t) {
   const tl_tokenizer_header *h = &t->header;
@@ -56,7 +68,9 @@ static bool check_model(const tl_tokenizer_table *t) {
 }
 
 static bool check_hashes(const tl_tokenizer_table *t) {
-  if (!is_power_of_two(t->word_slots_count) || !is_power_of_two(t->edge_bits_count)) return false;
+  if (!is_power_of_two(t->word_slots_count) || !is_power_of_two(t->edge_bits_count) ||
+      !is_power_of_two(t->pair_bits_count))
+    return false;
   if (t->merges_count < 1 || t->header.word_probes > TL_TOKENIZER_PROBES_MAX ||
       t->header.merge_probes > TL_TOKENIZER_PROBES_MAX)
     return false;
@@ -235,7 +249,7 @@ tl_status tl_tokenizer_table_read(tl_str bytes, tl_diag *diag, tl_tokenizer_tabl
 #undef X
   if (!check_tokens(t)) return refuse(diag, "token texts");
   if (!check_hashes(t)) return refuse(diag, "hash tables");
-  if (!check_model(t)) return refuse(diag, "the model");
+  if (!check_model(t) || !check_chars(t)) return refuse(diag, "the model");
   if (!check_classes(t)) return refuse(diag, "character classes");
   if (!check_steps(t)) return refuse(diag, "steps or patterns");
   if (!check_added(t)) return refuse(diag, "added tokens");

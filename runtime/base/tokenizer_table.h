@@ -12,7 +12,7 @@
 //   | patterns, cells |  what REPLACE and SPLIT look for: a literal, or an automaton over classes
 //   | char_*, class_* |  code point -> class; for the automata and tests of words and spaces
 //   | words, texts    |  per id: the bytes it is made from, the bytes it decodes to
-//   | slots, merges   |  hash tables: bytes -> id, (left, right) -> (rank, result)
+//   | slots, merges   |  hash tables: bytes -> id, (left, right) -> (rank, result); and filters
 //   | trie, scores    |  prefixes of words, for models that cut a word up instead of merging it
 //   | added           |  tokens matched in the text itself
 //   | template        |  what stands around a text, and around two
@@ -223,7 +223,10 @@ enum { TL_MAP_LENGTH_BITS = 6, TL_MAP_OFFSET_BITS = 24 };
   X(first_texts, char, "what each id decodes to as the first of a text, if that is another")       \
   X(word_slots, uint32_t, "hash of a word -> id (21 bits) and 11 more bits of the hash")           \
   X(merges, tl_tokenizer_merge, "hash of (left, right) -> rank and result")                        \
+  X(pair_bits, uint32_t, "set for hashes of pairs that merge")                                     \
   X(edge_bits, uint32_t, "set for hashed pairs of neighbours that some merge can join")            \
+  X(char_id_index, uint16_t, "where words are characters: block of each TL_CHAR_BLOCK of them")    \
+  X(char_ids, uint32_t, "ids of single characters, TL_CHAR_BLOCK to a block")                      \
   X(trie, tl_tokenizer_node, "words by prefixes, for LONGEST and BEST")                            \
   X(scores, double, "per id, for BEST")                                                            \
   X(byte_ids, uint32_t, "256 symbols, TL_TOKEN_NONE where there is none")                          \
@@ -311,9 +314,9 @@ static inline uint32_t tl_pair_hash(uint32_t a, uint32_t b) {
   return (uint32_t)(x * 0xBF58476D1CE4E5B9ull >> 32);
 }
 
-// Where the probe sequence of a merge begins.
-static inline uint32_t tl_merge_slot(uint32_t left, uint32_t right, uint32_t slots_count) {
-  return (uint32_t)((uint64_t)tl_pair_hash(left, right) * slots_count >> 32);
+// Where the probe sequence of a merge begins, by the hash of its pair.
+static inline uint32_t tl_merge_slot(uint32_t hash, uint32_t slots_count) {
+  return (uint32_t)((uint64_t)hash * slots_count >> 32);
 }
 
 static inline uint32_t tl_word_hash(const char *data, size_t length) {

@@ -448,7 +448,7 @@ def plan_files():
     def patch(part, word, how=1, number=9):
         return struct.pack("<BBHII", part, how, 0, word, number)
 
-    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (5, 2),
+    places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (5, 7),
               "programs": (6, 55), "checksums": (7, 0)}
     # Each word becomes 0, all ones, one more, one less, twice as much; the parts have about so many words.
     words = {0: 32, 1: 128, 2: 24, 3: 320, 4: 64, 5: 4, 6: 500, 7: 4}
