@@ -145,6 +145,7 @@ typedef struct tlmc_plan_facts {
   int32_t has_chat_template;  // 0 = tlmc_chat_prompt returns TLMC_UNSUPPORTED
   const char *const *labels;  // names of the `outputs` of a model that scores; NULL = it has none
   int32_t labels_independent; // 1 = several can hold at once, each has a probability of its own
+  int32_t kernels;            // compiled for the target with most of them
 } tlmc_plan_facts;
 
 // Facts a program needs. TLMC_USAGE on a wrong size only. Any thread.
@@ -247,18 +248,20 @@ TLMC_API tlmc_status tlmc_session_open(const tlmc_plan *plan, const tlmc_session
 TLMC_API void tlmc_session_close(tlmc_session *session);
 
 typedef struct tlmc_session_facts {
-  size_t size;           // set by the caller
-  const char *device;    // texts live as long as the session
-  const char *target;    //
-  const char *kv_type;   //
-  int32_t threads;       //
-  int32_t batch;         // these five: what the options came to
-  int32_t chunk;         //
-  int32_t outputs;       //
-  int32_t sequences;     //
-  int32_t requests;      //
-  int64_t context;       // tokens that fit into the KV memory
-  int64_t tokens_free;   // tokens' worth of pages that nobody uses, reusable prompts included
+  size_t size;          // set by the caller
+  const char *device;   // texts live as long as the session
+  const char *target;   //
+  const char *kv_type;  //
+  int32_t threads;      //
+  int32_t batch;        // these five: what the options came to
+  int32_t chunk;        //
+  int32_t outputs;      //
+  int32_t sequences;    //
+  int32_t requests;     //
+  int64_t context;      // tokens that fit into the KV memory
+  int64_t tokens_free;  // tokens' worth of pages that nobody uses, reusable prompts included
+  uint64_t token_bytes; // KV memory of a token while all layers hold it
+  uint64_t kv_bytes;    // of `context` tokens, of which windows hold their span for each of `batch`
   uint64_t memory_bytes; // held by the device and the session, without weights
   int32_t waiting;       // requests not yet running
   int32_t running;       //

@@ -66,6 +66,7 @@ static tl_status print_facts(tl_cli *cli) {
   TL_TRY(print(cli, "targets", "%s", facts->targets));
   TL_TRY(print(cli, "kv types", "%s", facts->kv_types));
   TL_TRY(print(cli, "tokenizer", "%s", facts->has_tokenizer ? "yes" : "no: ids only"));
+  TL_TRY(print(cli, "kernels", "%d", facts->kernels));
   return print(cli, "weights", "%s%s", size_of(facts->weights_bytes).text,
                facts->has_weights ? "" : ", not in the plan: random ones, for measuring");
 }
@@ -77,6 +78,8 @@ static tl_status print_fit(tl_cli *cli) {
   TL_TRY(print(cli, "session", "batch %d, context %" PRId64 ", kv %s, %s on %s, %d threads",
                facts->batch, facts->context, facts->kv_type, facts->target, facts->device,
                facts->threads));
+  TL_TRY(print(cli, "kv", "%" PRIu64 " bytes a token, %s for %" PRId64 " tokens",
+               facts->token_bytes, size_of(facts->kv_bytes).text, facts->context));
   TL_TRY(print(cli, "memory", "%s: weights %s, session %s", size_of(needed).text,
                size_of(cli->facts.weights_bytes).text, size_of(facts->memory_bytes).text));
   if (available == 0) return print(cli, "fits", "unknown: the system does not say what is free");

@@ -192,6 +192,17 @@ void tlmc_plan_close(tlmc_plan *plan) {
   tl_arena_finish(&memory);
 }
 
+static int32_t most_kernels(const tl_plan_tables *t) {
+  int32_t most = 0;
+  for (uint32_t target = 0; target < t->targets_count; target++) {
+    int32_t count = 0;
+    for (uint32_t k = 0; k < t->kernels_count; k++)
+      count += t->kernels[k].target == target;
+    if (count > most) most = count;
+  }
+  return most;
+}
+
 tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
   const tl_plan_tables *t = &plan->plan.tables;
   size_t size = out_facts->size;
@@ -210,6 +221,7 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
                            .has_weights = (int32_t)t->models->has_weights,
                            .stop_ids = plan->stop_ids,
                            .stop_ids_count = plan->stop_ids_count,
+                           .kernels = most_kernels(t),
                            .weights_bytes = tl_plan_weights_bytes(t),
                            .has_chat_template = plan->has_chat,
                            .labels = plan->labels,

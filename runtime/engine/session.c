@@ -299,6 +299,20 @@ static int64_t tokens_free(const tlmc_session *session) {
   return least == INT64_MAX ? session->limits.context : least;
 }
 
+// What the tokens themselves take, without room for a step and for rolling back.
+static void count_kv(const tlmc_session *session, tlmc_session_facts *facts) {
+  const tl_plan_tables *t = &session->plan->plan.tables;
+  for (uint32_t g = 0; g < t->groups_count; g++) {
+    const tl_plan_group *group = &t->groups[g];
+    uint64_t bytes = group->page_bytes[session->kv_type] / TL_PAGE_TOKENS;
+    uint64_t tokens = (uint64_t)facts->context, span = (uint64_t)group->span;
+    bool spans = group->kind == TL_PLAN_GROUP_WINDOW || group->kind == TL_PLAN_GROUP_CHUNK;
+    if (spans && span * (uint64_t)facts->batch < tokens) tokens = span * (uint64_t)facts->batch;
+    facts->token_bytes += bytes;
+    facts->kv_bytes += bytes * tokens;
+  }
+}
+
 tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *out_facts) {
   const tl_plan_tables *t = &session->plan->plan.tables;
   size_t size = out_facts->size;
@@ -317,6 +331,7 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
                               .tokens_free = tokens_free(session)};
   facts.memory_bytes =
       session->device->vtable->memory_bytes(session->device) + session->memory.total_bytes;
+  count_kv(session, &facts);
   tl_requests_info(session, &facts);
   memset(out_facts, 0, size);
   memcpy(out_facts, &facts, sizeof facts);
