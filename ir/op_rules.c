@@ -41,7 +41,11 @@ static const char *rope_rule(const tl_node *node) {
   int64_t head = size(node, 0, 2), pairs = size(node, 2, 0);
   if (head < 0 || pairs < 0) return "head size and frequencies must be constants";
   if (2 * pairs > head) return "more frequencies than pairs in a head";
-  return real(node, "factor") > 0 ? NULL : "factor must be positive";
+  if (real(node, "factor") <= 0) return "factor must be positive";
+  int64_t limit = integer(node, "limit");
+  if (limit < 0 || limit > TL_DIM_MAX) return "limit must not be negative or larger than 2^40";
+  if ((limit > 0) != (node->operands[3] != NULL)) return "limit and lengths come together";
+  return real(node, "stretch") >= 1 ? NULL : "stretch must be at least 1";
 }
 
 static const char *position_scale_rule(const tl_node *node) {

@@ -329,6 +329,8 @@ typedef struct tlmc_rows {
   const int32_t *positions;   // reserved: positions that are not one number per row
   const int32_t *parents;     // reserved: row i attends to the chain of parents[i] (tree drafts)
   int32_t adapter;            // reserved: low-rank adapter of the sequence
+  int32_t prompt;             // length of the prompt that a sequence's first rows begin; 0 = count.
+                              // Some models turn positions by it ("dynamic" rope scaling)
 } tlmc_rows;
 
 // Starts to put a step together, forgetting rows that were added and not run.

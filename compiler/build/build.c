@@ -156,6 +156,16 @@ static tl_status find_device(const tl_build_options *options, tl_target_device *
                        "a plan for cpu and cuda at once cannot be built yet: build one for each");
 }
 
+// The shortest prompt length above which a sequence turns its positions in its own way; 0 = none.
+static uint32_t prompt_limit(const tl_program *program) {
+  int64_t least = 0;
+  for (size_t i = 0; i < program->kernels_count; i++) {
+    int64_t limit = program->kernels[i]->limit;
+    if (limit > 0 && (least == 0 || limit < least)) least = limit;
+  }
+  return least < UINT32_MAX ? (uint32_t)least : UINT32_MAX;
+}
+
 static tl_status compile(tl_build *build, const tl_build_options *options, tl_plan_builder *builder,
                          code *out_code, tl_diag *diag) {
   tl_plan_model model = {.task = build->model.task,
@@ -163,6 +173,7 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
                          .vocabulary = (uint32_t)build->model.vocabulary,
                          .context = (uint32_t)build->model.context,
                          .types = (uint32_t)build->model.types,
+                         .prompt_limit = prompt_limit(build->module.program),
                          .has_weights = !options->skeleton};
   tl_drafts drafts;
   tl_target_device device;

@@ -44,7 +44,7 @@ typedef struct verification {
   tl_safetensors reference, result; // zeroed = none
   const tl_tensor *wanted;          // logits of the reference, or NULL
   const tl_tensor *found;           // logits of the plan
-  int32_t *ids, *types, *order;
+  int32_t *ids, *types, *order, *lengths;
   int64_t count, rows, columns;
   char folder[FOLDER_BYTES], ids_path[FOLDER_BYTES + 16], logits_path[FOLDER_BYTES + 24];
   tl_divergence plan_interp, reference_interp, reference_plan;
@@ -143,9 +143,10 @@ static tl_status allocate_ids(verification *v, int64_t count) {
   v->ids = tl_arena_array(arena, (size_t)count, sizeof *v->ids);
   v->types = tl_arena_array(arena, (size_t)count, sizeof *v->types);
   v->order = tl_arena_array(arena, (size_t)count, sizeof *v->order);
-  if (!v->ids || !v->types || !v->order) return TL_MEMORY;
+  v->lengths = tl_arena_array(arena, (size_t)count, sizeof *v->lengths);
+  if (!v->ids || !v->types || !v->order || !v->lengths) return TL_MEMORY;
   for (int32_t i = 0; i < count; i++)
-    v->order[i] = i;
+    v->order[i] = i, v->lengths[i] = (int32_t)count;
   return TL_OK;
 }
 
@@ -258,8 +259,16 @@ static tl_status run_chunk(verification *v, tl_interp *interp, int64_t at, int64
   tl_interp_input inputs[] = {{.name = TL_STR("ids"), .i = v->ids + at, .count = chunk},
                               {.name = TL_STR("pos"), .i = v->order + at, .count = chunk},
                               {.name = TL_STR("rows"), .i = wanted_rows, .count = outputs},
-                              {.name = TL_STR("types"), .i = v->types + at, .count = chunk}};
-  tl_interp_call call = {{chunk, 1, outputs}, inputs, v->build.model.types > 0 ? 4 : 3};
+                              {.count = 0},
+                              {.count = 0}};
+  int count = 3;
+  if (v->build.model.types > 0) {
+    inputs[count++] = (tl_interp_input){TL_STR("types"), NULL, v->types + at, chunk};
+  }
+  if (tl_graph_find(v->build.model.graph, TL_STR("lengths"))) {
+    inputs[count++] = (tl_interp_input){TL_STR("lengths"), NULL, v->lengths, chunk};
+  }
+  tl_interp_call call = {{chunk, 1, outputs}, inputs, count};
   TL_TRY(tl_interp_run(interp, &call, &v->diag));
   const tl_ref_tensor *logits = tl_interp_output(interp, TL_STR("logits"));
   if (!logits) return fail(v, TL_INTERNAL, "the graph has no output ", "logits");

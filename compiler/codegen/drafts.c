@@ -308,6 +308,8 @@ void tl_draft_table(tl_draft *d) {
   const tl_buffer *out = tl_draft_only_store(d->kernel);
   tl_draft_constant(d, "T_PAIRS", d->kernel->table->type.dims[0].constant);
   tl_draft_real(d, "T_FACTOR", d->kernel->factor);
+  tl_draft_constant(d, "T_LIMIT", d->kernel->limit);
+  tl_draft_real(d, "T_STRETCH", d->kernel->stretch);
   tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(out, d->kv));
   tl_draft_arg_weight(d, d->kernel->table, 0, TL_PLAN_LAYOUT_VECTOR);
   tl_draft_arg_buffer(d, out);

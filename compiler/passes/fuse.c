@@ -206,11 +206,7 @@ static tl_status fuse_node(tl_fuser *f, size_t at) {
 
 // One kernel per frequency table and factor, ahead of everything.
 static tl_status fuse_table(tl_fuser *f, const tl_node *rope) {
-  double factor = rope->attrs[tl_op_attr_index(rope->op, TL_STR("factor"))].f;
-  for (int i = 0; i < f->tables_count; i++) {
-    if (f->tables[i].frequencies == rope->operands[2] && f->tables[i].factor == factor)
-      return TL_OK;
-  }
+  if (tl_fuse_table_of(f, rope)) return TL_OK;
   if (f->tables_count == TL_FUSE_TABLES_MAX) {
     return tl_fuse_unsupported(f, rope, "too many different frequency tables");
   }
@@ -223,13 +219,15 @@ static tl_status fuse_table(tl_fuser *f, const tl_node *rope) {
   kernel->name = frequencies->name;
   kernel->layer = 0;
   kernel->table = frequencies;
-  kernel->factor = factor;
+  kernel->factor = rope->attrs[tl_op_attr_index(rope->op, TL_STR("factor"))].f;
+  kernel->limit = rope->attrs[tl_op_attr_index(rope->op, TL_STR("limit"))].i;
+  kernel->stretch = rope->attrs[tl_op_attr_index(rope->op, TL_STR("stretch"))].f;
   tl_growth g = tl_fuse_growth_of(kernel, rope->result, true);
   g.segment->columns = buffer.columns;
   tl_buffer *added = tl_program_add_buffer(f->program, &buffer);
   if (!added) return TL_MEMORY;
   tl_segment_add(g.segment, TL_STATEMENT_STORE)->operands[0].buffer = added;
-  f->tables[f->tables_count++] = (tl_fuse_table){frequencies, factor, added};
+  f->tables[f->tables_count++] = (tl_fuse_table){rope, added};
   return TL_OK;
 }
 

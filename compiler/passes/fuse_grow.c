@@ -109,19 +109,25 @@ static bool absorb_norm(tl_growth *g, tl_node *user, bool centered) {
   return true;
 }
 
-static const tl_buffer *table_of(const tl_fuser *f, const tl_node *rope) {
+// Whether two ropes turn by the same angles.
+static bool same_table(const tl_node *a, const tl_node *b) {
+  static const char *const reals[] = {"factor", "stretch"};
+  for (int i = 0; i < 2; i++) {
+    if (attr_real(a, reals[i]) != attr_real(b, reals[i])) return false;
+  }
+  return a->operands[2] == b->operands[2] && attr_int(a, "limit") == attr_int(b, "limit");
+}
+
+const tl_buffer *tl_fuse_table_of(const tl_fuser *f, const tl_node *rope) {
   for (int i = 0; i < f->tables_count; i++) {
-    if (f->tables[i].frequencies == rope->operands[2] &&
-        f->tables[i].factor == attr_real(rope, "factor")) {
-      return f->tables[i].buffer;
-    }
+    if (same_table(f->tables[i].rope, rope)) return f->tables[i].buffer;
   }
   return NULL;
 }
 
 static bool absorb_rope(tl_fuser *f, tl_growth *g, tl_node *user) {
   int64_t unit = user->operands[0]->type.dims[2].constant;
-  const tl_buffer *table = table_of(f, user);
+  const tl_buffer *table = tl_fuse_table_of(f, user);
   if (!table || table->symbol != g->kernel->symbol || !unit_fits(g, unit)) return false;
   tl_statement *rope = append(g, TL_STATEMENT_ROPE);
   rope->operands[0].buffer = table;

@@ -8,8 +8,7 @@ enum { TL_FUSE_TABLES_MAX = 8 };
 
 // Cosines and sines of one frequency table, made once per step.
 typedef struct tl_fuse_table {
-  const tl_value *frequencies;
-  double factor;
+  const tl_node *rope; // the first that uses it
   const tl_buffer *buffer;
 } tl_fuse_table;
 
@@ -30,6 +29,9 @@ typedef struct tl_growth {
   const tl_value *value;
   int64_t slots; // rows of the tile for each of the kernel's, 0 = 1: experts that each chose
 } tl_growth;
+
+// The table that `rope` turns by, or NULL if there is none yet.
+const tl_buffer *tl_fuse_table_of(const tl_fuser *fuser, const tl_node *rope);
 
 // Takes over `user`, an op that uses the tile's value, if a statement can do it and its other
 // operands are stored by earlier kernels. False changes nothing.

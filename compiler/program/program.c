@@ -157,6 +157,9 @@ static void put_kernel(printer *p, const tl_kernel *kernel) {
   put(p, "  kernel @%.*s : %s", TL_STR_ARG(kernel->name), tl_anchor_text(kernel->anchor));
   if (kernel->input) put(p, " %%%.*s", TL_STR_ARG(kernel->input->name));
   if (kernel->table) put(p, " %%%.*s", TL_STR_ARG(kernel->table->name));
+  if (kernel->limit) {
+    put(p, " {limit=%lld, stretch=%.9g}", (long long)kernel->limit, kernel->stretch);
+  }
   if (kernel->wanted_rows) put(p, " wanted");
   if (kernel->anchor == TL_ANCHOR_GATHER && kernel->source != TL_GATHER_IDS) {
     put(p, kernel->source == TL_GATHER_TYPES ? " types" : " positions");

@@ -133,6 +133,8 @@ typedef struct tl_kernel {
   bool wanted_rows;        // input rows are those the step's `wanted` names
   const tl_value *table;   // rope_table: frequencies
   double factor;           // rope_table: of cosines and sines
+  int64_t limit;           // rope_table: prompts longer than this have a larger base, 0 = none
+  double stretch;          // rope_table: see the op rope
   tl_gather_source source; // gather
   tl_attention attention;  // attention, latent
   tl_routing routing;      // experts, group, combine

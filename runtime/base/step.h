@@ -4,7 +4,7 @@
 // from launch arguments, so one captured launch list serves every step. All places are byte offsets
 // from the start of the block, so that it can be copied to another memory as it is.
 //
-//   | tl_step | ids | positions | types | wanted | slots[g].. | sequences | pages[g].. | work |
+//   | tl_step | ids | positions | types | lengths | wanted | slots[g].. | sequences | pages[g].. | work |
 //
 // A page holds TL_PAGE_TOKENS consecutive positions of one sequence; position p lies in page
 // p / TL_PAGE_TOKENS of its sequence at p % TL_PAGE_TOKENS. Freed pages of a window are -1.
@@ -47,7 +47,7 @@ typedef struct tl_step {
   uint32_t wanted;         // int32 [R]: rows whose outputs are wanted
   uint32_t sequences;      // tl_step_sequence [S]
   uint32_t work;           // tl_step_work [A]
-  uint32_t reserved;
+  uint32_t lengths;        // int32 [T]: of the prompt of the row's sequence, fixed when it begins
   uint32_t slots[TL_GROUPS_MAX]; // int32 [T]: page * TL_PAGE_TOKENS + place in the page
   uint32_t pages[TL_GROUPS_MAX]; // int32 [S][pages_max]
 } tl_step;

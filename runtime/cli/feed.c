@@ -34,6 +34,7 @@ static tl_status add_rows(tl_cli *cli, const tl_cli_feed *feed, feed_state *stat
       .count = count,
       .ids = feed->ids + first,
       .types = feed->types ? feed->types + first : NULL,
+      .prompt = feed->rows,
       .wanted = wanted_of(cli, feed, count == left),
   };
   TL_TRY(tl_cli_take(cli, tlmc_step_add(cli->session, &rows, NULL, &cli->error)));

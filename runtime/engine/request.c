@@ -149,6 +149,13 @@ static tlmc_status fill(tlmc_request *request, const tlmc_request_options *optio
   return status;
 }
 
+// Where a long prompt turns positions in its own way, only prompts as long as it may share pages.
+static uint64_t salt_of(const tlmc_session *session, uint64_t salt, int32_t prompt_count) {
+  uint32_t limit = session->plan->plan.tables.models->prompt_limit;
+  if (limit == 0 || (uint32_t)prompt_count <= limit) return salt;
+  return (salt ^ (uint64_t)prompt_count) * 0x9e3779b97f4a7c15u;
+}
+
 tlmc_status tlmc_request_submit(tlmc_session *session, const tlmc_request_options *options,
                                 tlmc_request **out_request, tlmc_error *error) {
   tlmc_request_options known;
@@ -173,7 +180,7 @@ tlmc_status tlmc_request_submit(tlmc_session *session, const tlmc_request_option
   tlmc_status status = fill(request, &known, error);
   if (status != TLMC_OK) return status;
   request->tokens_max = known.tokens_max ? known.tokens_max : INT32_MAX;
-  request->salt = known.salt;
+  request->salt = salt_of(session, known.salt, request->prompt_count);
   request->user = known.user;
   request->reused_count = -1;
   request->has_token = request->rest_is_shown = false;

@@ -180,6 +180,7 @@ static void admit(tlmc_session *session, int32_t index) {
   session->lent[request->sequence] = true;
   int32_t reused =
       tl_kv_match(session->kv, request->sequence, request->salt, request->ids, request->known - 1);
+  session->prompts[request->sequence] = request->prompt_count;
   // What is found again after a preemption was computed once.
   if (request->reused_count < 0) request->reused_count = reused;
   erase(&requests->waiting, number);
@@ -240,6 +241,7 @@ static void add_rows(tlmc_session *session) {
     tl_session_rows rows = {.sequence = request->sequence,
                             .count = requests->rows[i],
                             .ids = request->ids + length,
+                            .prompt = request->prompt_count,
                             .wanted = is_last ? TLMC_WANTED_LAST : TLMC_WANTED_NONE};
     if (rows.count == 0) continue;
     if (!tl_ok(tl_session_step_add(session, &rows, &requests->outputs[i]))) requests->rows[i] = -1;

@@ -39,7 +39,9 @@ tlmc_status tlmc_sequence_fork(tlmc_session *session, int32_t sequence, int32_t 
   tlmc_status status = check_change(session, sequence, error);
   if (status != TLMC_OK) return status;
   *out_sequence = tl_kv_fork(session->kv, sequence);
-  return *out_sequence < 0 ? too_many(session, error) : TLMC_OK;
+  if (*out_sequence < 0) return too_many(session, error);
+  session->prompts[*out_sequence] = session->prompts[sequence];
+  return TLMC_OK;
 }
 
 tlmc_status tlmc_sequence_truncate(tlmc_session *session, int32_t sequence, int64_t length,
@@ -131,6 +133,7 @@ static tlmc_status check_rows(const tlmc_session *session, const tlmc_rows *rows
   if (rows->embeddings || rows->positions || rows->parents || rows->adapter) {
     return tl_error_set(error, TLMC_UNSUPPORTED, "a reserved field of tlmc_rows is set");
   }
+  if (rows->prompt < 0) return tl_error_set(error, TLMC_USAGE, "prompt must not be negative");
   if (rows->count < 1 || !rows->ids) {
     return tl_error_set(error, TLMC_USAGE, "a step takes at least one row with an id");
   }
@@ -161,8 +164,8 @@ tlmc_status tlmc_step_add(tlmc_session *session, const tlmc_rows *rows, int32_t 
   }
   tlmc_status checked = check_rows(session, &known, error);
   if (checked != TLMC_OK) return checked;
-  tl_session_rows add = {known.sequence, known.count,       known.ids,         known.types,
-                         known.wanted,   known.wanted_rows, known.wanted_count};
+  tl_session_rows add = {known.sequence, known.count,       known.ids,          known.types,
+                         known.wanted,   known.wanted_rows, known.wanted_count, known.prompt};
   tl_status status = tl_session_step_add(session, &add, &first);
   if (!tl_ok(status)) {
     return tl_error_set(error, TLMC_MEMORY,

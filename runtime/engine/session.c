@@ -233,7 +233,11 @@ static tl_status set_up(tlmc_session *session, const tl_place *place,
   session->copies =
       tl_arena_array(&session->memory, (batch + 1) * TL_GROUPS_MAX, sizeof *session->copies);
   session->lent = tl_arena_array(&session->memory, (size_t)session->limits.sequences, sizeof(bool));
-  if (!session->parts || !session->copies || !session->lent) return TL_MEMORY;
+  session->prompts =
+      tl_arena_array(&session->memory, (size_t)session->limits.sequences, sizeof(int32_t));
+  if (!session->parts || !session->copies || !session->lent || !session->prompts) {
+    return TL_MEMORY;
+  }
   TL_TRY(take_pool(session, options, diag));
   TL_TRY(open_device(session, place, options, diag));
   tl_session_step_init(session);

@@ -69,8 +69,9 @@ struct tlmc_session {
   tl_session_limits limits;
   tl_kv_config kv_config;
   tl_kv *kv;
-  bool *lent;    // sequences that requests run in; to the caller they do not exist
-  tl_step *step; // header and places of the block; its arrays are the device's memory
+  int32_t *prompts; // length of each sequence's prompt
+  bool *lent;       // sequences that requests run in; to the caller they do not exist
+  tl_step *step;    // header and places of the block; its arrays are the device's memory
   tl_session_part *parts;
   int32_t parts_count;
   tl_kv_copy *copies;
@@ -87,6 +88,7 @@ typedef struct tl_session_rows {
   tlmc_wanted wanted;
   const int32_t *wanted_rows;
   int32_t wanted_count;
+  int32_t prompt; // length of the prompt that the first rows of a sequence begin; 0 = count
 } tl_session_rows;
 
 // Bytes of the step block for `limits`.

@@ -23,6 +23,7 @@ static uint64_t lay_out(const tlmc_session *session, tl_step *step) {
   s->ids = (uint32_t)at;
   s->positions = (uint32_t)(at += rows);
   s->types = (uint32_t)(at += rows);
+  s->lengths = (uint32_t)(at += rows);
   s->wanted = (uint32_t)(at += rows);
   at += (uint64_t)l->outputs * sizeof(int32_t);
   s->sequences = (uint32_t)at;
@@ -111,6 +112,7 @@ static void add_ids(tlmc_session *session, const tl_session_rows *rows, int32_t 
     ints_at(session, step->ids)[first + i] = rows->ids[i];
     ints_at(session, step->positions)[first + i] = position + i;
     ints_at(session, step->types)[first + i] = rows->types ? rows->types[i] : 0;
+    ints_at(session, step->lengths)[first + i] = session->prompts[rows->sequence];
   }
 }
 
@@ -141,6 +143,9 @@ tl_status tl_session_step_add(tlmc_session *session, const tl_session_rows *rows
                       session->copies + session->copies_count, &copies));
   session->copies_count += copies;
   session->parts[session->parts_count++] = (tl_session_part){rows->sequence, rows->count, position};
+  if (position == 0) {
+    session->prompts[rows->sequence] = rows->prompt > rows->count ? rows->prompt : rows->count;
+  }
   add_ids(session, rows, position);
   add_work(session, rows, position);
   *out_first = step->wanted_count;

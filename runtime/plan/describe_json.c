@@ -101,6 +101,7 @@ static void put_model(tl_json_writer *w, const tl_plan *plan) {
   put_int(w, "vocabulary", model->vocabulary);
   put_int(w, "context", model->context);
   put_int(w, "types", model->types);
+  put_int(w, "prompt_limit", model->prompt_limit);
   array_begin(w, "kv_types");
   for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
     if (model->kv_types & 1u << kv) tl_json_write_string(w, tl_str_from(tl_plan_kv_texts[kv]));

@@ -112,9 +112,11 @@ static void put_kv_types(printer *p, uint32_t mask) {
 
 static void put_model(printer *p) {
   const tl_plan_model *model = p->plan->tables.models;
-  put(p, "model : %s {outputs=%u, vocabulary=%u, context=%u, types=%u}\n",
+  put(p, "model : %s {outputs=%u, vocabulary=%u, context=%u, types=%u",
       tl_plan_task_texts[model->task], model->outputs, model->vocabulary, model->context,
       model->types);
+  if (model->prompt_limit) put(p, ", prompt_limit=%u", model->prompt_limit);
+  put(p, "}\n");
   put(p, "kv types : ");
   put_kv_types(p, model->kv_types);
   put(p, "; %s by default\n", tl_plan_kv_texts[model->kv_default]);

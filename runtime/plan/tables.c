@@ -116,7 +116,7 @@ static tl_status check_model(const checker *c) {
       m->vocabulary == 0 || m->vocabulary > PLAN_VALUES_MAX || m->context == 0 ||
       m->context > INT32_MAX || m->kv_types == 0 || (m->kv_types & ~all) != 0 ||
       m->kv_default >= TL_PLAN_KV_COUNT || !(m->kv_types & 1u << m->kv_default) ||
-      m->has_weights > 1 || m->types > PLAN_VALUES_MAX) {
+      m->has_weights > 1 || m->reserved != 0 || m->types > PLAN_VALUES_MAX) {
     return refuse(c, "model", 0, "has a value out of range");
   }
   return TL_OK;

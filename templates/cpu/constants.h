@@ -45,5 +45,7 @@ TL_CONSTANT double T_SCALE;        // of scores
 TL_CONSTANT double T_SOFTCAP;      // of scores, 0 = none
 TL_CONSTANT int64_t T_PAIRS;       // rope_table: frequencies
 TL_CONSTANT double T_FACTOR;       // rope_table: of cosines and sines
+TL_CONSTANT int64_t T_LIMIT;       // rope_table: longer prompts have a larger base, 0 = none
+TL_CONSTANT double T_STRETCH;      // rope_table: by which it grows
 
 #endif

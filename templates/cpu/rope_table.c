@@ -45,15 +45,52 @@ TL_INLINE void turn(float angle, float *out_cosine, float *out_sine) {
   *out_sine = (float)(T_FACTOR * (quarter >= 2 ? -turned_s : turned_s));
 }
 
+// e^x for x in -700 .. 0: 2^n times the series of what is left.
+TL_INLINE double exponential(double x) {
+  double n = __builtin_elementwise_roundeven(x * 1.4426950408889634);
+  double r = x - n * 0.69314718055994531, sum = 1, term = 1;
+  for (int k = 1; k < 14; k++) {
+    term *= r / k;
+    sum += term;
+  }
+  int64_t bits = ((int64_t)n + 1023) << 52;
+  double power;
+  __builtin_memcpy(&power, &bits, 8);
+  return sum * power;
+}
+
+// log of x >= 1: x = 2^e m with m in [0.75, 1.5), log m by the odd series.
+TL_INLINE double logarithm(double x) {
+  double e = 0, sum = 0;
+  for (; x >= 1.5; x *= 0.5)
+    e += 1;
+  double s = (x - 1) / (x + 1), power = s;
+  for (int k = 1; k < 30; k += 2, power *= s * s)
+    sum += power / k;
+  return 2 * sum + e * 0.69314718055994531;
+}
+
+// What the logarithm of frequency j falls by, for each j; see the op rope.
+TL_INLINE double fall(int64_t length) {
+  if (T_LIMIT == 0 || T_PAIRS < 2 || length <= T_LIMIT) return 0;
+  double growth = T_STRETCH * (double)length / (double)T_LIMIT - (T_STRETCH - 1);
+  return logarithm(growth) / (double)(T_PAIRS - 1);
+}
+
 void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int64_t begin,
                      int64_t end) {
   const float *frequencies = args[0].in;
   const int32_t *positions = tl_step_ints(step, step->positions);
+  const int32_t *lengths = tl_step_ints(step, step->lengths);
   int64_t rows = step->rows_count, last = end * T_BLOCK < rows ? end * T_BLOCK : rows;
   (void)scratch;
   for (int64_t row = begin * T_BLOCK; row < last; row++) {
     float *out = (float *)((char *)args[1].out + row * T_INPUT_BYTES);
-    for (int64_t j = 0; j < T_PAIRS; j++)
-      turn((float)positions[row] * frequencies[j], out + j, out + T_PAIRS + j);
+    double step_down = T_LIMIT ? fall(lengths[row]) : 0;
+    for (int64_t j = 0; j < T_PAIRS; j++) {
+      float frequency = frequencies[j];
+      if (step_down != 0) frequency = (float)(frequency * exponential(-step_down * (double)j));
+      turn((float)positions[row] * frequency, out + j, out + T_PAIRS + j);
+    }
   }
 }

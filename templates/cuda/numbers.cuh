@@ -6,6 +6,10 @@ TL_INLINE float tl_exp(float x) {
   return expf(x);
 }
 
+TL_INLINE float tl_log(float x) {
+  return logf(x);
+}
+
 TL_INLINE float tl_tanh(float x) {
   return tanhf(x);
 }

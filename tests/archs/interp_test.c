@@ -107,11 +107,12 @@ static void run(tl_interp *interp, int64_t length, int64_t chunk) {
   int32_t *ids = read_ints(expected("ids", length));
   int32_t *type_ids = types ? read_ints(types) : NULL;
   int32_t *order = tl_arena_array(&t.arena, (size_t)length, sizeof *order);
+  int32_t *lengths = tl_arena_array(&t.arena, (size_t)length, sizeof *lengths);
   float *wanted = tl_arena_array(&t.arena, (size_t)logits->elements_count, sizeof *wanted);
   int64_t width = logits->dims[1];
-  CHECK(order && wanted);
+  CHECK(order && lengths && wanted);
   for (int32_t i = 0; i < length; i++)
-    order[i] = i;
+    order[i] = i, lengths[i] = (int32_t)length;
   require(tl_tensor_read_f32(logits, 0, logits->elements_count, wanted, &t.diag));
   double scale = deviation(wanted, logits->elements_count, every);
   tl_interp_truncate(interp, 0);
@@ -122,8 +123,14 @@ static void run(tl_interp *interp, int64_t length, int64_t chunk) {
     tl_interp_input inputs[] = {{.name = TL_STR("ids"), .i = ids + at, .count = rows},
                                 {.name = TL_STR("pos"), .i = order + at, .count = rows},
                                 {.name = TL_STR("rows"), .i = outputs_of, .count = outputs},
-                                {.name = TL_STR("types"), .i = type_ids, .count = rows}};
-    tl_interp_call call = {{rows, 1, outputs}, inputs, types ? 4 : 3};
+                                {.count = 0},
+                                {.count = 0}};
+    int count = 3;
+    if (types) inputs[count++] = (tl_interp_input){TL_STR("types"), NULL, type_ids, rows};
+    if (tl_graph_find(t.model.graph, TL_STR("lengths"))) {
+      inputs[count++] = (tl_interp_input){TL_STR("lengths"), NULL, lengths, rows};
+    }
+    tl_interp_call call = {{rows, 1, outputs}, inputs, count};
     require(tl_interp_run(interp, &call, &t.diag));
     const tl_ref_tensor *found = tl_interp_output(interp, TL_STR("logits"));
     CHECK(found);

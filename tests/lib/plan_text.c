@@ -219,7 +219,10 @@ static void read_model(reader *r) {
   row.vocabulary = small_attribute(r, "vocabulary");
   row.context = small_attribute(r, "context");
   row.types = small_attribute(r, "types");
-  expect(r, "}");
+  if (!take(r, "}")) {
+    row.prompt_limit = small_attribute(r, "prompt_limit");
+    expect(r, "}");
+  }
   add_model(r, &row);
 }
 

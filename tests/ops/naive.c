@@ -152,7 +152,11 @@ static void rope(const tl_ref_args *a, double *out) {
     for (int64_t j = 0; j < pairs; j++) {
       int64_t real = row * width + (a->attrs[0].i ? 2 * j : j);
       int64_t imaginary = row * width + (a->attrs[0].i ? 2 * j + 1 : j + pairs);
-      float angle = (float)id(a, 1, row / heads) * a->operands[2].f[j];
+      double by = a->attrs[3].f, limit = (double)a->attrs[2].i;
+      double length = a->present[3] ? (double)id(a, 3, row / heads) : 0;
+      double growth = limit > 0 && length > limit ? by * length / limit - by + 1 : 1;
+      float frequency = (float)(a->operands[2].f[j] / pow(growth, (double)j / (double)(pairs - 1)));
+      float angle = (float)id(a, 1, row / heads) * frequency;
       double complex turned = num(a, 0, real) + num(a, 0, imaginary) * I;
       turned *= a->attrs[1].f * cexp(I * angle);
       out[real] = creal(turned);
