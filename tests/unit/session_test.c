@@ -395,8 +395,7 @@ static void test_strangers(void) {
   tlmc_request_release(r.request);
 
   toy_prompt(77, 300, ids);
-  tlmc_rows rows = {sizeof rows, sequences[0], 300,  ids,  NULL, TLMC_WANTED_NONE,
-                    0,           NULL,         NULL, NULL, NULL, 0};
+  tlmc_rows rows = {.size = sizeof rows, .sequence = sequences[0], .count = 300, .ids = ids};
   tlmc_step_begin(toy.session);
   CHECK(tlmc_step_add(toy.session, &rows, NULL, &error) == TLMC_OK);
   CHECK(tlmc_step_run(toy.session, &error) == TLMC_OK);
