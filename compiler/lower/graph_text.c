@@ -274,9 +274,10 @@ static tl_status run_block(expander *e, const tl_yaml *block, tl_str use) {
   return status;
 }
 
+// A word, or words with dots between them.
 static tl_str take_word(tl_str *rest) {
   size_t end = 0;
-  while (end < rest->length && tl_graph_is_word_byte(rest->data[end]))
+  while (end < rest->length && (tl_graph_is_word_byte(rest->data[end]) || rest->data[end] == '.'))
     end++;
   tl_str word = tl_str_slice(*rest, 0, end);
   *rest = tl_str_trim(tl_str_slice(*rest, end, rest->length));

@@ -54,7 +54,7 @@ CONFIGS = (
     (LLAMA, dict(rms_norm_eps=-1)),
     (LLAMA, dict(rms_norm_eps="small")),
     (LLAMA, dict(rope_scaling=[1])),
-    (LLAMA, dict(rope_scaling=dict(type="dynamic", factor=2.0))),
+    (LLAMA, dict(rope_scaling=dict(type="longrope", factor=2.0))),
     (LLAMA, dict(rope_scaling=dict(rope_type="longrope", short_factor=[1.0], long_factor=[1.0]))),
     (LLAMA, dict(rope_scaling=dict(rope_type="linear"))),
     (LLAMA, dict(rope_scaling=dict(rope_type="linear", factor=0))),
@@ -144,7 +144,7 @@ CONFIGS = (
     (DECILM, {"block_configs.1.ffn.ffn_mult": None}),
     (DECILM, {"block_configs.1.ffn.ffn_mult": -2}),
     (DECILM, {"block_configs.0.attention.is_mamba": True}),
-    (DECILM, dict(rope_scaling=dict(type="dynamic", factor=2.0))),
+    (DECILM, dict(rope_scaling=dict(type="longrope", factor=2.0))),
     (PRM, dict(num_hidden_layers=0)),
 )
 

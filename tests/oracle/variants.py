@@ -50,6 +50,8 @@ ROWS = {
     "llama-yarn-factor-null": dict(rope_scaling=YARN | dict(factor=None)),
     "llama-llama3-long": dict(rope_scaling=LLAMA3, max_position_embeddings=2048),
     "llama-rope-default": dict(rope_scaling=dict(rope_type="default")),
+    "llama-dynamic": dict(rope_scaling=dict(rope_type="dynamic", factor=3.0), max_position_embeddings=120),
+    "gemma3-dynamic": dict(rope_scaling=dict(rope_type="dynamic", factor=8.0), max_position_embeddings=200),
     "llama-gelu": dict(hidden_act="gelu"),
     "llama-relu2": dict(hidden_act="relu2"),
     "llama-quick-gelu": dict(hidden_act="quick_gelu"),
