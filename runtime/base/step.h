@@ -4,7 +4,8 @@
 // from launch arguments, so one captured launch list serves every step. All places are byte offsets
 // from the start of the block, so that it can be copied to another memory as it is.
 //
-//   | tl_step | ids | positions | types | lengths | wanted | slots[g].. | sequences | pages[g].. | work |
+//   | tl_step | ids | positions | types | lengths | wanted |
+//   | slots[g].. | sequences | pages[g].. | work |
 //
 // A page holds TL_PAGE_TOKENS consecutive positions of one sequence; position p lies in page
 // p / TL_PAGE_TOKENS of its sequence at p % TL_PAGE_TOKENS. Freed pages of a window are -1.

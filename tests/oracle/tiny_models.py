@@ -116,6 +116,9 @@ TINY = {
     "llama-tied": TinyModel(
         LLAMA | sizes(112, 96, 2, 120, 6, 2) | dict(tie_word_embeddings=True),
         embed=0.2, gains={"o_proj": 0.3, "down_proj": 0.3}),
+    "llama-dynamic": TinyModel(  # the longer prompts turn positions by a larger base
+        LLAMA | sizes(119, 64, 2, 96, 4, 2) | dict(
+            rope_scaling=dict(type="dynamic", factor=2.5), max_position_embeddings=160)),
     "llama-biases-linear": TinyModel(
         LLAMA | sizes(131, 64, 2, 108, 4, 4, 24) | dict(
             attention_bias=True, mlp_bias=True, rope_scaling=dict(type="linear", factor=4.0),
