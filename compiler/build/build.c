@@ -200,7 +200,7 @@ static void say_foreign_ids(const tl_build *build, const tl_build_options *optio
   memcpy(&header, section.data, sizeof header);
   if (header.tokens_count <= build->model.vocabulary) return;
   snprintf(line, sizeof line,
-           "tokenizer.json has ids up to %u, the model has %lld: a text that needs more is refused",
+           "the tokenizer has ids up to %u, the model has %lld: a text that needs more is refused",
            header.tokens_count - 1, (long long)build->model.vocabulary);
   say(options, line);
 }

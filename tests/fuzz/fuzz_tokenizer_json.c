@@ -17,8 +17,9 @@ static void use(tl_str section, tl_arena *arena) {
                        "ababababababababababababababababababababababababababababababababababab "
                        "\xEA\xB0\x80\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8\xCC\xA7\xCC\x81");
   CHECK(tl_ok(tl_tokenizer_open(section, NULL, &tokenizer)));
-  tl_status status = tl_tokenizer_encode(
-      &tokenizer, text, &(tl_encode_options){.add_special = true}, arena, NULL, &ids);
+  tl_types types;
+  tl_encode_options options = {.add_special = true, .pair = &text, .out_types = &types};
+  tl_status status = tl_tokenizer_encode(&tokenizer, text, &options, arena, NULL, &ids);
   if (tl_ok(status))
     status = tl_tokenizer_decode(&tokenizer, ids.items, ids.count, false, arena, &text);
   if (tl_ok(status) && ids.count > 2) // from the middle of a character, perhaps
@@ -51,6 +52,18 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "{\"type\":\"Metaspace\",\"replacement\":\"_\"}",
                                        "{\"Regex\":\"\\\\p{L}+|\\\\s+(?!\\\\S)|[^a-c]{2,3}?\"}",
                                        "{\"String\":\" \"}",
+                                       "{\"type\":\"BertNormalizer\"}",
+                                       "{\"type\":\"NFKD\"}",
+                                       "{\"type\":\"Lowercase\"}",
+                                       "{\"type\":\"Strip\"}",
+                                       "{\"type\":\"Whitespace\"}",
+                                       "{\"type\":\"Punctuation\"}",
+                                       "{\"type\":\"WordPiece\",\"prefix\":\"a\"}",
+                                       "\"WordPiece\"",
+                                       "\"Unigram\"",
+                                       "\"WordLevel\"",
+                                       "[\"ab\",-1.5]",
+                                       "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}",
                                        "\"MergedWithNext\"",
                                        "\"Removed\"",
                                        "\"Contiguous\"",

@@ -297,10 +297,30 @@ def tokenizers():
     def never(**parts):
         return {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", **parts}
 
+    forms = [{"type": kind} for kind in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "Strip")]
+    forms += [{"type": "Strip", "strip_left": False}, {"type": "BertNormalizer", "lowercase": True},
+              {"type": "BertNormalizer", "clean_text": False, "strip_accents": True, "lowercase": False},
+              sequence("normalizers", {"type": "Lowercase"}, {"type": "Nmt"}, {"type": "StripAccents"}),
+              sequence("normalizers", {"type": "Lowercase"}, {"type": "BertNormalizer", "clean_text": False})]
+    cutters = [{"type": kind} for kind in ("Whitespace", "WhitespaceSplit", "BertPreTokenizer", "Punctuation")]
+    cutters += [{"type": "CharDelimiterSplit", "delimiter": "o"}, {"type": "FixedLength", "length": 3},
+                {"type": "FixedLength"}, {"type": "Punctuation", "behavior": "Contiguous"}]
+    unigram = {"type": "Unigram", "unk_id": 2, "vocab": [[word, -i] for i, word in enumerate(vocabulary)]}
+    whole_pair = {"type": "TemplateProcessing", "single": [text], "special_tokens": {},
+                  "pair": [{"Sequence": {"id": "B", "type_id": 255}}, text, text]}
+    pieces = {"type": "WordPiece", "continuing_subword_prefix": "a", "max_input_chars_per_word": 4}
+
     accepted = {
         "plain": tokenizer(), "unknown": tokenizer({"unk_token": None, "ignore_merges": True}),
         "fallback": tokenizer({"byte_fallback": True, "fuse_unk": True}),
         **{f"split{i}": tokenizer(pre_tokenizer=item) for i, item in enumerate(splits)},
+        **{f"form{i}": tokenizer(normalizer=item) for i, item in enumerate(forms)},
+        **{f"cutter{i}": tokenizer(pre_tokenizer=item) for i, item in enumerate(cutters)},
+        "unigram": tokenizer(unigram), "unigram-bytes": tokenizer({**unigram, "byte_fallback": True}),
+        "word-pieces": tokenizer(pieces, decoder={"type": "WordPiece"}, pre_tokenizer=cutters[1]),
+        "word-cleanup": tokenizer(decoder={"type": "WordPiece", "prefix": "a", "cleanup": False}),
+        "level": tokenizer({"type": "WordLevel"}), "pairs": tokenizer(post_processor=whole_pair),
+        "bert": tokenizer(post_processor={**roberta, "type": "BertProcessing"}),
         "bytes": tokenizer(pre_tokenizer=sequence("pretokenizers", splits[0], byte_level), decoder=byte_level),
         "letters": tokenizer({"merges": [], "ignore_merges": True, "byte_fallback": True, "unk_token": "none"}, letters,
                              pre_tokenizer=byte_level, decoder=byte_level),
