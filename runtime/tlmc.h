@@ -398,6 +398,10 @@ typedef struct tlmc_request_options {
   uint64_t salt;                 // prompts are reused between requests with the same salt only
   void *user;                    // for the caller; see tlmc_event
   int32_t adapter;               // reserved
+  int32_t keep;                  // 1 = its tokens stay in the KV memory once it has finished, until
+                                 // it is released or another goes on from it
+  tlmc_request *after;           // a finished request with `keep` and the same salt: what its ids
+                                 // share with the prompt, from the first on, is taken over from it
 } tlmc_request_options;
 
 // Copies everything and puts the request at the end of the queue; it advances in

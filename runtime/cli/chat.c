@@ -4,8 +4,8 @@
 //   > Hello                          a question; the answer is streamed to stdout
 //   > /retry                         a command: see `commands`
 //
-// Every question is the whole conversation as the plan's template writes it; what its first tokens
-// share with earlier ones is found in the KV memory page by page: only the rest is computed.
+// Every question is the whole conversation as the plan's template writes it. It goes on from the
+// request before: tokens that both share, from the first on, are in the KV memory already.
 // Ctrl-C ends an answer, Ctrl-D the program.
 #include <unistd.h>
 
@@ -22,8 +22,9 @@ typedef struct chat_state {
   tl_cli *cli;
   tl_conversation talk;
   tl_lines lines;
-  tl_arena scratch; // of one turn
-  uint64_t retries; // of the last question: each draws with another seed
+  tl_arena scratch;   // of one turn
+  tlmc_request *last; // kept for the next one to go on from
+  uint64_t retries;   // of the last question: each draws with another seed
   bool is_over;
 } chat_state;
 
@@ -69,9 +70,13 @@ static tl_status answer(chat_state *chat) {
                                           .tokens_max = (int32_t)options->tokens,
                                           .sampling = &sampling,
                                           .stops = stops,
-                                          .stops_count = options->stops.count},
+                                          .stops_count = options->stops.count,
+                                          .keep = 1,
+                                          .after = chat->last},
                                   .is_streamed = true};
+  chat->last = NULL;
   TL_TRY(tl_cli_generation_run(cli, &generation));
+  chat->last = generation.kept;
   TL_TRY(tl_cli_write(cli, TL_STR("\n")));
   (void)tl_cli_signals_take(); // it has ended the answer
   tell_end(chat, &generation, prompt.count);

@@ -61,10 +61,16 @@ static tl_status run_request(tl_cli *cli, tl_cli_generation *generation, tlmc_re
 tl_status tl_cli_generation_run(tl_cli *cli, tl_cli_generation *generation) {
   tlmc_request *request = NULL;
   double start = tl_cli_seconds();
-  TL_TRY(
-      tl_cli_take(cli, tlmc_request_submit(cli->session, &generation->ask, &request, &cli->error)));
+  tl_status submitted =
+      tl_cli_take(cli, tlmc_request_submit(cli->session, &generation->ask, &request, &cli->error));
+  if (!tl_ok(submitted)) {
+    tlmc_request_release(generation->ask.after);
+    return submitted;
+  }
+  tlmc_request_release(generation->ask.after);
   tl_status status = run_request(cli, generation, request, start);
-  tlmc_request_release(request);
+  generation->kept = tl_ok(status) && generation->ask.keep ? request : NULL;
+  if (!generation->kept) tlmc_request_release(request);
   return status;
 }
 

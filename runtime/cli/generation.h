@@ -17,10 +17,11 @@ typedef struct tl_cli_generation {
   char *text; // on the arena, without a NUL
   size_t text_bytes, text_capacity;
   tlmc_event end;                      // the last event
+  tlmc_request *kept;                  // with ask.keep: the request, for the caller to release
   double first_seconds, total_seconds; // from the submission to the first and the last token
 } tl_cli_generation;
 
-// Runs `generation->ask` on the open session. TL_INTERNAL for a request that never ends; TL_OK for
+// Runs `generation->ask` on the open session; a request that it goes on from is released. TL_INTERNAL for a request that never ends; TL_OK for
 // every end but a fault, whose status is returned.
 tl_status tl_cli_generation_run(tl_cli *cli, tl_cli_generation *generation) TL_CHECKED;
 

@@ -177,11 +177,17 @@ tlmc_status tlmc_request_submit(tlmc_session *session, const tlmc_request_option
                         "session with more",
                         (int)session->limits.requests);
   }
+  const tlmc_request *after = known.after;
+  if (after && (after->session != session || after->state != TL_REQUEST_FINISHED)) {
+    return tl_error_set(error, TLMC_USAGE, "`after` is no finished request of this session");
+  }
   tlmc_status status = fill(request, &known, error);
   if (status != TLMC_OK) return status;
   request->tokens_max = known.tokens_max ? known.tokens_max : INT32_MAX;
   request->salt = salt_of(session, known.salt, request->prompt_count);
   request->user = known.user;
+  request->keeps = known.keep != 0;
+  request->is_kept = false;
   request->reused_count = -1;
   request->has_token = request->rest_is_shown = false;
   request->finish = TLMC_FINISH_NONE;
@@ -189,7 +195,8 @@ tlmc_status tlmc_request_submit(tlmc_session *session, const tlmc_request_option
   request->status = TLMC_OK;
   atomic_store(&request->cancelled, false);
   tl_request_text_begin(request);
-  tl_requests_enter(session, request);
+  bool runs = known.after && tl_requests_take_over(session, request, known.after);
+  if (!runs) tl_requests_enter(session, request);
   *out_request = request;
   return TLMC_OK;
 }

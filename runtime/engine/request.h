@@ -43,8 +43,10 @@ struct tlmc_request {
   tlmc_session *session;
   tl_request_state state;
   int64_t arrival;
-  int32_t sequence; // while running
-  int32_t *ids;     // prompt, then output; room for ids_max of tl_requests
+  int32_t sequence; // while running, and while it is kept
+  bool keeps;       // wants to be kept when it has finished
+  bool is_kept;
+  int32_t *ids; // prompt, then output; room for ids_max of tl_requests
   int32_t known, prompt_count, tokens_max;
   int32_t reused_count; // -1 until it runs for the first time
   uint64_t salt;
@@ -90,6 +92,10 @@ typedef struct tl_requests {
 
 // Puts a submitted request at the end of the queue.
 void tl_requests_enter(tlmc_session *session, tlmc_request *request);
+
+// Gives what `after` has kept to a submitted request, which runs at once, with what both share;
+// false, with nothing kept any more, if they share nothing or there is no room for it to run.
+bool tl_requests_take_over(tlmc_session *session, tlmc_request *request, tlmc_request *after);
 
 // Takes a waiting or running request out of its list and the KV memory; others are left alone.
 void tl_requests_leave(tlmc_session *session, tlmc_request *request);

@@ -106,20 +106,55 @@ void tl_requests_enter(tlmc_session *session, tlmc_request *request) {
   insert(requests, &requests->waiting, number_of(requests, request));
 }
 
+static void give_sequence_back(tlmc_session *session, tlmc_request *request) {
+  tl_kv_release(session->kv, request->sequence);
+  session->lent[request->sequence] = false;
+  request->is_kept = false;
+}
+
 void tl_requests_leave(tlmc_session *session, tlmc_request *request) {
   tl_requests *requests = session->requests;
   int32_t number = number_of(requests, request);
+  if (request->is_kept) give_sequence_back(session, request);
   if (request->state == TL_REQUEST_WAITING) erase(&requests->waiting, number);
   if (request->state != TL_REQUEST_RUNNING) return;
-  tl_kv_release(session->kv, request->sequence);
-  session->lent[request->sequence] = false;
+  give_sequence_back(session, request);
   erase(&requests->running, number);
 }
 
 static void finish(tlmc_session *session, tlmc_request *request, tlmc_finish reason,
                    tlmc_status status) {
-  tl_requests_leave(session, request);
+  tl_requests *requests = session->requests;
+  if (request->keeps && request->state == TL_REQUEST_RUNNING && status == TLMC_OK) {
+    erase(&requests->running, number_of(requests, request));
+    request->is_kept = true;
+  } else {
+    tl_requests_leave(session, request);
+  }
   tl_request_end(request, reason, status);
+}
+
+bool tl_requests_take_over(tlmc_session *session, tlmc_request *request, tlmc_request *after) {
+  tl_requests *requests = session->requests;
+  const tl_session_limits *limits = &session->limits;
+  if (!after->is_kept) return false;
+  int32_t most = tl_kv_length(session->kv, after->sequence), shared = 0;
+  if (most > request->known - 1) most = request->known - 1; // a row is left to run
+  while (shared < most && request->ids[shared] == after->ids[shared])
+    shared++;
+  int32_t running_max = limits->batch < limits->outputs ? limits->batch : limits->outputs;
+  bool fits = shared > 0 && request->salt == after->salt && requests->running.count < running_max;
+  if (!fits || !tl_ok(tl_kv_truncate(session->kv, after->sequence, shared))) {
+    give_sequence_back(session, after);
+    return false;
+  }
+  after->is_kept = false;
+  request->arrival = requests->arrivals++;
+  request->sequence = after->sequence;
+  request->reused_count = shared;
+  request->state = TL_REQUEST_RUNNING;
+  insert(requests, &requests->running, number_of(requests, request));
+  return true;
 }
 
 static tlmc_request *running_at(const tlmc_session *session, int32_t index) {

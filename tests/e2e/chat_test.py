@@ -203,6 +203,9 @@ def check_terminal(chat):
     terminal.wait("Hi")
     terminal.process.send_signal(signal.SIGINT)
     terminal.wait("new ones]")
+    terminal.type("/retry\n")  # the same prompt: all but its last token is there
+    tokens = len(prompt_ids([("user", "Hi")]))
+    terminal.wait(f"[{tokens} tokens, {tokens - 1} of them computed before; ")
     terminal.type("/nope\n")
     terminal.wait("see /help")
     terminal.type("/history\n")

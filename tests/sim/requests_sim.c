@@ -33,6 +33,8 @@ typedef struct sim {
   stranger strangers[STRANGERS];
   int submitted, finished, faults;
   int64_t reused;
+  tlmc_request *kept; // finished, for a later one to go on from
+  const request *kept_of;
 } sim;
 
 static tlmc_error error;
@@ -40,6 +42,11 @@ static tlmc_error error;
 static uint32_t draw(sim *m, uint32_t below) {
   m->state = m->state * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(m->state >> 33) % below;
+}
+
+static void drop_kept(sim *m) {
+  tlmc_request_release(m->kept);
+  m->kept = NULL;
 }
 
 static void submit(sim *m) {
@@ -53,15 +60,24 @@ static void submit(sim *m) {
   if (r->total > most) r->total = most;
   toy_prompt((uint32_t)m->submitted + 100, r->prompt, r->ids);
   toy_prompt(draw(m, 2), shared, r->ids);
+  bool goes_on = m->kept && draw(m, 2);
+  if (goes_on) {
+    int32_t common = (int32_t)draw(m, (uint32_t)m->kept_of->known + 1);
+    if (common > r->prompt) common = r->prompt;
+    memcpy(r->ids, m->kept_of->ids, (size_t)common * sizeof *r->ids);
+  }
   tlmc_request_options ask = {.size = sizeof ask,
                               .ids = r->ids,
                               .ids_count = r->prompt,
                               .tokens_max = r->total - r->prompt,
                               .salt = draw(m, 3) == 0,
-                              .user = r};
+                              .user = r,
+                              .keep = draw(m, 3) == 0,
+                              .after = goes_on ? m->kept : NULL};
   tlmc_status status = tlmc_request_submit(m->toy.session, &ask, &r->handle, &error);
   CHECK(status == TLMC_OK || status == TLMC_MEMORY);
   if (status == TLMC_OK) m->submitted++;
+  if (goes_on) drop_kept(m);
 }
 
 static void take_end(sim *m, request *r, const tlmc_event *event) {
@@ -75,7 +91,9 @@ static void take_end(sim *m, request *r, const tlmc_event *event) {
   } else {
     CHECK(event->finish == TLMC_FINISH_FAULT && event->status == TLMC_MEMORY);
   }
-  tlmc_request_release(r->handle);
+  drop_kept(m);
+  m->kept = r->handle;
+  m->kept_of = r;
   r->handle = NULL;
 }
 
@@ -172,6 +190,7 @@ static void simulate(sim *m, uint64_t seed, int64_t totals[4]) {
     while (m->submitted < REQUESTS && draw(m, 4) == 0)
       submit(m);
     disturb(m);
+    if (draw(m, 8) == 0) drop_kept(m); // others may wait for its pages
     for (int i = 0; i < STRANGERS; i++)
       visit(m, &m->strangers[i]);
     CHECK(tlmc_session_step(m->toy.session, NULL, &error) == TLMC_OK && m->toy.session);
@@ -182,6 +201,7 @@ static void simulate(sim *m, uint64_t seed, int64_t totals[4]) {
       if (r->handle && !r->is_slow) poll(m, r);
     }
   }
+  drop_kept(m);
   CHECK(tlmc_session_info(m->toy.session, &facts) == TLMC_OK);
   CHECK(facts.waiting == 0 && facts.running == 0);
   tlmc_step_begin(m->toy.session);

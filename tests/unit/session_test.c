@@ -592,6 +592,61 @@ static void test_scores(void) {
   toy_plan_close(&scores);
 }
 
+// Runs one request that is kept and goes on from `after`; the ids it got follow its prompt.
+static tlmc_event run_kept(const toy_session *toy, int32_t *ids, int32_t prompt, int32_t total,
+                           tlmc_request **kept) {
+  tlmc_request *after = *kept;
+  tlmc_request_options ask = {.size = sizeof ask,
+                              .ids = ids,
+                              .ids_count = prompt,
+                              .keep = 1,
+                              .after = after,
+                              .tokens_max = total - prompt};
+  tlmc_event event = {.size = sizeof event};
+  CHECK(tlmc_request_submit(toy->session, &ask, kept, &error) == TLMC_OK);
+  tlmc_request_release(after);
+  for (int32_t known = prompt; event.kind != TLMC_EVENT_FINISHED;) {
+    step(toy);
+    do {
+      CHECK(tlmc_request_poll(*kept, &event) == TLMC_OK);
+      if (event.kind != TLMC_EVENT_TOKEN) continue;
+      CHECK(event.id == toy_next(ids, known));
+      ids[known++] = event.id;
+    } while (event.kind == TLMC_EVENT_TOKEN);
+  }
+  return event;
+}
+
+// A conversation: each prompt is the last one, its output and more; only the rest is computed, to
+// the token. Then one that goes back, into the middle of a page, and one that shares nothing.
+static void test_keep(void) {
+  static const int32_t turns[][2] = {{10, 0},    {40, 18}, {133, 48}, {300, 141},
+                                     {150, 145}, {90, 85}, {200, 0}}; // prompt, what it shares
+  int32_t ids[600];
+  tlmc_request *kept = NULL;
+  toy_session toy;
+  toy_session_open(&toy, &plan, (tlmc_session_options){.batch = 2, .rollback = 200});
+  for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+    int32_t prompt = turns[i][0], shared = turns[i][1], fresh[600];
+    toy_prompt((uint32_t)i + 40, prompt, fresh);
+    memcpy(ids + shared, fresh + shared, (size_t)(prompt - shared) * sizeof *ids);
+    int64_t rows = toy.rows;
+    tlmc_event end = run_kept(&toy, ids, prompt, prompt + 8, &kept);
+    if (i > 0 && i < 4) shared--; // the last id of an output has not been run
+    CHECK(end.reused_count == shared && end.finish == TLMC_FINISH_LENGTH);
+    CHECK(toy.rows - rows == prompt + 8 - 1 - shared);
+  }
+  tlmc_request *running;
+  tlmc_request_options ask = {.size = sizeof ask, .ids = ids, .ids_count = 20};
+  CHECK(tlmc_request_submit(toy.session, &ask, &running, &error) == TLMC_OK);
+  ask.after = running;
+  tlmc_request *refused;
+  CHECK(tlmc_request_submit(toy.session, &ask, &refused, &error) == TLMC_USAGE);
+  tlmc_request_release(running);
+  tlmc_request_release(kept);
+  toy_session_close(&toy, true);
+}
+
 int main(void) {
   test_scores();
   toy_plan_open(&plan, (tl_str){0}, TL_PLAN_TASK_GENERATE);
@@ -600,6 +655,7 @@ int main(void) {
   test_preemption();
   test_narrow();
   test_reuse();
+  test_keep();
   test_cancel();
   test_pause();
   test_limits();
