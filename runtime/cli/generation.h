@@ -21,8 +21,9 @@ typedef struct tl_cli_generation {
   double first_seconds, total_seconds; // from the submission to the first and the last token
 } tl_cli_generation;
 
-// Runs `generation->ask` on the open session; a request that it goes on from is released. TL_INTERNAL for a request that never ends; TL_OK for
-// every end but a fault, whose status is returned.
+// Runs `generation->ask` on the open session; a request that it goes on from is released.
+// TL_INTERNAL for a request that never ends; TL_OK for every end but a fault, whose status is
+// returned.
 tl_status tl_cli_generation_run(tl_cli *cli, tl_cli_generation *generation) TL_CHECKED;
 
 // "stop_id", "stop_text", "length", "cancelled" or "fault".

@@ -24,6 +24,7 @@ from pathlib import Path
 from tools import Failed, ROOT, find_program, run_test
 
 SECONDS_MAX = 300
+WAIT_SECONDS = 60  # for what a terminal is to show
 UNSUPPORTED, INPUT, USAGE = 4, 3, 2
 SPECIAL = ("<s>", "<|im_start|>", "<|im_end|>")
 VOCABULARY = 256 + len(SPECIAL)
@@ -182,9 +183,9 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def wait(self, words):
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + WAIT_SECONDS
         while words.encode() not in self.seen:
-            if time.monotonic() > deadline or not select.select([self.master], [], [], SECONDS_MAX)[0]:
+            if time.monotonic() > deadline or not select.select([self.master], [], [], WAIT_SECONDS)[0]:
                 raise Failed(f"the terminal never showed {words!r}: {self.seen[-400:]!r}")
             try:
                 self.seen += os.read(self.master, 65536)
@@ -200,16 +201,18 @@ def check_terminal(chat):
     terminal.process.send_signal(signal.SIGINT)
     terminal.wait("Ctrl-D")
     terminal.type("Hi\n")
-    terminal.wait("Hi")
-    terminal.process.send_signal(signal.SIGINT)
     terminal.wait("new ones]")
     terminal.type("/retry\n")  # the same prompt: all but its last token is there
     tokens = len(prompt_ids([("user", "Hi")]))
     terminal.wait(f"[{tokens} tokens, {tokens - 1} of them computed before; ")
+    terminal.type("/clear\nGo\n")
+    terminal.wait("Go")
+    terminal.process.send_signal(signal.SIGINT)  # before or while it answers
+    terminal.wait("new ones]")
     terminal.type("/nope\n")
     terminal.wait("see /help")
     terminal.type("/history\n")
-    terminal.wait("user: Hi")
+    terminal.wait("user: Go")
     terminal.type("\x04")
     expect(terminal.process.wait(SECONDS_MAX), 0, "the end by Ctrl-D")
 
