@@ -60,6 +60,10 @@ tl_status tl_fuse_attention(tl_fuser *f, const tl_node *node) {
   if (!node->operands[3] && !full) {
     return tl_fuse_unsupported(f, node, "it has no kernel that is causal without a cache");
   }
+  if (full && (int_of(node, "window") || int_of(node, "chunk"))) {
+    return tl_fuse_unsupported(f, node,
+                               "it has no kernel that is not causal with a window or chunks");
+  }
   if (!query) return tl_fuse_unsupported(f, node, "its queries are nowhere stored");
   tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_ATTENTION, node);
   const tl_value *state = tl_fuse_state_of(f, node);

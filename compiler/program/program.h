@@ -111,7 +111,7 @@ typedef enum tl_gather_source {
 // Rows dealt to experts: each of T rows chose some, `ids` names them. A group kernel writes
 // `groups`, with n = T * chosen and pairs counted row by row (pair = row * chosen + slot):
 //
-//   | order [n]: pair of each sorted row | place [n]: sorted row of each pair |
+//   | order [n]: row of each sorted row | place [n]: sorted row of each pair |
 //   | pieces [n][3]: expert, first sorted row, rows; rows = 0 after the last piece |
 //
 // Sorted rows lie expert by expert, in the order of their pairs; a piece is at most as many rows of
@@ -120,7 +120,7 @@ typedef struct tl_routing {
   const tl_buffer *ids, *groups;
   const tl_buffer *weights; // combine: of each row's experts; NULL = 1
   int64_t experts, chosen;
-  bool picks; // experts: sorted row r takes input row order[r] / chosen, else row r
+  bool picks; // experts: sorted row r takes input row order[r], else row r
 } tl_routing;
 
 typedef struct tl_kernel {

@@ -1,7 +1,7 @@
 // attention: rows of a sequence over its pages, softmax online, one partial per page of positions.
 //
 //   q (rows, T_HEADS * T_QUERIES * T_KEY) in T_CACHE's format; out (rows, heads * T_VALUE) in T_INPUT
-//   args: q, out, state, bytes from page to page, group, q row bytes, out row bytes
+//   args: see attention.cuh
 //   grid: piece of work * T_HEADS + key head
 //   shared: queries [VECTORS][T_KEY], scores [VECTORS][64], sums [VECTORS][T_VALUE], all f32, then
 //           per vector its largest score, total and what its sums are kept by
@@ -22,9 +22,7 @@
 
 TL_INLINE void load_queries(const query_tile *t) {
   for (tl_i32 i = tl_thread(); i < t->count * T_KEY; i += T_THREADS) {
-    const char *row = row_of(t, i / T_KEY, 0);
-    float x = tl_load_value(row, place_of(t, i / T_KEY, T_KEY) + i % T_KEY, T_CACHE_BF16);
-    tl_shared_put_f32((tl_u32)(QUERIES + i * 4), x);
+    tl_shared_put_f32((tl_u32)(QUERIES + i * 4), query_value(t, i / T_KEY, i % T_KEY));
   }
   for (tl_i32 i = tl_thread(); i < t->count * T_VALUE; i += T_THREADS)
     tl_shared_put_f32((tl_u32)(SUMS + i * 4), 0.0f);
@@ -86,7 +84,7 @@ TL_INLINE void mix(const query_tile *t, const char *values, tl_i32 count) {
     for (tl_i32 p = 0; p < count; p++) {
       float weight = tl_shared_f32((tl_u32)(SCORES + (vector * 64 + p) * 4));
       float value =
-          tl_load_value(values, (tl_i64)p * TL_PAGE_ROW(T_VALUE) + column, T_CACHE_BF16);
+          tl_load_value(values, (tl_i64)p * VALUES_ROW + column, T_CACHE_BF16);
       part = tl_fma(weight, value, part);
     }
     float keep = tl_shared_f32((tl_u32)(KEEP + vector * 4));
@@ -116,7 +114,7 @@ TL_INLINE void run_tile(const query_tile *t) {
     tl_barrier();
     weigh(t);
     tl_barrier();
-    mix(t, head + TL_PAGE_HEAD_BYTES(T_KEY, 0, CELL), left < 64 ? left : 64);
+    mix(t, head + VALUES_AT, left < 64 ? left : 64);
     tl_barrier();
   }
   finish(t);

@@ -3,19 +3,32 @@
 // A query vector is a (row, query head) pair of one key head; those of a piece of work are numbered
 // row by row. Arguments of all: q, out, state, bytes from page to page, group, q row bytes, out row
 // bytes.
+//
+// Latent attention, T_TURNED > 0, has one key head, and values are the first T_VALUE of each key.
+// Queries are of T_VALUE values in q and of T_TURNED in another buffer: two more arguments, this
+// buffer and its row bytes.
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_CUH
 #define TL_TEMPLATES_CUDA_ATTENTION_CUH
 
 #include "templates/cuda/page.cuh"
 #include "templates/cuda/rows.cuh"
 
+#ifndef T_TURNED
+#define T_TURNED 0
+#endif
+
 #define NONE tl_bits_f32(0xff800000u) // minus infinity
 #define CELL (T_CACHE_BF16 ? 2 : 4)
+
+// Where a head's values begin in its page, and from row to row of them.
+#define VALUES_AT (T_TURNED ? 0 : TL_PAGE_HEAD_BYTES(T_KEY, 0, CELL))
+#define VALUES_ROW (T_TURNED ? TL_PAGE_ROW(T_KEY) : TL_PAGE_ROW(T_VALUE))
 
 typedef struct query_tile {
   const tl_arguments *a;
   const char *pages; // its sequence's page numbers
   tl_i32 sequence, first_row, rows, first_position; // of the piece of work
+  tl_i32 last_position;                             // T_FULL: of the sequence
   tl_i32 head;
   tl_i32 first, count; // query vectors of the piece
 } query_tile;
@@ -27,15 +40,22 @@ TL_INLINE query_tile tile_of_piece(const tl_arguments *a, const tl_step *step, t
   TL_UNROLL for (tl_i32 i = 0; i < 4; i++)
     work[i] = tl_step_int(step, step->work, (tl_i64)piece * 4 + i);
   tl_i64 pages = step->pages[a->at[4].i] + (tl_i64)work[0] * step->pages_max * 4;
-  query_tile t = {a, (const char *)step + pages, work[0], work[1], work[2], work[3], head, 0, 0};
+  query_tile t = {a, (const char *)step + pages, work[0], work[1], work[2], work[3], 0, head, 0, 0};
+  if (T_FULL) {
+    tl_i64 sequence = (tl_i64)work[0] * 4; // first row, rows, first position, ..
+    t.last_position = tl_step_int(step, step->sequences, sequence + 1) - 1 +
+                      tl_step_int(step, step->sequences, sequence + 2);
+  }
   return t;
 }
 
+// The last position that a vector sees: its own, or T_FULL the last of its sequence.
 TL_INLINE tl_i32 position_of(const query_tile *t, tl_i32 vector) {
+  if (T_FULL) return t->last_position;
   return t->first_position + (t->first + vector) / T_QUERIES;
 }
 
-// First position that `position` sees.
+// First position that a vector sees whose last one is `position`.
 TL_INLINE tl_i32 first_visible(tl_i32 position) {
   tl_i32 first = 0;
   if (T_WINDOW && position - T_WINDOW + 1 > first) first = position - T_WINDOW + 1;
@@ -53,6 +73,15 @@ TL_INLINE tl_i64 place_of(const query_tile *t, tl_i32 vector, tl_i32 values) {
 TL_INLINE char *row_of(const query_tile *t, tl_i32 vector, tl_i32 argument) {
   tl_i64 row = t->first_row + (t->first + vector) / T_QUERIES;
   return (char *)t->a->at[argument].p + row * t->a->at[5 + argument].i;
+}
+
+// Value `d` of a query vector.
+TL_INLINE float query_value(const query_tile *t, tl_i32 vector, tl_i32 d) {
+  const tl_i32 own = T_KEY - T_TURNED;
+  if (d < own) return tl_load_value(row_of(t, vector, 0), place_of(t, vector, own) + d, T_CACHE_BF16);
+  tl_i64 row = t->first_row + (t->first + vector) / T_QUERIES;
+  const char *turned = (const char *)t->a->at[7].p + row * t->a->at[8].i;
+  return tl_load_value(turned, place_of(t, vector, T_TURNED) + d - own, T_CACHE_BF16);
 }
 
 // The tile's head in the page of positions [block * 64, ..).

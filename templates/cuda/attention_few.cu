@@ -66,11 +66,11 @@ TL_INLINE tl_i32 int_from_lane(tl_i32 value, tl_i32 lane) {
 }
 
 TL_INLINE tl_i32 first_page(const query_tile *t) {
-  return first_visible(t->first_position) / 64;
+  return first_visible(T_FULL ? t->last_position : t->first_position) / 64;
 }
 
 TL_INLINE tl_i32 last_page(const query_tile *t) {
-  return (t->first_position + t->rows - 1) / 64;
+  return (T_FULL ? t->last_position : t->first_position + t->rows - 1) / 64;
 }
 
 TL_INLINE tl_i32 tiles_of(const query_tile *t, const tl_step *step) {

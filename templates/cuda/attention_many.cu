@@ -58,7 +58,7 @@ TL_INLINE void store(const query_tile *t, const part *o, tl_i32 first_vector) {
 TL_INLINE query_tile find_tile(const tl_arguments *a, const tl_step *step) {
   tl_i32 head = tl_block() % T_HEADS, index = tl_block() / T_HEADS;
   tl_i32 piece = step->work_count - 1 - index / TILES_OF_PIECE;
-  query_tile t = {a, 0, 0, 0, 0, 0, head, 0, 0};
+  query_tile t = {a, 0, 0, 0, 0, 0, 0, head, 0, 0};
   if (piece < 0) return t;
   t = tile_of_piece(a, step, piece, head);
   t.first = index % TILES_OF_PIECE * VECTORS;

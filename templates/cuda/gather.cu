@@ -1,6 +1,7 @@
-// gather: the rows of a packed weight that the step's ids name.
+// gather: the rows of a packed weight that the step's ids, positions or types name.
 //
 //   w rows (N up to 64s, T_COLUMNS up to 32s) in T_WEIGHT; tile (1, T_COLUMNS up to 64s)
+//   T_SOURCE: 0 = ids, 1 = positions, 2 = types
 //   args: N, w, operands ..;  grid: a row each
 #define WIDTH ((T_COLUMNS + 63) / 64 * 64)
 #define TILE_ROWS 1
@@ -18,9 +19,10 @@ TL_INLINE float weight_value(const void *weights, tl_i64 index) {
 }
 
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
-  tl_tile self = {0, WIDTH, 1, WIDTH, tl_block(), 0, T_COLUMNS, WIDTH}, *tile = &self;
+  tl_tile self = {0, WIDTH, 1, WIDTH, tl_block(), 0, T_COLUMNS, WIDTH, 0}, *tile = &self;
   if (tile->row >= tl_rows_count(step)) return;
-  tl_i32 id = tl_step_int(step, step->ids, tile->row);
+  tl_u32 ids = T_SOURCE == 1 ? step->positions : T_SOURCE == 2 ? step->types : step->ids;
+  tl_i32 id = tl_step_int(step, ids, tile->row);
   tl_i64 from = (tl_i64)id * ((T_COLUMNS + 31) / 32 * 32);
   tl_wait_for_launch();
   TL_EACH_FOUR(r, c) {

@@ -5,9 +5,25 @@
 //   args: x, end of each segment in units .., for each segment {N, weights ..}, operands ..
 //
 // A unit is T_UNIT * 64 columns of each of the segment's T_WEIGHTS weights, one beside the other; of
-// the last one some panels of 64 may be missing.
+// the last one some panels of 64 may be missing. Two more kinds have one segment of stacks of
+// matrices:
+//
+//   heads     T_HEADS > 0: x (rows, T_HEADS * T_COLUMNS), each head times a matrix of its own, out
+//             beside each other; a unit is of one head
+//             args: x, N, w, bytes from matrix to matrix, operands ..
+//   experts   T_CHOSEN > 0: a block of rows is a piece of an expert's, see tl_routing in
+//             compiler/program/program.h; out come sorted rows. T_WANTED: x are rows of the step,
+//             else sorted rows too
+//             args: x, groups, N, bytes from matrix to matrix, weights .., operands ..
 #ifndef TL_TEMPLATES_CUDA_MATMUL_CUH
 #define TL_TEMPLATES_CUDA_MATMUL_CUH
+
+#ifndef T_HEADS
+#define T_HEADS 0
+#endif
+#ifndef T_CHOSEN
+#define T_CHOSEN 0
+#endif
 
 #define WIDTH (T_WEIGHTS * T_UNIT * 64)
 
@@ -21,28 +37,68 @@ TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *
 #define STEPS ((T_COLUMNS + STEP - 1) / STEP)
 #define WEIGHT_ROW_BYTES (STEPS * STEP * T_WEIGHT_BYTES)
 
+// Whether the matrix unit multiplies: a head's input must begin where 16 bytes do, and end where
+// its weights do.
+#define MATRIX_UNIT (T_WEIGHT_BF16 && (T_HEADS == 0 || T_COLUMNS % STEP == 0))
+
 typedef struct unit {
   const tl_argument *weights; // of its segment
-  tl_i32 segment, index;      // index in the segment
-  tl_i32 columns;             // N of the segment
-  tl_i32 row;                 // the first
+  tl_i64 matrix;              // its place in the stack, in bytes
+  tl_i32 segment, index;      // index in the segment, or of the head's
+  tl_i32 columns;             // N of the segment, of a head
+  tl_i32 row, rows;           // the first, and how many from there on; at most T_ROWS are the block's
+  tl_i32 head;
 } unit;
 
-TL_INLINE tl_i32 units_count(const tl_arguments *a) {
-  return (tl_i32)a->at[T_SEGMENTS].i;
+TL_INLINE tl_i32 units_of(tl_i64 columns) {
+  return (tl_i32)((columns + T_UNIT * 64 - 1) / (T_UNIT * 64));
 }
 
-// Unit `index` of all segments.
-TL_INLINE unit unit_at(const tl_arguments *a, tl_i32 index, tl_i32 row) {
-  unit u = {0, 0, 0, 0, row};
-  TL_UNROLL for (tl_i32 s = 0; s + 1 < T_SEGMENTS; s++) {
-    if (index >= a->at[1 + s].i) u.segment = s + 1;
-  }
-  const tl_argument *own = &a->at[1 + T_SEGMENTS + u.segment * (1 + T_WEIGHTS)];
-  u.weights = own + 1;
-  u.columns = (tl_i32)own->i;
-  u.index = index - (u.segment ? (tl_i32)a->at[u.segment].i : 0);
+TL_INLINE tl_i32 units_count(const tl_arguments *a) {
+  if (T_HEADS > 0) return T_HEADS * units_of(a->at[1].i);
+  return T_CHOSEN > 0 ? units_of(a->at[2].i) : (tl_i32)a->at[T_SEGMENTS].i;
+}
+
+TL_INLINE unit head_unit_at(const tl_arguments *a, tl_i32 index) {
+  tl_i32 units = units_of(a->at[1].i), head = index / units;
+  unit u = {&a->at[2], head * a->at[3].i, 0, index % units, (tl_i32)a->at[1].i, 0, 0, head};
   return u;
+}
+
+// `piece`: {expert, first sorted row, rows} in the groups' memory; no rows if there is none.
+TL_INLINE unit expert_unit_at(const tl_arguments *a, const tl_step *step, tl_i32 index,
+                              tl_i32 piece) {
+  tl_i64 pairs = (tl_i64)step->rows_count * T_CHOSEN, at = 2 * pairs + (tl_i64)piece * 3;
+  unit u = {&a->at[4], 0, 0, index, (tl_i32)a->at[2].i, 0, 0, 0};
+  if (piece >= pairs) return u;
+  u.matrix = tl_load_i32(a->at[1].p, at) * a->at[3].i;
+  u.row = tl_load_i32(a->at[1].p, at + 1);
+  u.rows = tl_load_i32(a->at[1].p, at + 2);
+  return u;
+}
+
+// Unit `index` of all segments, block `block` of rows.
+TL_INLINE unit unit_at(const tl_arguments *a, const tl_step *step, tl_i32 index, tl_i32 block) {
+  if (T_CHOSEN > 0) return expert_unit_at(a, step, index, block);
+  unit u = {0, 0, 0, 0, 0, 0, 0, 0};
+  if (T_HEADS > 0) {
+    u = head_unit_at(a, index);
+  } else {
+    TL_UNROLL for (tl_i32 s = 0; s + 1 < T_SEGMENTS; s++) {
+      if (index >= a->at[1 + s].i) u.segment = s + 1;
+    }
+    const tl_argument *own = &a->at[1 + T_SEGMENTS + u.segment * (1 + T_WEIGHTS)];
+    u.weights = own + 1;
+    u.columns = (tl_i32)own->i;
+    u.index = index - (u.segment ? (tl_i32)a->at[u.segment].i : 0);
+  }
+  u.row = block * T_ROWS;
+  return u;
+}
+
+// Rows from the unit's first on. Not before the unit's weights are asked for: it waits for memory.
+TL_INLINE tl_i32 rows_of(const unit *u, const tl_step *step) {
+  return T_CHOSEN > 0 ? u->rows : tl_rows_count(step) - u->row;
 }
 
 // Where column `column` of the tile lies in its weight; of a missing panel another one's.
@@ -50,17 +106,32 @@ TL_INLINE const char *weight_row(const unit *u, tl_i32 column) {
   tl_i32 weight = column / (T_UNIT * 64);
   tl_i64 row = u->index * (T_UNIT * 64) + column % (T_UNIT * 64);
   if (T_UNIT > 1 && row >= (u->columns + 63) / 64 * 64) row %= 64;
-  return (const char *)u->weights[weight].p + row * WEIGHT_ROW_BYTES;
+  return (const char *)u->weights[weight].p + u->matrix + row * WEIGHT_ROW_BYTES;
 }
 
-// Columns of the tile that go into rows of outputs, their filler included.
-TL_INLINE tl_i32 width_of(const unit *u) {
-  tl_tile tile = {0, 0, 0, WIDTH, 0, u->index * (T_UNIT * 64), u->columns, WIDTH};
-  return T_WEIGHTS > 1 || T_UNIT == 1 ? WIDTH : tl_tile_stored(&tile);
+// The unit's tile of `rows` rows from `row` on, at `x` in shared memory. Its width is what goes into
+// rows of outputs, filler included.
+TL_INLINE tl_tile tile_of(const unit *u, tl_u32 x, tl_i32 stride, tl_i32 row, tl_i32 rows) {
+  tl_tile tile = {x, stride, rows, WIDTH, row, u->index * (T_UNIT * 64), u->columns, WIDTH, 0};
+  if (T_WEIGHTS == 1 && T_UNIT > 1) tile.width = tl_tile_stored(&tile);
+  if (T_HEADS > 0) {
+    tile.column += u->head * u->columns;
+    tile.columns += u->head * u->columns;
+    tile.total = T_HEADS * u->columns;
+  }
+  return tile;
 }
 
-TL_INLINE const char *input_row(const tl_arguments *a, const tl_step *step, tl_i32 row) {
-  return (const char *)a->at[0].p + (tl_i64)tl_input_row(step, row) * T_INPUT_BYTES;
+TL_INLINE const char *input_row(const unit *u, const tl_arguments *a, const tl_step *step,
+                                tl_i32 row) {
+  tl_i64 from = row;
+  if (T_CHOSEN > 0) {
+    if (T_WANTED) from = tl_load_i32(a->at[1].p, row);
+  } else {
+    from = tl_input_row(step, row);
+  }
+  return (const char *)a->at[0].p + from * T_INPUT_BYTES +
+         u->head * (T_COLUMNS * (T_INPUT_BF16 ? 2 : 4));
 }
 
 TL_INLINE float weight_value(const char *row, tl_i32 k) {

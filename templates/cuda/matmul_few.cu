@@ -23,7 +23,7 @@
 #define CHUNKS ((STEPS + CHUNK - 1) / CHUNK)
 #define X_STRIDE (CHUNK * STEP * 2 + (CHUNK % 2 ? 0 : 64)) // an odd number of half lines of banks
 #define STAGE_BYTES (T_ROWS * X_STRIDE)
-#define TILE (T_WEIGHT_BF16 ? T_STAGES * STAGE_BYTES : 0) // its place
+#define TILE (MATRIX_UNIT ? T_STAGES * STAGE_BYTES : 0) // its place
 #define SHARED_BYTES (TILE + T_SPLITS * T_ROWS * STRIDE * 4)
 
 // What a warp works on.
@@ -43,7 +43,7 @@ TL_INLINE void put_sum(const strip *s, tl_i32 row, tl_i32 column, float sum) {
   }
 }
 
-#if T_WEIGHT_BF16
+#if MATRIX_UNIT
 
 TL_INLINE tl_i32 step_of(const strip *s, tl_i32 chunk, tl_i32 i) {
   return chunk * CHUNK + s->split * T_AHEAD + i;
@@ -76,7 +76,7 @@ TL_INLINE void copy_input(const unit *u, const tl_arguments *a, const tl_step *s
     tl_i32 i = done + tl_thread(), row = i / quads, at = chunk * quads + i % quads;
     if (T_ROWS * quads % T_THREADS != 0 && i >= T_ROWS * quads) return;
     tl_i32 is_there = row < rows && exists(at / 4);
-    const char *from = is_there ? input_row(a, step, u->row + row) + at * 16 : (const char *)a->at[0].p;
+    const char *from = is_there ? input_row(u, a, step, u->row + row) + at * 16 : (const char *)a->at[0].p;
     tl_copy_async((tl_u32)(stage * STAGE_BYTES + row * X_STRIDE + i % quads * 16), from,
                   is_there ? 16 : 0);
   }
@@ -104,7 +104,7 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
     if (s->first < s->last) load_weights(w[i], weights, step_of(s, s->first, i));
   }
   TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) TL_UNROLL for (tl_i32 i = 0; i < 4; i++) d[j][i] = 0;
-  tl_i32 rows = tl_rows_count(step) - u->row;
+  tl_i32 rows = rows_of(u, step);
   if (rows <= 0) return rows;
   tl_wait_for_launch();
   TL_UNROLL for (tl_i32 i = 0; i + 1 < T_STAGES; i++) {
@@ -133,7 +133,7 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
 // A column after the other, K over the lanes.
 TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *step,
                            const strip *s) {
-  tl_i32 lane = tl_thread() % 32, rows = tl_rows_count(step) - u->row;
+  tl_i32 lane = tl_thread() % 32, rows = rows_of(u, step);
   tl_i32 end = s->last * CHUNK * STEP < T_COLUMNS ? s->last * CHUNK * STEP : T_COLUMNS;
   if (rows <= 0) return rows;
   tl_wait_for_launch();
@@ -141,10 +141,10 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
   for (tl_i32 c = s->column; c < s->column + 16; c++) {
     const char *weights = weight_row(u, c);
     for (tl_i32 row = 0; row < rows && row < T_ROWS; row++) {
-      const char *x = input_row(a, step, u->row + row);
+      const char *x = input_row(u, a, step, u->row + row);
       float sum = 0;
       for (tl_i32 k = (s->first * CHUNK + s->split) * STEP + lane; k < end; k += T_SPLITS * STEP)
-        sum = tl_fma(weight_value(weights, k), tl_load_f32(x, k), sum);
+        sum = tl_fma(weight_value(weights, k), tl_load_value(x, k, T_INPUT_BF16), sum);
       sum = tl_warp_sum(sum);
       if (lane == 0) put_sum(s, row, c, sum);
     }
@@ -169,11 +169,13 @@ TL_INLINE void add_splits(tl_tile *tile) {
 TL_KERNEL(T_THREADS, T_BLOCKS)
 TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_i32 warp = tl_thread() / 32, rank = tl_block() % T_CLUSTER, place = tl_block() / T_CLUSTER;
-  tl_i32 units = units_count(&a), row = place / units * T_ROWS;
+  tl_i32 units = units_count(&a), block = place / units;
   tl_allow_next_launch();
-  if (row > 0 && row >= tl_rows_count(step)) return;
+  if (T_CHOSEN > 0) tl_wait_for_launch(); // an earlier launch says which weights
+  if (T_CHOSEN == 0 && block > 0 && block * T_ROWS >= tl_rows_count(step)) return;
+  unit u = unit_at(&a, step, place % units, block);
+  if (T_CHOSEN > 0 && u.rows == 0) return;
   if (T_CLUSTER > 1) tl_cluster_begin();
-  unit u = unit_at(&a, place % units, row);
   strip s = {rank, warp / (WIDTH / 16), warp % (WIDTH / 16) * 16, CHUNKS * rank / T_CLUSTER,
              CHUNKS * (rank + 1) / T_CLUSTER};
   tl_i32 rows = run_strip(&u, &a, step, &s);
@@ -185,12 +187,10 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
     tl_barrier();
   }
   place = tl_from_here(tl_block()) / T_CLUSTER; // again: registers are scarce until here
-  row = place / units * T_ROWS;
-  u = unit_at(&a, place % units, row);
+  u = unit_at(&a, step, place % units, place / units);
   tl_i32 left = rows - rank * SHARE;
   if (left <= 0) return;
-  tl_tile tile = {TILE, STRIDE, left < SHARE ? left : SHARE, width_of(&u), row + rank * SHARE,
-                  u.index * (T_UNIT * 64), u.columns, WIDTH};
+  tl_tile tile = tile_of(&u, TILE, STRIDE, u.row + rank * SHARE, left < SHARE ? left : SHARE);
   add_splits(&tile);
   tl_epilogue(&tile, &a, step, u.segment);
 }

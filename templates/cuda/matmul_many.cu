@@ -2,8 +2,9 @@
 // the matrix unit works.
 //
 //   shapes and args: matmul.cuh; T_ROWS a multiple of 64
-//   grid: unit * blocks + block of T_ROWS rows, so that neighbours share weights; threads: T_ROWS /
-//         64 * warps beside each other, each with 64 rows and a multiple of 16 columns;
+//   grid: unit * blocks + block of T_ROWS rows, so that neighbours share weights; for experts any
+//         number of blocks, which take piece * units + unit in turns
+//   threads: T_ROWS / 64 * warps beside each other, each with 64 rows and a multiple of 16 columns
 //   shared: T_STAGES * STAGE_BYTES, later the tile's T_ROWS * STRIDE * 4
 //
 // bf16: x is the matrix unit's a operand, weights are b, 64 values of K at a time: a line of 128
@@ -21,7 +22,7 @@
 #define ACROSS (WIDTH / (T_THREADS / 32 / WARPS_DOWN)) // columns of a warp
 #define AT_ONCE (T_THREADS / 8)                        // rows that the threads copy
 
-#if T_WEIGHT_BF16
+#if MATRIX_UNIT
 
 // What a thread copies: a piece of every AT_ONCE-th row.
 typedef struct source {
@@ -38,7 +39,7 @@ TL_INLINE source find_source(const unit *u, const tl_arguments *a, const tl_step
   tl_i32 own = tl_thread() / 8, piece = tl_thread() % 8 * 16;
   TL_UNROLL for (tl_i32 i = 0; i < T_ROWS / AT_ONCE; i++) {
     tl_i32 row = own + i * AT_ONCE < rows ? own + i * AT_ONCE : rows - 1;
-    from.x[i] = input_row(a, step, u->row + row) + piece;
+    from.x[i] = input_row(u, a, step, u->row + row) + piece;
   }
   TL_UNROLL for (tl_i32 i = 0; i < T_WEIGHTS; i++) {
     from.weights[i] = weight_row(u, i * T_UNIT * 64 + own) + piece;
@@ -142,13 +143,13 @@ TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *st
                          const tl_tile *tile) {
   tl_wait_for_launch();
   TL_EACH_FOUR(r, c) {
-    const char *x = input_row(a, step, u->row + r);
+    const char *x = input_row(u, a, step, u->row + r);
     tl_four f;
     TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
       const char *weights = weight_row(u, c + e);
       f.v[e] = 0;
       for (tl_i32 k = 0; k < T_COLUMNS; k++)
-        f.v[e] = tl_fma(weight_value(weights, k), tl_load_f32(x, k), f.v[e]);
+        f.v[e] = tl_fma(weight_value(weights, k), tl_load_value(x, k, T_INPUT_BF16), f.v[e]);
     }
     tl_tile_put_four(tile, r, c, f);
   }
@@ -156,15 +157,29 @@ TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *st
 
 #endif
 
-TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
-  tl_i32 rows = tl_rows_count(step), blocks = (rows + T_ROWS - 1) / T_ROWS;
-  if (blocks == 0 || tl_block() / blocks >= units_count(&a)) return;
-  tl_i32 row = tl_block() % blocks * T_ROWS, left = rows - row;
-  unit u = unit_at(&a, tl_block() / blocks, row);
-  tl_tile tile = {0, STRIDE, left < T_ROWS ? left : T_ROWS, width_of(&u), row,
-                  u.index * (T_UNIT * 64), u.columns, WIDTH};
-  make_tile(&u, &a, step, &tile);
+TL_INLINE void run_unit(const unit *u, const tl_arguments *a, const tl_step *step) {
+  tl_i32 left = rows_of(u, step);
+  tl_tile tile = tile_of(u, 0, STRIDE, u->row, left < T_ROWS ? left : T_ROWS);
+  make_tile(u, a, step, &tile);
   tl_allow_next_launch();
   tl_barrier();
-  tl_epilogue(&tile, &a, step, u.segment);
+  tl_epilogue(&tile, a, step, u->segment);
+}
+
+TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
+  tl_i32 units = units_count(&a);
+  if (T_CHOSEN > 0) {
+    tl_wait_for_launch();
+    for (tl_i32 i = tl_block();; i += tl_blocks()) {
+      unit u = unit_at(&a, step, i % units, i / units);
+      if (u.rows == 0) break;
+      run_unit(&u, &a, step);
+      tl_barrier(); // before the next unit's copies
+    }
+    return;
+  }
+  tl_i32 rows = tl_rows_count(step), blocks = (rows + T_ROWS - 1) / T_ROWS;
+  if (blocks == 0 || tl_block() / blocks >= units) return;
+  unit u = unit_at(&a, step, tl_block() / blocks, tl_block() % blocks);
+  run_unit(&u, &a, step);
 }

@@ -190,15 +190,14 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_allow_next_launch();
   if (blocks == 0 || place / blocks >= units) return;
   if (T_CLUSTER > 1) tl_cluster_begin();
-  unit u = unit_at(&a, place / blocks, place % blocks * T_ROWS);
+  unit u = unit_at(&a, step, place / blocks, place % blocks);
   tl_i32 first = LINES * rank / T_CLUSTER;
   part p = {rank, first, tl_from_here(LINES * (rank + 1) / T_CLUSTER - first)};
   tl_i32 left = tl_rows_count(step) - u.row;
   make_sums(&u, &a, &p, left);
   left -= rank * SHARE;
   if (left <= 0) return;
-  tl_tile tile = {TILE, STRIDE, left < SHARE ? left : SHARE, width_of(&u), u.row + rank * SHARE,
-                  u.index * (T_UNIT * 64), u.columns, WIDTH};
+  tl_tile tile = tile_of(&u, TILE, STRIDE, u.row + rank * SHARE, left < SHARE ? left : SHARE);
   if (T_CLUSTER > 1) add_ranks(&tile);
   tl_epilogue(&tile, &a, step, u.segment);
 }

@@ -221,6 +221,25 @@ TL_STATEMENT(mul_unit) {
   }
 }
 
+TL_STATEMENT(scale_row) {
+  TL_EACH_FOUR(r, c) {
+    tl_four x = tl_tile_four(tile, r, c);
+    float by = tl_load_f32(tl_row_of(a, first, tile->row + r, row_bytes), 0);
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) x.v[e] *= by;
+    tl_tile_put_four(tile, r, c, x);
+  }
+}
+
+TL_STATEMENT(position_scale) {
+  TL_EACH_FOUR(r, c) {
+    tl_four x = tl_tile_four(tile, r, c);
+    tl_i32 position = tl_step_int(step, step->positions, tile->row + r);
+    float by = tl_fma(f0, tl_log(1.0f + (float)((position + 1) / i0)), 1.0f);
+    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) x.v[e] *= by;
+    tl_tile_put_four(tile, r, c, x);
+  }
+}
+
 TL_INLINE void tl_turn(float *x, float *other, float cosine, float sine) {
   float turned = *x * cosine - *other * sine;
   *other = *other * cosine + *x * sine;
@@ -306,10 +325,56 @@ TL_STATEMENT(sums) {
   tl_barrier();
 }
 
+// Of a tile whose neighbour is another block's: the columns that exist, and behind the last one of
+// the row its zeros.
+TL_INLINE void tl_store_exactly(const tl_tile *tile, const tl_arguments *a, tl_i32 first,
+                                tl_i32 row_bytes, tl_i32 is_bf16) {
+  tl_i32 real = tl_tile_real(tile), is_even = real % 4 == 0 && tile->column % 4 == 0;
+  tl_i32 is_last = tile->column + real == tile->total;
+  tl_i32 end = row_bytes / (is_bf16 ? 2 : 4) - tile->total;
+  TL_EACH_FOUR(r, c) {
+    char *out = tl_row_of(a, first, tile->row + r, row_bytes);
+    tl_four x = tl_tile_four(tile, r, c);
+    if (is_even && c < real) {
+      tl_store_four(out, tile->column + c, x, is_bf16);
+    } else if (c < real) {
+      TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+        if (c + e < real) tl_store_value(out, tile->column + c + e, x.v[e], is_bf16);
+      }
+    }
+  }
+  for (tl_i32 i = tl_thread(); is_last && i < tile->rows * end; i += T_THREADS) {
+    char *out = tl_row_of(a, first, tile->row + i / end, row_bytes);
+    tl_store_value(out, tile->total + i % end, 0.0f, is_bf16);
+  }
+}
+
 TL_STATEMENT(store) {
+  if (tile->total) {
+    tl_store_exactly(tile, a, first, row_bytes, format);
+    return;
+  }
   TL_EACH_FOUR(r, c) {
     char *out = tl_row_of(a, first, tile->row + r, row_bytes);
     tl_store_four(out, tile->column + c, tl_tile_four(tile, r, c), format);
+  }
+}
+
+// i0 = the value of the latent row that the tile's first column is.
+TL_STATEMENT(store_latent) {
+  tl_i32 real = tl_tile_real(tile);
+  TL_EACH_FOUR(r, c) if (c < real) {
+    tl_i32 slot = tl_step_int(step, step->slots[a->at[first + 2].i], tile->row + r);
+    char *page = (char *)a->at[first].p + slot / TL_PAGE_TOKENS * a->at[first + 1].i;
+    tl_i64 at = (tl_i64)(slot % TL_PAGE_TOKENS) * TL_PAGE_ROW(e0 + e1) + i0 + tile->column + c;
+    tl_four x = tl_tile_four(tile, r, c);
+    if (i0 % 4 == 0 && c + 4 <= real) {
+      tl_store_four(page, at, x, format);
+    } else {
+      TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+        if (c + e < real) tl_store_value(page, at + e, x.v[e], format);
+      }
+    }
   }
 }
 
@@ -355,5 +420,7 @@ TL_STATEMENT(store_value) {
   tl_i64 keys = TL_PAGE_HEAD_BYTES(e0, 0, format ? 2 : 4);
   tl_store_unit(tile, a, step, first, i0, keys, TL_PAGE_HEAD_BYTES(e0, e1, format ? 2 : 4), format);
 }
+
+#include "templates/cuda/statements_row.cuh"
 
 #endif

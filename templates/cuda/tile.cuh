@@ -21,7 +21,10 @@ typedef struct tl_tile {
   tl_i32 row;     // number of the first row among the outputs' rows
   tl_i32 column;  // number of the first column in its segment
   tl_i32 columns; // columns of the segment
-  tl_i32 pitch;   // a constant: as many columns are dealt to threads, those past the width in vain
+  tl_i32 pitch;   // as many columns are dealt to threads, those past the width in vain; a constant
+                  // where speed matters
+  tl_i32 total;   // 0: filler may be stored; else this tile's neighbour is another's, and the row
+                  // ends after so many columns
 } tl_tile;
 
 typedef struct tl_four {
@@ -91,6 +94,16 @@ TL_INLINE tl_i32 tl_step_int(const tl_step *step, tl_u32 place, tl_i64 index) {
 TL_INLINE float tl_warp_sum(float value) {
   TL_UNROLL for (tl_i32 mask = 16; mask > 0; mask /= 2) value += tl_from_lane_xor(value, mask);
   return value;
+}
+
+TL_INLINE float tl_warp_largest(float value) {
+  TL_UNROLL for (tl_i32 mask = 16; mask > 0; mask /= 2)
+    value = tl_max(value, tl_from_lane_xor(value, mask));
+  return value;
+}
+
+TL_INLINE tl_i32 tl_int_from_lane(tl_i32 value, tl_i32 lane) {
+  return (tl_i32)tl_f32_bits(tl_from_lane(tl_bits_f32((tl_u32)value), lane));
 }
 
 TL_INLINE float tl_from_bf16(tl_u32 bits) {

@@ -86,22 +86,6 @@ class Fixture:
         return into
 
 
-# Families whose ops have no kernels for GPUs yet: a build says so.
-NOT_CUDA = ("bert-", "deepseek-", "llama4-", "mixtral-", "qwen3-moe-")
-
-
-def refusal(tools, fixture, target):
-    """What is wrong with how a build for a target without kernels is refused; an empty list if nothing."""
-    model = fixture.link_model(CONFIGS[0], tools.work / fixture.folder.name)
-    try:
-        tools.build(model, tools.work / "refused.plan", "--target", target)
-    except Failed as reason:
-        if "exit 4" in str(reason) and "kernel" in str(reason):
-            return []
-        return [f"{fixture.folder.name}: refused with: {reason}"]
-    return [f"{fixture.folder.name}: was compiled: take it out of NOT_CUDA"]
-
-
 class Case:
     """One model on one target: builds and compares."""
 
@@ -204,10 +188,6 @@ def main():
         print(f"{'model':22} {'target':18} {'f32':>9} {'auto':>9}   (worst position, in standard deviations)")
         for name in options.names or there:
             for target in options.target or TARGETS:
-                if target.startswith("cuda:") and name.startswith(NOT_CUDA):
-                    faults += refusal(tools, Fixture(FIXTURES / name), target)
-                    print(f"{name:22} {target:18} skipped: its ops have no kernels yet")
-                    continue
                 case = Case(tools, Fixture(fixtures / name, options.arch), target)
                 faults += case.run()
                 verdict = "" if not case.faults else f"   {len(case.faults)} FAULTS"

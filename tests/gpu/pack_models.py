@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from tiny import CONFIGS, FIXTURES, Fixture, NOT_CUDA  # noqa: E402
+from tiny import CONFIGS, FIXTURES, Fixture  # noqa: E402
 from tools import Failed, ROOT, Tools, find_program, read_header, run, run_test  # noqa: E402
 
 JOBS = 2
@@ -134,7 +134,7 @@ def main():
     options = parser.parse_args()
     (options.folder / "tiny").mkdir(parents=True, exist_ok=True)
     names = sorted(p.parent.name for p in FIXTURES.glob("*/expected.safetensors"))
-    models = [Model(options, name) for name in names if not name.startswith(NOT_CUDA)]
+    models = [Model(options, name) for name in names]
     with ThreadPoolExecutor(JOBS) as jobs:
         work = [jobs.submit(pack_skeleton, options)] + [jobs.submit(model.pack) for model in models]
         cases = [line for done in work for line in done.result()]

@@ -44,6 +44,7 @@ static void add_shape(tl_spec *spec, const tl_cuda_attention_shape *s) {
   constant(spec, "T_QUERIES", s->queries);
   constant(spec, "T_WINDOW", s->window);
   constant(spec, "T_CHUNK", s->chunk);
+  constant(spec, "T_FULL", 0);
   real(spec, "T_SCALE", scale);
   real(spec, "T_SOFTCAP", s->softcap);
 }

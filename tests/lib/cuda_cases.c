@@ -98,6 +98,7 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
   constant(d, "T_COLUMNS", columns);
+  constant(d, "T_INPUT_BF16", s->is_bf16);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
   constant(d, "T_UNIT", unit);
   constant(d, "T_WEIGHTS", weights);
@@ -218,6 +219,7 @@ static void logits(draft *d) {
 static void gather(draft *d) {
   set_rows(d, 256, false);
   set_weights(d);
+  constant(d, "T_SOURCE", 0);
   constant(d, "T_COLUMNS", d->sizes->hidden);
   call_sums(d, 2, d->sizes->hidden);
   call_store(d, 0, 3, d->sizes->hidden, false);
@@ -227,18 +229,19 @@ static void gather(draft *d) {
 static void rows_norm(draft *d) {
   int hidden = d->sizes->hidden;
   set_rows(d, 256, false);
+  constant(d, "T_SEGMENTS", 1);
   constant(d, "T_COLUMNS", hidden);
   constant(d, "T_INPUT_BF16", 0);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(hidden, false));
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_CENTER, .ints = {hidden / 2}});
-  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_UNIT, .first_arg = 1, .ints = {hidden / 2}});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_UNIT, .first_arg = 3, .ints = {hidden / 2}});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_NORM, .ints = {hidden / 2}, .real = 1e-6});
-  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ADD_VECTOR, .first_arg = 2});
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ADD_VECTOR, .first_arg = 4});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_SCALE, .real = 0.5});
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ACT, .ints = {1}}); // x Phi(x)
   call(d, 0,
-       &(tl_spec_call){TL_STATEMENT_MUL, 3, {0}, 0, tl_cuda_row_bytes(hidden, false), 0, 0, 0});
-  call_store(d, 0, 4, hidden, false);
+       &(tl_spec_call){TL_STATEMENT_MUL, 5, {0}, 0, tl_cuda_row_bytes(hidden, false), 0, 0, 0});
+  call_store(d, 0, 6, hidden, false);
   d->kernel->template = "rows";
 }
 
@@ -261,6 +264,7 @@ static void attention(draft *d) {
   constant(d, "T_QUERIES", s->heads / s->kv_heads);
   constant(d, "T_WINDOW", s->window);
   constant(d, "T_CHUNK", 0);
+  constant(d, "T_FULL", 0);
   real(d, "T_SCALE", 0.125);
   real(d, "T_SOFTCAP", s->softcap);
   d->kernel->template = "attention";

@@ -20,7 +20,7 @@ typedef enum tl_cuda_case {
   TL_CUDA_DOWN,      // args: x, end, N, w, residual, sums, gamma, input of the next matmul
   TL_CUDA_LOGITS,    // args: x, end, N, w, sums, out
   TL_CUDA_GATHER,    // args: N, w, sums, out
-  TL_CUDA_ROWS,      // args: x, gamma of half a row, beta, factors, out
+  TL_CUDA_ROWS,      // args: x, 0, columns, gamma of half a row, beta, factors, out
   TL_CUDA_TABLE,     // args: frequencies, out
   TL_CUDA_ATTENTION, // args: q, out, state [3], bytes of a row of q, of out
   TL_CUDA_CASES

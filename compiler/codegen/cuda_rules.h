@@ -1,0 +1,45 @@
+// What the rules of CUDA launches share; see cuda_plan.h.
+#ifndef TL_COMPILER_CODEGEN_CUDA_RULES_H
+#define TL_COMPILER_CODEGEN_CUDA_RULES_H
+
+#include "compiler/codegen/drafts.h"
+
+enum { TL_WARP = 32 };
+
+// What GPUs can do; of a launch for several, a mask.
+enum {
+  TL_CUDA_ALL = 1,      // every GPU, texts
+  TL_CUDA_CLUSTERS = 2, // blocks that reach each other's memory
+  TL_CUDA_WIDE = 4,     // sm_90a: products of 64 rows, loads by boxes
+  TL_CUDA_ANY = TL_CUDA_ALL | TL_CUDA_CLUSTERS | TL_CUDA_WIDE
+};
+
+// Shared memory of a block, of the least of a class's GPUs.
+enum {
+  TL_CUDA_SHARED_ALL = 99 << 10,
+  TL_CUDA_SHARED_CLUSTERS = 227 << 10,
+  TL_CUDA_BLOCK_BYTES = 1 << 10 // what a block takes beside its own
+};
+
+// Constants and arguments that many templates begin with. `rows`: of a block.
+void tl_cuda_set_rows(tl_draft *draft, int64_t threads, int64_t rows);
+void tl_cuda_set_input_format(tl_draft *draft);
+void tl_cuda_set_input(tl_draft *draft);
+tl_status tl_cuda_set_weights(tl_draft *draft, tl_format format) TL_CHECKED;
+
+// Kernels of some anchors: how many launches, and launch `number`, as tl_draft_rules wants them.
+int tl_cuda_matmul_variants(void);
+tl_status tl_cuda_fill_matmul(tl_draft *draft, int number) TL_CHECKED;
+
+// Matmuls by stacks of matrices, and the rows dealt to these.
+int tl_cuda_stack_variants(void);
+tl_status tl_cuda_fill_heads(tl_draft *draft, int number) TL_CHECKED;
+tl_status tl_cuda_fill_experts(tl_draft *draft, int number) TL_CHECKED;
+tl_status tl_cuda_fill_group(tl_draft *draft, int number) TL_CHECKED;
+
+int tl_cuda_attention_variants(void);
+tl_status tl_cuda_fill_attention(tl_draft *draft, int number) TL_CHECKED;
+int tl_cuda_latent_variants(void);
+tl_status tl_cuda_fill_latent(tl_draft *draft, int number) TL_CHECKED;
+
+#endif
