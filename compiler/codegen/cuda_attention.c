@@ -1,4 +1,4 @@
-// CUDA launches of attention: one kernel for few rows of a sequence, one for many, one for all shapes.
+// CUDA launches of attention: a kernel for few rows of a sequence, one for many, one for all shapes.
 #include "compiler/codegen/cuda_rules.h"
 #include "templates/cuda/attention_bytes.cuh"
 

@@ -444,6 +444,8 @@ static void test_rows(fixture *f) {
   make(f, &residual, f->rows, s->hidden, false, false);
   make(f, &out2, f->rows, s->hidden, false, false);
   pass(f, &x, INPUT, "x");
+  pass_number(f, 0);
+  pass_number(f, s->hidden);
   pass(f, &table, WEIGHT, "gamma");
   pass(f, &w2, WEIGHT, "beta");
   pass(f, &residual, INPUT, "factors");
