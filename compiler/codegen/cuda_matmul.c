@@ -3,7 +3,8 @@
 #include "compiler/passes/fuse.h"
 
 enum {
-  WARP_COLUMNS = 16, // of a tile of matmul_few
+  WARP_COLUMNS = 16,     // of a tile of matmul_few; of matmul_many a multiple
+  MANY_COLUMNS_MAX = 80, // of a warp of matmul_many
   BLOCK_WARPS_MAX = 32,
   WEIGHT_BOX_ROWS = 64,
   WIDE_GROUPS_MAX = 4,
@@ -119,6 +120,15 @@ static void shape_few(shape *s, bool uses_unit) {
   s->shared_bytes = (uses_unit ? s->stages * stage : 0) + s->splits * s->rows * (s->width + 4) * 4;
 }
 
+// As many warps as the columns can be dealt to in 16s; none if the sums of one need too many
+// registers.
+static int64_t warps_of_many(const shape *s) {
+  int64_t warps = s->variant->warps, down = s->rows / 64;
+  while (warps > down && s->width % (warps / down * WARP_COLUMNS) != 0)
+    warps /= 2;
+  return s->width * down / warps <= MANY_COLUMNS_MAX ? warps : 0;
+}
+
 // Tiles that are wider than the variant's are less high, or have fewer stages.
 static void shape_many(shape *s) {
   for (;;) {
@@ -126,7 +136,7 @@ static void shape_many(shape *s) {
     s->shared_bytes = tile > ring ? tile : ring;
     bool fits = s->shared_bytes <= shared_max(s->variant);
     if (fits && (s->width <= 256 || s->rows <= 64)) {
-      s->warps = s->variant->warps;
+      s->warps = warps_of_many(s);
       return;
     }
     s->blocks = 1;

@@ -9,7 +9,7 @@
 
 #include "compiler/program/program.h"
 
-enum { TL_SPEC_CONSTANTS_MAX = 24 };
+enum { TL_SPEC_CONSTANTS_MAX = 32 };
 
 typedef struct tl_spec_constant {
   const char *name; // as the template has it, T_ in front

@@ -20,6 +20,11 @@
 #define NONE tl_bits_f32(0xff800000u) // minus infinity
 #define CELL (T_CACHE_BF16 ? 2 : 4)
 
+// On the matrix unit, scores and their largest are kept as it gives them, or the tanh of that:
+// weights are 2 to the power of UNIT times what they are less.
+#define LOG2E 1.4426950408889634
+#define UNIT (float)((T_SOFTCAP == 0 ? T_SCALE : T_SOFTCAP) * LOG2E)
+
 // Where a head's values begin in its page, and from row to row of them.
 #define VALUES_AT (T_TURNED ? 0 : TL_PAGE_HEAD_BYTES(T_KEY, 0, CELL))
 #define VALUES_ROW (T_TURNED ? TL_PAGE_ROW(T_KEY) : TL_PAGE_ROW(T_VALUE))
@@ -75,13 +80,18 @@ TL_INLINE char *row_of(const query_tile *t, tl_i32 vector, tl_i32 argument) {
   return (char *)t->a->at[argument].p + row * t->a->at[5 + argument].i;
 }
 
+// The row of a vector's turned part.
+TL_INLINE const char *turned_row_of(const query_tile *t, tl_i32 vector) {
+  tl_i64 row = t->first_row + (t->first + vector) / T_QUERIES;
+  return (const char *)t->a->at[7].p + row * t->a->at[8].i;
+}
+
 // Value `d` of a query vector.
 TL_INLINE float query_value(const query_tile *t, tl_i32 vector, tl_i32 d) {
   const tl_i32 own = T_KEY - T_TURNED;
   if (d < own) return tl_load_value(row_of(t, vector, 0), place_of(t, vector, own) + d, T_CACHE_BF16);
-  tl_i64 row = t->first_row + (t->first + vector) / T_QUERIES;
-  const char *turned = (const char *)t->a->at[7].p + row * t->a->at[8].i;
-  return tl_load_value(turned, place_of(t, vector, T_TURNED) + d - own, T_CACHE_BF16);
+  tl_i64 at = place_of(t, vector, T_TURNED) + d - own;
+  return tl_load_value(turned_row_of(t, vector), at, T_CACHE_BF16);
 }
 
 // The tile's head in the page of positions [block * 64, ..).
@@ -89,6 +99,27 @@ TL_INLINE const char *head_of_page(const query_tile *t, tl_i32 block) {
   tl_i64 page = tl_load_i32(t->pages, block);
   return (const char *)t->a->at[2].p + page * t->a->at[3].i +
          t->head * TL_PAGE_HEAD_BYTES(T_KEY, T_VALUE, CELL);
+}
+
+// Two neighbouring values of a row of outputs.
+TL_INLINE void put_pair(char *row, tl_i64 at, float left, float right) {
+  if (T_INPUT_BF16) {
+    tl_store_u32(row, at / 2, tl_pack_bf16(left, right));
+  } else {
+    tl_store_f32(row, at, left);
+    tl_store_f32(row, at + 1, right);
+  }
+}
+
+// The same of a vector's output.
+TL_INLINE void store_pair(const query_tile *t, tl_i32 vector, tl_i32 column, float left,
+                          float right) {
+  put_pair(row_of(t, vector, 1), place_of(t, vector, T_VALUE) + column, left, right);
+}
+
+// What sums with the largest score `before` are multiplied by when it becomes `top`.
+TL_INLINE float kept(float before, float top) {
+  return tl_exp2((before - (top == NONE ? 0.0f : top)) * UNIT);
 }
 
 // What lies behind the last head in a row is read as zeros by the next matmul.

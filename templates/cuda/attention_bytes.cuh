@@ -7,6 +7,9 @@
 //          at the end of a piece the warps' parts take the stages' place
 //   many   queries [vectors], then 2 times {keys [positions], values [positions]}
 //
+//   latent largest scores [across][vectors], weights [vectors][positions], queries [vectors], then
+//          `stages` times keys [positions], from which on rows are as long as they are
+//
 // Global memory, of `few`: a slot for the part of each item, {largest [16], total [16], sums
 // [16][value]} in f32.
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_BYTES_CUH
@@ -27,5 +30,10 @@
 
 #define TL_ATTENTION_MANY_BYTES(key, value, vectors, positions)                                    \
   ((vectors)*TL_ATTENTION_ROW(key) + 2 * TL_ATTENTION_STAGE(key, value, positions))
+
+#define TL_LATENT_BYTES(key, vectors, positions, stages, across)                                   \
+  ((16 + (across)*(vectors)*4 + (vectors) * ((positions)*2 + 16) + 127) / 128 * 128 +               \
+   ((vectors) + (stages) * (positions)) * (key)*2)
+#define TL_LATENT_PART(value, vectors) ((vectors) * ((value) + 2) * 4)
 
 #endif

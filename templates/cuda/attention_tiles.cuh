@@ -4,20 +4,16 @@
 //   TILES   tiles of 16 query vectors of a warp
 //   WIDE    positions of a step that the warp works on, a multiple of 16
 //
-// Scores and their largest are kept as the matrix unit gives them, or the tanh of that: weights are
-// 2 to the power of UNIT times what they are less. A step changes (m, l, o) only by what a vector
-// sees: hidden positions add exact zeros, so that a vector's result does not depend on the others
-// of its tile.
+// A step changes (m, l, o) only by what a vector sees: hidden positions add exact zeros, so that a
+// vector's result does not depend on the others of its tile.
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_TILES_CUH
 #define TL_TEMPLATES_CUDA_ATTENTION_TILES_CUH
 
-#include "templates/cuda/attention.cuh"
+#include "templates/cuda/attention_scores.cuh"
 #include "templates/cuda/attention_bytes.cuh"
 
 #define KEY_ROW TL_ATTENTION_ROW(T_KEY)
 #define VALUE_ROW TL_ATTENTION_ROW(T_VALUE)
-#define LOG2E 1.4426950408889634
-#define UNIT (float)((T_SOFTCAP == 0 ? T_SCALE : T_SOFTCAP) * LOG2E)
 
 // Lane 4 * g + t has rows g and g + 8 of each tile, of every 8 columns 2t and 2t + 1.
 typedef struct part {
@@ -25,16 +21,6 @@ typedef struct part {
   float total[TILES][2]; // of the lane's columns until end_part
   float sums[TILES][T_VALUE / 8][4];
 } part;
-
-typedef float score_tile[WIDE / 8][4];
-
-// Whether the piece's sequence is attention_few's in this step.
-TL_INLINE tl_i32 is_few(const query_tile *t, const tl_step *step) {
-  tl_i64 sequence = (tl_i64)t->sequence * 4; // first row, rows, first position, ..
-  tl_i32 rows = tl_step_int(step, step->sequences, sequence + 1);
-  tl_i32 begun = tl_step_int(step, step->sequences, sequence + 2);
-  return rows <= T_ROWS_FEW || (rows <= T_ROWS_FAR && begun >= T_FAR);
-}
 
 TL_INLINE void begin_part(part *o) {
   TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) {
@@ -71,11 +57,6 @@ TL_INLINE void load_queries(const query_tile *t, tl_u32 to, tl_i32 vectors) {
   }
 }
 
-// What sums with the largest score `before` are multiplied by when it becomes `top`.
-TL_INLINE float kept(float before, float top) {
-  return tl_exp2((before - (top == NONE ? 0.0f : top)) * UNIT);
-}
-
 TL_INLINE void cap(score_tile s) {
   const float by = (float)(T_SCALE / (T_SOFTCAP + (T_SOFTCAP == 0)));
   TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++) {
@@ -102,19 +83,6 @@ TL_INLINE void score(score_tile s[TILES], tl_u32 queries, tl_u32 keys) {
         tl_multiply_bf16(s[tile][2 * n], q[tile], b);
         tl_multiply_bf16(s[tile][2 * n + 1], q[tile], b + 2);
       }
-    }
-  }
-}
-
-// Scores of one tile that a vector does not see; the step's first position is `position`.
-TL_INLINE void hide(const query_tile *t, score_tile s, tl_i32 first_vector, tl_i32 position) {
-  tl_i32 lane = tl_thread() % 32, begin = position + lane % 4 * 2;
-  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
-    tl_i32 own = position_of(t, first_vector + half * 8 + lane / 4);
-    tl_i32 last = own - begin, first = first_visible(own) - begin; // of the lane's columns
-    TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++) {
-      TL_UNROLL for (tl_i32 e = 0; e < 2; e++)
-        if (n * 8 + e > last || n * 8 + e < first) s[n][half * 2 + e] = NONE;
     }
   }
 }
@@ -189,19 +157,6 @@ TL_INLINE void end_part(part *o) {
       total += tl_from_lane_xor(total, 1);
       o->total[tile][half] = total + tl_from_lane_xor(total, 2);
     }
-  }
-}
-
-// Two neighbouring values of a vector's output.
-TL_INLINE void store_pair(const query_tile *t, tl_i32 vector, tl_i32 column, float left,
-                          float right) {
-  char *row = row_of(t, vector, 1);
-  tl_i64 at = place_of(t, vector, T_VALUE) + column;
-  if (T_INPUT_BF16) {
-    tl_store_u32(row, at / 2, tl_pack_bf16(left, right));
-  } else {
-    tl_store_f32(row, at, left);
-    tl_store_f32(row, at + 1, right);
   }
 }
 

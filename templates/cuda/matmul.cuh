@@ -77,9 +77,9 @@ TL_INLINE unit expert_unit_at(const tl_arguments *a, const tl_step *step, tl_i32
   return u;
 }
 
-// Unit `index` of all segments, block `block` of rows.
-TL_INLINE unit unit_at(const tl_arguments *a, const tl_step *step, tl_i32 index, tl_i32 block) {
-  if (T_CHOSEN > 0) return expert_unit_at(a, step, index, block);
+// Unit `index` of all segments, of the block of rows from `row` on; of experts piece row / T_ROWS.
+TL_INLINE unit unit_at(const tl_arguments *a, const tl_step *step, tl_i32 index, tl_i32 row) {
+  if (T_CHOSEN > 0) return expert_unit_at(a, step, index, row / T_ROWS);
   unit u = {0, 0, 0, 0, 0, 0, 0, 0};
   if (T_HEADS > 0) {
     u = head_unit_at(a, index);
@@ -92,7 +92,7 @@ TL_INLINE unit unit_at(const tl_arguments *a, const tl_step *step, tl_i32 index,
     u.columns = (tl_i32)own->i;
     u.index = index - (u.segment ? (tl_i32)a->at[u.segment].i : 0);
   }
-  u.row = block * T_ROWS;
+  u.row = row;
   return u;
 }
 

@@ -169,11 +169,11 @@ TL_INLINE void add_splits(tl_tile *tile) {
 TL_KERNEL(T_THREADS, T_BLOCKS)
 TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_i32 warp = tl_thread() / 32, rank = tl_block() % T_CLUSTER, place = tl_block() / T_CLUSTER;
-  tl_i32 units = units_count(&a), block = place / units;
+  tl_i32 units = units_count(&a), row = place / units * T_ROWS;
   tl_allow_next_launch();
   if (T_CHOSEN > 0) tl_wait_for_launch(); // an earlier launch says which weights
-  if (T_CHOSEN == 0 && block > 0 && block * T_ROWS >= tl_rows_count(step)) return;
-  unit u = unit_at(&a, step, place % units, block);
+  if (T_CHOSEN == 0 && row > 0 && row >= tl_rows_count(step)) return;
+  unit u = unit_at(&a, step, place % units, row);
   if (T_CHOSEN > 0 && u.rows == 0) return;
   if (T_CLUSTER > 1) tl_cluster_begin();
   strip s = {rank, warp / (WIDTH / 16), warp % (WIDTH / 16) * 16, CHUNKS * rank / T_CLUSTER,
@@ -187,7 +187,8 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
     tl_barrier();
   }
   place = tl_from_here(tl_block()) / T_CLUSTER; // again: registers are scarce until here
-  u = unit_at(&a, step, place % units, place / units);
+  row = place / units * T_ROWS;
+  u = unit_at(&a, step, place % units, row);
   tl_i32 left = rows - rank * SHARE;
   if (left <= 0) return;
   tl_tile tile = tile_of(&u, TILE, STRIDE, u.row + rank * SHARE, left < SHARE ? left : SHARE);

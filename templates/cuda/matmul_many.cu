@@ -171,7 +171,7 @@ TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *st
   if (T_CHOSEN > 0) {
     tl_wait_for_launch();
     for (tl_i32 i = tl_block();; i += tl_blocks()) {
-      unit u = unit_at(&a, step, i % units, i / units);
+      unit u = unit_at(&a, step, i % units, i / units * T_ROWS);
       if (u.rows == 0) break;
       run_unit(&u, &a, step);
       tl_barrier(); // before the next unit's copies
@@ -180,6 +180,6 @@ TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *st
   }
   tl_i32 rows = tl_rows_count(step), blocks = (rows + T_ROWS - 1) / T_ROWS;
   if (blocks == 0 || tl_block() / blocks >= units) return;
-  unit u = unit_at(&a, step, tl_block() / blocks, tl_block() % blocks);
+  unit u = unit_at(&a, step, tl_block() / blocks, tl_block() % blocks * T_ROWS);
   run_unit(&u, &a, step);
 }

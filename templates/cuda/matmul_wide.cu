@@ -190,7 +190,7 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_allow_next_launch();
   if (blocks == 0 || place / blocks >= units) return;
   if (T_CLUSTER > 1) tl_cluster_begin();
-  unit u = unit_at(&a, step, place / blocks, place % blocks);
+  unit u = unit_at(&a, step, place / blocks, place % blocks * T_ROWS);
   tl_i32 first = LINES * rank / T_CLUSTER;
   part p = {rank, first, tl_from_here(LINES * (rank + 1) / T_CLUSTER - first)};
   tl_i32 left = tl_rows_count(step) - u.row;

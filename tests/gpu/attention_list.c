@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 
-#define HEAD_128 {128, 128, 8, 4, 0, 0, 0, true, true}
-#define HEAD_64 {64, 64, 8, 4, 0, 0, 0, true, true}
-#define FEW(stages, span) {TL_CUDA_ATTENTION_FEW, 128, 64, 16, 64, 1024, stages, span, 0, 0, 0}
+#define HEAD_128 {128, 128, 8, 4, 0, 0, 0, true, true, 0, false}
+#define HEAD_64 {64, 64, 8, 4, 0, 0, 0, true, true, 0, false}
+#define FEW(stages, span) {TL_CUDA_ATTENTION_FEW, 128, 64, 16, 64, 1024, stages, span, 0, 0, 0, 0}
 #define MANY(positions, wide)                                                                      \
-  {TL_CUDA_ATTENTION_MANY, 128, 64, 16, 64, 1024, 0, 0, 2, positions, wide}
+  {TL_CUDA_ATTENTION_MANY, 128, 64, 16, 64, 1024, 0, 0, 2, positions, wide, 0}
 
 const attention_bench attention_benches[] = {
     {"few 128, 3 stages", HEAD_128, FEW(3, 0)},     {"few 128, 2 stages", HEAD_128, FEW(2, 0)},

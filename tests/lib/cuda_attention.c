@@ -44,7 +44,8 @@ static void add_shape(tl_spec *spec, const tl_cuda_attention_shape *s) {
   constant(spec, "T_QUERIES", s->queries);
   constant(spec, "T_WINDOW", s->window);
   constant(spec, "T_CHUNK", s->chunk);
-  constant(spec, "T_FULL", 0);
+  constant(spec, "T_FULL", s->full);
+  constant(spec, "T_TURNED", s->turned);
   real(spec, "T_SCALE", scale);
   real(spec, "T_SOFTCAP", s->softcap);
 }
@@ -94,13 +95,30 @@ static void add_share(tl_spec *spec, const tl_cuda_attention_variant *v) {
 }
 
 static int vectors_of_tile(const tl_cuda_attention_variant *v) {
+  if (v->way == TL_CUDA_ATTENTION_LATENT) return v->vectors;
   return v->way == TL_CUDA_ATTENTION_MANY ? v->threads / 2 * v->tiles : TL_ATTENTION_VECTORS;
+}
+
+// Whether pages are dealt to blocks, whose parts are merged.
+static bool has_parts(const tl_cuda_attention_variant *v) {
+  return v->way == TL_CUDA_ATTENTION_FEW || v->way == TL_CUDA_ATTENTION_LATENT;
+}
+
+static void add_latent(tl_cuda_attention_kernel *out, const tl_cuda_attention_shape *shape,
+                       const tl_cuda_attention_variant *v) {
+  int across = v->threads / 32 * 16 * v->tiles / v->vectors;
+  constant(&out->spec, "T_STAGES", v->stages);
+  constant(&out->spec, "T_SPAN", v->span);
+  constant(&out->spec, "T_TILES", v->tiles);
+  constant(&out->spec, "T_POSITIONS", v->positions);
+  constant(&out->spec, "T_VECTORS", v->vectors);
+  out->shared_bytes = TL_LATENT_BYTES(shape->key, v->vectors, v->positions, v->stages, across);
 }
 
 void tl_cuda_attention_kernel_make(const tl_cuda_attention_shape *shape,
                                    const tl_cuda_attention_variant *variant,
                                    tl_cuda_attention_kernel *out) {
-  static const char *const templates[] = {"attention", "attention_few", "attention_many"};
+  static const char *const templates[] = {"attention", "attention_few", "attention_many", "latent"};
   const tl_cuda_attention_variant *v = variant;
   *out = (tl_cuda_attention_kernel){.template = templates[v->way], .threads = v->threads};
   constant(&out->spec, "T_THREADS", v->threads);
@@ -119,6 +137,7 @@ void tl_cuda_attention_kernel_make(const tl_cuda_attention_shape *shape,
     out->shared_bytes =
         TL_ATTENTION_MANY_BYTES(shape->key, shape->value, vectors_of_tile(v), v->positions);
     break;
+  case TL_CUDA_ATTENTION_LATENT: add_latent(out, shape, v); break;
   default: out->shared_bytes = SHARED_PLAIN;
   }
 }
@@ -151,15 +170,39 @@ static int cell(bool is_bf16) {
   return is_bf16 ? 2 : 4;
 }
 
+static int64_t values_bytes(int64_t values, bool is_bf16) {
+  return (values + 63) / 64 * 64 * cell(is_bf16);
+}
+
+// Of latent attention q has what belongs to the values.
 static int64_t row_bytes(const tl_cuda_attention *a, tl_cuda_attention_buffer which) {
   const tl_cuda_attention_shape *s = &a->shape;
-  int values = s->kv_heads * s->queries * (which == TL_CUDA_ATTENTION_Q ? s->key : s->value);
-  return (int64_t)(values + 63) / 64 * 64 *
-         cell(which == TL_CUDA_ATTENTION_Q ? s->cache_bf16 : s->out_bf16);
+  int64_t heads = (int64_t)s->kv_heads * s->queries;
+  if (which == TL_CUDA_ATTENTION_Q)
+    return values_bytes(heads * (s->key - s->turned), s->cache_bf16);
+  return values_bytes(heads * s->value, s->out_bf16);
 }
 
 static char *row_at(const tl_cuda_attention *a, tl_cuda_attention_buffer which, int row) {
   return (char *)a->memory[which].at + row * row_bytes(a, which);
+}
+
+// The queries' turned parts lie behind the others.
+static int64_t turned_row_bytes(const tl_cuda_attention *a) {
+  const tl_cuda_attention_shape *s = &a->shape;
+  return s->turned ? values_bytes((int64_t)s->queries * s->turned, s->cache_bf16) : 0;
+}
+
+static int64_t turned_place(const tl_cuda_attention *a) {
+  return a->rows_count * row_bytes(a, TL_CUDA_ATTENTION_Q);
+}
+
+// Value `d` of a query: its place among the values of the row that is returned.
+static char *query_at(const tl_cuda_attention *a, int row, int query, int d, int64_t *out_index) {
+  int own = a->shape.key - a->shape.turned;
+  *out_index = d < own ? (int64_t)query * own + d : (int64_t)query * a->shape.turned + d - own;
+  if (d < own) return row_at(a, TL_CUDA_ATTENTION_Q, row);
+  return (char *)a->memory[TL_CUDA_ATTENTION_Q].at + turned_place(a) + row * turned_row_bytes(a);
 }
 
 // ---- the step
@@ -183,6 +226,11 @@ static int first_visible(const tl_cuda_attention_shape *s, int position) {
   return first;
 }
 
+// Last position that a part's row at `position` sees.
+static int last_visible(const tl_cuda_attention *a, int part, int position) {
+  return a->shape.full ? end_of(&a->parts[part]) - 1 : position;
+}
+
 static tl_step *step_of(const tl_cuda_attention *a) {
   return a->memory[TL_CUDA_ATTENTION_STEP].at;
 }
@@ -202,8 +250,8 @@ static const char *head_at(const tl_cuda_attention *a, int part, int position, i
 // Index in a head's block of a position's first key or value.
 static int64_t place_in_head(const tl_cuda_attention_shape *s, int position, bool is_value) {
   int in = position % TL_PAGE_TOKENS;
-  return is_value ? TL_PAGE_TOKENS * TL_PAGE_ROW(s->key) + in * TL_PAGE_ROW(s->value)
-                  : in * TL_PAGE_ROW(s->key);
+  return is_value && !s->turned ? TL_PAGE_TOKENS * TL_PAGE_ROW(s->key) + in * TL_PAGE_ROW(s->value)
+                                : in * TL_PAGE_ROW(s->key);
 }
 
 static void fill_position(tl_cuda_attention *a, int part, int position) {
@@ -214,7 +262,7 @@ static void fill_position(tl_cuda_attention *a, int part, int position) {
     for (int d = 0; d < s->key; d++)
       put(to, place_in_head(s, position, false) + d, noise(sequence, position, 1, head * 1024 + d),
           s->cache_bf16);
-    for (int d = 0; d < s->value; d++)
+    for (int d = 0; d < s->value && !s->turned; d++)
       put(to, place_in_head(s, position, true) + d, noise(sequence, position, 2, head * 1024 + d),
           s->cache_bf16);
   }
@@ -228,9 +276,12 @@ static void fill_rows(tl_cuda_attention *a) {
     for (int p = first / TL_PAGE_TOKENS * TL_PAGE_TOKENS; p < end_of(part); p++)
       fill_position(a, i, p);
     for (int r = 0; r < part->rows; r++, row++) {
-      for (int c = 0; c < a->shape.kv_heads * a->shape.queries * a->shape.key; c++)
-        put(row_at(a, TL_CUDA_ATTENTION_Q, row), c,
-            4 * noise(part->sequence, part->first_position + r, 0, c), a->shape.cache_bf16);
+      for (int c = 0; c < a->shape.kv_heads * a->shape.queries * a->shape.key; c++) {
+        int64_t index;
+        char *to = query_at(a, row, c / a->shape.key, c % a->shape.key, &index);
+        float value = 4 * noise(part->sequence, part->first_position + r, 0, c);
+        put(to, index, value, a->shape.cache_bf16);
+      }
     }
   }
 }
@@ -282,15 +333,16 @@ static void take_scratch(tl_cuda_attention *a, int pages_max) {
   const tl_cuda_attention_variant *v = &a->variant;
   int64_t tiles = (int64_t)step_of(a)->work_count * tiles_of(a, v->piece) * a->shape.kv_heads;
   int64_t items = v->span ? tiles * (pages_max / v->span + 2) : 2 * a->blocks;
-  bool few = v->way == TL_CUDA_ATTENTION_FEW;
-  take(a, TL_CUDA_ATTENTION_SCRATCH, few ? items * TL_ATTENTION_PART(a->shape.value) : 0, POISON);
-  take(a, TL_CUDA_ATTENTION_COUNTERS, few ? tiles * 4 : 0, 0);
+  int64_t part = TL_LATENT_PART(a->shape.value, vectors_of_tile(v));
+  take(a, TL_CUDA_ATTENTION_SCRATCH, has_parts(v) ? items * part : 0, POISON);
+  take(a, TL_CUDA_ATTENTION_COUNTERS, has_parts(v) ? tiles * 4 : 0, 0);
 }
 
 static void set_blocks(tl_cuda_attention *a, int blocks) {
   int pieces = step_of(a)->work_count * a->shape.kv_heads;
   switch (a->variant.way) {
-  case TL_CUDA_ATTENTION_FEW: a->blocks = blocks; break;
+  case TL_CUDA_ATTENTION_FEW:
+  case TL_CUDA_ATTENTION_LATENT: a->blocks = blocks; break;
   case TL_CUDA_ATTENTION_MANY: a->blocks = (pieces + 3) * tiles_of(a, a->variant.piece); break;
   default: a->blocks = pieces + 3;
   }
@@ -310,9 +362,10 @@ void tl_cuda_attention_init(tl_cuda_attention *a, const tl_cuda_attention_shape 
     if (pages_of(&parts[i]) > pages_max) pages_max = pages_of(&parts[i]);
   }
   a->pages_count = pages + 1 + (pages % 7 == 6); // has no divisor in common with 7
-  a->page_bytes = s->kv_heads * TL_PAGE_HEAD_BYTES(s->key, s->value, cell(s->cache_bf16));
+  a->page_bytes =
+      s->kv_heads * TL_PAGE_HEAD_BYTES(s->key, s->turned ? 0 : s->value, cell(s->cache_bf16));
   take(a, TL_CUDA_ATTENTION_POOL, a->pages_count * a->page_bytes, POISON);
-  take(a, TL_CUDA_ATTENTION_Q, a->rows_count * row_bytes(a, TL_CUDA_ATTENTION_Q), POISON);
+  take(a, TL_CUDA_ATTENTION_Q, turned_place(a) + a->rows_count * turned_row_bytes(a), POISON);
   take(a, TL_CUDA_ATTENTION_OUT, a->rows_count * row_bytes(a, TL_CUDA_ATTENTION_OUT), POISON);
   take(a, TL_CUDA_ATTENTION_STEP,
        (int64_t)sizeof(tl_step) + 16LL * (a->rows_count + 2LL * parts_count) +
@@ -331,15 +384,21 @@ void tl_cuda_attention_finish(tl_cuda_attention *a) {
 
 tl_arguments tl_cuda_attention_arguments(const tl_cuda_attention *a,
                                          void *const at[TL_CUDA_ATTENTION_BUFFERS]) {
-  return (tl_arguments){.at = {{.p = at[TL_CUDA_ATTENTION_Q]},
-                               {.p = at[TL_CUDA_ATTENTION_OUT]},
-                               {.p = at[TL_CUDA_ATTENTION_POOL]},
-                               {.i = a->page_bytes},
-                               {.i = 0},
-                               {.i = row_bytes(a, TL_CUDA_ATTENTION_Q)},
-                               {.i = row_bytes(a, TL_CUDA_ATTENTION_OUT)},
-                               {.p = at[TL_CUDA_ATTENTION_SCRATCH]},
-                               {.p = at[TL_CUDA_ATTENTION_COUNTERS]}}};
+  tl_arguments arguments = {.at = {{.p = at[TL_CUDA_ATTENTION_Q]},
+                                   {.p = at[TL_CUDA_ATTENTION_OUT]},
+                                   {.p = at[TL_CUDA_ATTENTION_POOL]},
+                                   {.i = a->page_bytes},
+                                   {.i = 0},
+                                   {.i = row_bytes(a, TL_CUDA_ATTENTION_Q)},
+                                   {.i = row_bytes(a, TL_CUDA_ATTENTION_OUT)}}};
+  int count = 7;
+  if (a->shape.turned) {
+    arguments.at[count++].p = (char *)at[TL_CUDA_ATTENTION_Q] + turned_place(a);
+    arguments.at[count++].i = turned_row_bytes(a);
+  }
+  arguments.at[count++].p = at[TL_CUDA_ATTENTION_SCRATCH];
+  arguments.at[count].p = at[TL_CUDA_ATTENTION_COUNTERS];
+  return arguments;
 }
 
 bool tl_cuda_attention_page_is_new(const tl_cuda_attention *a, int page) {
@@ -358,19 +417,22 @@ bool tl_cuda_attention_page_is_new(const tl_cuda_attention *a, int page) {
 static double weigh(const tl_cuda_attention *a, int part, int row, int query, int position,
                     double *weights) {
   const tl_cuda_attention_shape *s = &a->shape;
-  const char *q = row_at(a, TL_CUDA_ATTENTION_Q, row);
+  int first = first_visible(s, position), last = last_visible(a, part, position);
   double total = 0, top = -INFINITY;
-  for (int p = first_visible(s, position); p <= position; p++) {
+  for (int p = first; p <= last; p++) {
     const char *head = head_at(a, part, p, query / s->queries);
     double score = 0;
-    for (int d = 0; d < s->key; d++)
-      score += get(q, (int64_t)query * s->key + d, s->cache_bf16) *
-               get(head, place_in_head(s, p, false) + d, s->cache_bf16);
+    for (int d = 0; d < s->key; d++) {
+      int64_t index;
+      const char *q = query_at(a, row, query, d, &index);
+      score +=
+          get(q, index, s->cache_bf16) * get(head, place_in_head(s, p, false) + d, s->cache_bf16);
+    }
     score *= scale;
     weights[p] = s->softcap != 0 ? s->softcap * tanh(score / s->softcap) : score;
     top = fmax(top, weights[p]);
   }
-  for (int p = first_visible(s, position); p <= position; p++)
+  for (int p = first; p <= last; p++)
     total += weights[p] = exp(weights[p] - top);
   return total;
 }
@@ -393,7 +455,7 @@ static int check_query(const tl_cuda_attention *a, int part, int row, int query,
   int wrong = 0;
   for (int d = 0; d < s->value && wrong < WRONG_SHOWN; d++) {
     double sum = 0, squares = 0;
-    for (int p = first_visible(s, position); p <= position; p++) {
+    for (int p = first_visible(s, position); p <= last_visible(a, part, position); p++) {
       double x = weights[p] / total *
                  get(head_at(a, part, p, query / s->queries), place_in_head(s, p, true) + d,
                      s->cache_bf16);

@@ -16,13 +16,16 @@
 typedef enum tl_cuda_attention_way {
   TL_CUDA_ATTENTION_PLAIN,
   TL_CUDA_ATTENTION_FEW,
-  TL_CUDA_ATTENTION_MANY
+  TL_CUDA_ATTENTION_MANY,
+  TL_CUDA_ATTENTION_LATENT
 } tl_cuda_attention_way;
 
 typedef struct tl_cuda_attention_shape {
   int key, value, kv_heads, queries, window, chunk;
   double softcap;
   bool cache_bf16, out_bf16;
+  int turned; // latent rows: of `key` values the first `value` are the values; 0 = others
+  bool full;  // all rows of a sequence see each other
 } tl_cuda_attention_shape;
 
 // The templates say what the numbers mean.
@@ -30,8 +33,9 @@ typedef struct tl_cuda_attention_variant {
   tl_cuda_attention_way way;
   int threads;
   int piece, rows_few, rows_far, far; // few and many
-  int stages, span;                   // few
-  int tiles, positions, wide;         // many
+  int stages, span;                   // few, latent
+  int tiles, positions, wide;         // many; the first two latent
+  int vectors;                        // latent
 } tl_cuda_attention_variant;
 
 typedef struct tl_cuda_attention_kernel {

@@ -111,7 +111,8 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
   CHECK(tl_cuda_attention_steps_count <= STEPS_MAX);
   tl_cuda_attention_kernel_make(shape, variant, &kernel);
   load(&p, &kernel);
-  bool own_bits = variant->way != TL_CUDA_ATTENTION_FEW || variant->span > 0;
+  bool is_dealt = variant->way == TL_CUDA_ATTENTION_FEW || variant->way == TL_CUDA_ATTENTION_LATENT;
+  bool own_bits = !shape->full && (!is_dealt || variant->span > 0);
   int common = 0;
   for (int i = 0; i < tl_cuda_attention_steps_count; i++) {
     tl_cuda_attention_init(&a[i], shape, variant, tl_cuda_attention_steps[i].blocks,
@@ -132,7 +133,7 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
 
 // More pieces than a warp has lanes.
 static void test_many_sequences(const char *const *argv, int span) {
-  static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true};
+  static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true, 0, false};
   static const tl_cuda_attention_variant variant = {
       .way = TL_CUDA_ATTENTION_FEW, .threads = 64, .piece = 64, .rows_few = 70, .stages = 2};
   tl_cuda_attention_part parts[33];
@@ -175,7 +176,7 @@ static void join(const tl_cuda_attention *to, const tl_cuda_attention *from) {
 }
 
 static void test_shared_step(const char *const *argv) {
-  static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true};
+  static const tl_cuda_attention_shape shape = {64, 64, 1, 4, 0, 0, 0, true, true, 0, false};
   static const tl_cuda_attention_part parts[] = {{0, 100, 16}, {1, 70, 1},   {2, 3, 81},
                                                  {3, 149, 17}, {4, 150, 64}, {5, 150, 65}};
   static tl_cuda_attention_kernel kernel;

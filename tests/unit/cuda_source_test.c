@@ -90,7 +90,7 @@ static void compile_attention(const tl_nvrtc *nvrtc) {
                {"sm_120", 100 << 10, 128}, {"sm_120", 100 << 10, 256}};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     int head = sizes[i].head;
-    tl_cuda_attention_shape shape = {head, head, 8, 4, 0, 0, i % 2 ? 0 : 30, true, true};
+    tl_cuda_attention_shape shape = {head, head, 8, 4, 0, 0, i % 2 ? 0 : 30, true, true, 0, false};
     for (int way = TL_CUDA_ATTENTION_FEW; way <= TL_CUDA_ATTENTION_MANY; way++) {
       tl_cuda_attention_kernel kernel;
       tl_cuda_attention_variant variant =
