@@ -130,6 +130,12 @@ tl_status tl_build_trie(tl_build *build) {
   if (model != TL_MODEL_LONGEST && model != TL_MODEL_BEST) return TL_OK;
   t.entries = tl_arena_array(build->arena, 2 * (size_t)words, sizeof *t.entries);
   if (!t.entries) return TL_MEMORY;
+  for (uint32_t id = 0; id < words; id++)
+    if (build->vocabulary.texts[id].length > TL_TOKENIZER_TRIE_BYTES_MAX)
+      return tl_diag_error(
+          build->diag, TL_UNSUPPORTED, tl_json_span(build->source, build->root),
+          "token %u has %zu bytes, at most %d are supported for this kind of model", id,
+          build->vocabulary.texts[id].length, TL_TOKENIZER_TRIE_BYTES_MAX);
   TL_TRY(reserve(&t, 512));
   uint32_t count = collect(build, TL_STR(""), t.entries);
   TL_TRY(add_words(&t, (range){0, count, 0, TL_TRIE_START}));

@@ -59,6 +59,7 @@ static bool check_model(const tl_tokenizer_table *t) {
   const tl_tokenizer_header *h = &t->header;
   bool cuts = h->model == TL_MODEL_LONGEST || h->model == TL_MODEL_BEST;
   if (h->model >= TL_MODEL_KINDS || (cuts && t->trie_count < 258)) return false;
+  if (cuts && h->word_bytes_max > TL_TOKENIZER_TRIE_BYTES_MAX) return false;
   if (h->model != TL_MODEL_MERGES && h->model_flags & TL_MODEL_BYTES) return false;
   if (h->model == TL_MODEL_BEST && t->scores_count != h->tokens_count) return false;
   bool good = true;

@@ -41,6 +41,7 @@ enum {
   TL_TOKENIZER_TEMPLATE_MAX = 64,     // rows of a template
   TL_TOKENIZER_TYPES_MAX = 256,       // token types
   TL_TOKENIZER_MAPS_MAX = 8,          //
+  TL_TOKENIZER_TRIE_BYTES_MAX = 1024, // of a word in the trie: a text costs as much per byte
   TL_TOKENIZER_PROBES_MAX = 1 << 12,  // slots looked at before a hash table says no
   TL_CHAR_BLOCK = 128,                // code points of a block of the class map
   TL_CHAR_BLOCKS = 0x110000 / TL_CHAR_BLOCK,

@@ -24,8 +24,9 @@ static inline bool descend(const tl_tokenizer_table *t, uint32_t *node, uint8_t 
 static size_t find_longest(const tl_tokenizer_table *t, uint32_t root, tl_str text,
                            uint32_t *out_id) {
   uint32_t node = root;
-  size_t length = 0;
-  for (size_t i = 0; i < text.length && descend(t, &node, (uint8_t)text.data[i]); i++) {
+  size_t length = 0, limit = t->header.word_bytes_max;
+  if (limit > text.length) limit = text.length;
+  for (size_t i = 0; i < limit && descend(t, &node, (uint8_t)text.data[i]); i++) {
     if (t->trie[node].id == TL_TOKEN_NONE) continue;
     *out_id = t->trie[node].id;
     length = i + 1;
@@ -80,7 +81,9 @@ static void extend(const tl_tokenizer_table *t, tl_word_path *paths, tl_str word
   uint32_t node = TL_TRIE_START;
   double score = paths[at].score;
   bool known = false;
-  for (size_t end = at; end < word.length && descend(t, &node, (uint8_t)word.data[end]);) {
+  size_t limit =
+      word.length - at < t->header.word_bytes_max ? word.length : at + t->header.word_bytes_max;
+  for (size_t end = at; end < limit && descend(t, &node, (uint8_t)word.data[end]);) {
     uint32_t id = t->trie[node].id;
     end++;
     if (id == TL_TOKEN_NONE) continue;
