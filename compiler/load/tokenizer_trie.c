@@ -45,8 +45,8 @@ static bool is_free(const trie *t, uint32_t node) {
   return node > TL_TRIE_INNER && t->nodes[node].parent == TL_TOKEN_NONE;
 }
 
-// The lowest base under which all of `bytes` are free. A search from the first gap would look at
-// crowded ones again and again, so these are given up.
+// The lowest base under which all of `bytes` are free. Gaps in crowded stretches would be looked at
+// again and again, so they are given up.
 static tl_status find_base(trie *t, const uint8_t *bytes, uint32_t count, uint32_t *out_base) {
   uint32_t at = t->first_free > bytes[0] ? t->first_free : bytes[0], taken = 0, seen = 0;
   for (;; at++) {
@@ -60,7 +60,8 @@ static tl_status find_base(trie *t, const uint8_t *bytes, uint32_t count, uint32
     while (fits < count && is_free(t, base + bytes[fits]))
       fits++;
     if (fits < count) continue;
-    if (count > 1 ? seen > 64 && taken * 20 > seen * 19 : at == t->first_free) t->first_free = at;
+    bool crowded = count == 1 ? at == t->first_free : seen > 64 && taken > seen / 20 * 19;
+    if (crowded) t->first_free = at;
     *out_base = base;
     return TL_OK;
   }
