@@ -16,11 +16,7 @@ TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *
 // Four columns from `c` on of a segment, zeros behind its last one.
 TL_INLINE tl_four load_columns(const char *x, tl_i32 from, tl_i32 c, tl_i32 columns) {
   tl_four f;
-  if (from % 4 == 0) {
-    f = tl_load_four(x, from + c, T_INPUT_BF16);
-    TL_UNROLL for (tl_i32 e = 0; e < 4; e++) f.v[e] = c + e < columns ? f.v[e] : 0.0f;
-    return f;
-  }
+  if (from % 4 == 0 && c + 4 <= columns) return tl_load_four(x, from + c, T_INPUT_BF16);
   TL_UNROLL for (tl_i32 e = 0; e < 4; e++)
     f.v[e] = c + e < columns ? tl_load_value(x, from + c + e, T_INPUT_BF16) : 0.0f;
   return f;

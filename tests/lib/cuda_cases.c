@@ -250,6 +250,8 @@ static void table(draft *d) {
   constant(d, "T_PAIRS", d->sizes->head / 2);
   constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(d->sizes->head, false));
   real(d, "T_FACTOR", 1.25);
+  constant(d, "T_LIMIT", 0);
+  real(d, "T_STRETCH", 1);
   d->kernel->template = "rope_table";
 }
 

@@ -5,54 +5,24 @@
 //   cuda_attention_test ROOT COMPILER [TEMPLATE]      sources are compiled with paths from ROOT
 #include <dlfcn.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "compiler/codegen/cuda_source.h"
 #include "tests/lib/check.h"
 #include "tests/lib/cuda/shim.h"
 #include "tests/lib/cuda_attention.h"
+#include "tests/lib/cuda_load.h"
 
-enum { ARENA_BYTES = 1 << 26, STEPS_MAX = 8 };
+enum { STEPS_MAX = 8 };
 
 typedef struct place {
-  const char *root, *compiler;
+  tl_cuda_place compiled;
   void *module;
   tl_shim_kernel kernel;
   int threads;
   int64_t shared_bytes;
 } place;
 
-static void write_source(const char *path, const tl_cuda_attention_kernel *kernel) {
-  char file[72];
-  tl_arena arena;
-  tl_arena_init(&arena, ARENA_BYTES);
-  tl_str source = tl_cuda_source_print(&kernel->spec, kernel->template, &arena);
-  snprintf(file, sizeof file, "%s.cu", path);
-  FILE *out = fopen(file, "w");
-  CHECK(out && fwrite(source.data, 1, source.length, out) == source.length);
-  CHECK(fclose(out) == 0);
-  tl_arena_finish(&arena);
-}
-
 static void load(place *p, const tl_cuda_attention_kernel *kernel) {
-  char path[64], command[1024];
-  snprintf(path, sizeof path, "./cuda_attention_%ld", (long)getpid());
-  write_source(path, kernel);
-  snprintf(command, sizeof command,
-           "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -fsanitize=bounds "
-           "-fsanitize-undefined-trap-on-error -I '%s' -include tests/lib/cuda/dialect.cuh -x c "
-           "%s.cu -o %s.so",
-           p->compiler, p->root, path, path);
-  CHECK(system(command) == 0); // NOLINT(cert-env33-c)
-  snprintf(command, sizeof command, "%s.so", path);
-  p->module = dlopen(command, RTLD_NOW | RTLD_LOCAL);
-  if (!p->module) fprintf(stderr, "%s\n", dlerror());
-  CHECK(p->module != NULL && unlink(command) == 0);
-  snprintf(command, sizeof command, "%s.cu", path);
-  CHECK(unlink(command) == 0);
-  void *address = dlsym(p->module, "tl_kernel_entry");
-  memcpy(&p->kernel, &address, sizeof p->kernel);
-  CHECK(p->kernel != NULL);
+  p->kernel = tl_cuda_load(&p->compiled, &kernel->spec, kernel->template, &p->module);
   p->threads = kernel->threads;
   p->shared_bytes = kernel->shared_bytes;
 }
@@ -107,7 +77,7 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
                  const tl_cuda_attention_variant *variant, uint64_t seed) {
   static tl_cuda_attention_kernel kernel;
   static tl_cuda_attention a[STEPS_MAX];
-  place p = {.root = argv[1], .compiler = argv[2]};
+  place p = {.compiled = {argv[1], argv[2]}};
   CHECK(tl_cuda_attention_steps_count <= STEPS_MAX);
   tl_cuda_attention_kernel_make(shape, variant, &kernel);
   load(&p, &kernel);
@@ -141,7 +111,7 @@ static void test_many_sequences(const char *const *argv, int span) {
   static tl_cuda_attention a;
   for (int i = 0; i < 33; i++)
     parts[i] = (tl_cuda_attention_part){i, i * 37 % 150, 1 + i % 5};
-  place p = {.root = argv[1], .compiler = argv[2]};
+  place p = {.compiled = {argv[1], argv[2]}};
   tl_cuda_attention_variant own = variant;
   own.span = span;
   tl_cuda_attention_kernel_make(&shape, &own, &kernel);
@@ -186,7 +156,7 @@ static void test_shared_step(const char *const *argv) {
         &shape, i ? TL_CUDA_ATTENTION_MANY : TL_CUDA_ATTENTION_FEW, 228 << 10);
     CHECK(variant.rows_few == 16 && variant.rows_far == 64);
     variant.far = 150;
-    place p = {.root = argv[1], .compiler = argv[2]};
+    place p = {.compiled = {argv[1], argv[2]}};
     tl_cuda_attention_kernel_make(&shape, &variant, &kernel);
     load(&p, &kernel);
     tl_cuda_attention_init(&a[i], &shape, &variant, 20, parts, 6);
