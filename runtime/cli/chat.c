@@ -78,6 +78,7 @@ static tl_status answer(chat_state *chat) {
   TL_TRY(tl_cli_generation_run(cli, &generation));
   chat->last = generation.kept;
   TL_TRY(tl_cli_write(cli, TL_STR("\n")));
+  if (!chat->lines.is_terminal) TL_TRY(tl_cli_check_interrupt(cli));
   (void)tl_cli_signals_take(); // it has ended the answer
   tell_end(chat, &generation, prompt.count);
   tl_str text = {generation.text_bytes ? generation.text : "", generation.text_bytes};
