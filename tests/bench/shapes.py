@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What decode costs by the shape of a layer: routed experts by how many are chosen, attention over latents and over heads.
+"""What decode costs by the shape of a layer: experts by how many are chosen, attention over latents and heads.
 
     tests/bench/shapes.py [--build build] [--rounds 3] [experts|latents]...
 
@@ -91,8 +91,9 @@ def latents(build, work, rounds):
         for shape in shapes:
             for depth in (0, DEPTH):
                 times[shape.name, depth].append(shape.decode_ms(depth))
-    print(f"{LATENT_LAYERS} layers with DeepSeek-V3's {HEADS} heads, bf16\n{'cache':>8} {'bytes a token and layer':>24} "
-          f"{'ms at 0':>9} {f'ms at {DEPTH}':>11} {'looking back, ms a layer':>25}")
+    print(f"{LATENT_LAYERS} layers with DeepSeek-V3's {HEADS} heads, bf16\n"
+          f"{'cache':>8} {'bytes a token and layer':>24} {'ms at 0':>9} {f'ms at {DEPTH}':>11} "
+          f"{'looking back, ms a layer':>25}")
     for shape in shapes:
         near, far = (statistics.median(times[shape.name, depth]) for depth in (0, DEPTH))
         print(f"{shape.name:>8} {shape.kept() // LATENT_LAYERS:24} {near:9.2f} {far:11.2f} "
