@@ -37,13 +37,13 @@ static void write_ids(tl_json_writer *writer, const tl_json *node) {
   }
 }
 
-// Ids that end a generation: of generation_config.json, else of the config.
+// Ids that end a generation: of generation_config.json, else those that the description finds.
 static void write_stop_ids(tl_json_writer *writer, const tl_build *build) {
   const tl_json *stops = NULL;
   if (build->checkpoint) {
     stops = tl_json_get(build->checkpoint->generation, TL_STR("eos_token_id"));
   }
-  if (!stops) stops = tl_json_get(build->config, TL_STR("eos_token_id"));
+  if (!stops) stops = build->model.stops;
   tl_json_write_key(writer, TL_STR("stop_ids"));
   tl_json_write_array_begin(writer);
   if (build->model.task == TL_PLAN_TASK_GENERATE) write_ids(writer, stops);

@@ -79,6 +79,7 @@ static tl_status read_facts(tl_scope *scope, tl_model *model) {
   TL_TRY(tl_scope_param_int(scope, "context", 1, INT32_MAX, &model->context));
   TL_TRY(tl_scope_param_int(scope, "reach", 1, INT32_MAX, &model->context));
   TL_TRY(tl_scope_param_int(scope, "types", 0, INT32_MAX, &model->types));
+  TL_TRY(tl_scope_param_json(scope, "stops", &model->stops));
   if (model->vocabulary > 0 && model->context > 0) return TL_OK;
   return tl_diag_error(scope->diag, TL_INPUT, scope->input->arch->parts[0]->span,
                        "an architecture needs the parameters 'vocabulary' and 'context'");

@@ -25,7 +25,8 @@ typedef struct tl_model {
   tl_graph *graph;
   tl_plan_task task;
   int64_t vocabulary, outputs, context;
-  int64_t types; // token types, 0 = none
+  int64_t types;        // token types, 0 = none
+  const tl_json *stops; // the ids of the config that end a text, one or a list; NULL = not said
 } tl_model;
 
 tl_status tl_lower(const tl_lower_input *input, tl_model *out_model, tl_diag *diag) TL_CHECKED;

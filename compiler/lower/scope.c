@@ -229,6 +229,14 @@ tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, i
   return fault_of_value(scope, param->definition, &value, is, expected.data);
 }
 
+tl_status tl_scope_param_json(tl_scope *scope, const char *name, const tl_json **out) {
+  tl_scope_param *param = find_param(scope->params, scope->params_count, tl_str_from(name));
+  tl_expr_value value = {0};
+  if (param) TL_TRY(tl_scope_eval(scope, param->definition, &value));
+  *out = value.json;
+  return TL_OK;
+}
+
 // The next `{..}` at or after `*at`; what is inside is [out_begin, out_end) of the text.
 static bool next_braces(tl_str text, size_t *at, size_t *out_begin, size_t *out_end) {
   while (*at < text.length && text.data[*at] != '{')

@@ -95,6 +95,10 @@ tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) TL_CHE
 tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, int64_t most,
                              int64_t *out) TL_CHECKED;
 
+// What of the config the parameter `name` is, as it stands there; NULL if it is not from there or
+// if there is no such parameter.
+tl_status tl_scope_param_json(tl_scope *scope, const char *name, const tl_json **out) TL_CHECKED;
+
 // The scalar `node` with every `{expression}` replaced by its value; `{e}` stays.
 tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) TL_CHECKED;
 

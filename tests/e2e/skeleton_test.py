@@ -30,6 +30,8 @@ PARAMETERS = {
     "qwen2.5-math-rm-72b": 71.53, "qwen3-30b-a3b": 30.53, "qwen3-8b": 8.191,
 }
 TOLERANCE = 0.02
+# Ids that end a text, of configs that say it in the part of the language model.
+STOPS = {"llama-3.2-11b-vision": [128001], "llama-4-scout": [200001, 200007, 200008]}
 
 
 def build(tlmc, config, plan):
@@ -60,6 +62,9 @@ def check_memory(name, tlmrt, plan):
     facts = json.loads(run(tlmrt, "info", plan, "--json"))
     if "memory" not in page or "fits" not in page:
         raise Failed(f"{name}: info says nothing of memory:\n{page}")
+    stops = facts["meta"]["stop_ids"]
+    if stops != STOPS.get(name, stops):
+        raise Failed(f"{name}: {stops} end a text, expected {STOPS[name]}")
     weights = facts["memory"]["weights_bytes"]
     expected = 2e9 * PARAMETERS.get(name, weights / 2e9)
     if abs(weights - expected) > TOLERANCE * expected:
