@@ -193,6 +193,19 @@ static tl_status draft_matmul(tl_draft *d) {
   return TL_OK;
 }
 
+// Whether all choices of a segment's statements fit.
+static bool choices_fit(const tl_segment *segment) {
+  for (int i = 0; i < segment->statements_count; i++) {
+    const tl_statement *topk = &segment->statements[i];
+    if (topk->kind != TL_STATEMENT_TOPK) continue;
+    if (segment->columns > TL_EXPERTS_MAX || topk->ints[0] > TL_CHOSEN_MAX ||
+        topk->ints[1] > TL_EXPERT_GROUPS_MAX) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static tl_status draft_rows(tl_draft *d) {
   int64_t columns = 0;
   set_rows(d, OTHER_ROWS);
@@ -200,6 +213,11 @@ static tl_status draft_rows(tl_draft *d) {
   tl_draft_constant(d, "T_SEGMENTS", d->kernel->segments_count);
   for (int s = 0; s < d->kernel->segments_count; s++) {
     const tl_segment *segment = &d->kernel->segments[s];
+    if (!choices_fit(segment)) {
+      return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span,
+                           "a choice of more than %d experts of more than %d, or %d groups, has no cpu kernel",
+                           TL_CHOSEN_MAX, TL_EXPERTS_MAX, TL_EXPERT_GROUPS_MAX);
+    }
     if (segment->columns > columns) columns = segment->columns;
     tl_draft_arg(d, TL_PLAN_ARG_INT, 0, segment->first);
     tl_draft_arg(d, TL_PLAN_ARG_INT, 0, segment->columns);

@@ -14,6 +14,9 @@ enum {
   TL_QUERY_ROWS = 16 // query vectors of attention's tile
 };
 
+// What a choice of experts has room for.
+enum { TL_EXPERTS_MAX = 1024, TL_EXPERT_GROUPS_MAX = 64, TL_CHOSEN_MAX = 64 };
+
 enum { TL_TILES_STEP = 32 }; // values of K that the tile unit takes at a time
 
 #define TL_CONSTANT extern __attribute__((visibility("hidden"))) const

@@ -8,6 +8,7 @@
 #ifndef TL_TEMPLATES_CPU_STATEMENTS_H
 #define TL_TEMPLATES_CPU_STATEMENTS_H
 
+#include "templates/cpu/constants.h"
 #include "templates/cpu/panel.h"
 #include "templates/cpu/tile.h"
 
@@ -300,13 +301,11 @@ TL_INLINE float tl_best_sum(const float *keys, int64_t count, int64_t best) {
   return sum;
 }
 
-enum { TL_GROUPS_OF_EXPERTS_MAX = 64, TL_EXPERTS_MAX = 1024, TL_CHOSEN_MAX = 64 };
-
 // i0 = k, i1 groups of which i2 are kept, the sum of a group's i3 best keys being largest.
 TL_STATEMENT(topk) {
   int64_t count = tl_tile_real(tile), size = count / i1;
   const float *bias = (const float *)args[1].in;
-  float keys[TL_EXPERTS_MAX], sums[TL_GROUPS_OF_EXPERTS_MAX], chosen[TL_CHOSEN_MAX];
+  float keys[TL_EXPERTS_MAX], sums[TL_EXPERT_GROUPS_MAX], chosen[TL_CHOSEN_MAX];
   TL_EACH_ROW {
     float *x = TL_ROW(r);
     int32_t *ids = (int32_t *)((char *)args[0].out + (tile->row + r) * row_bytes);
