@@ -129,14 +129,16 @@ static int64_t warps_of_many(const shape *s) {
   return s->width * down / warps <= MANY_COLUMNS_MAX ? warps : 0;
 }
 
-// Tiles that are wider than the variant's are less high, or have fewer stages.
-static void shape_many(shape *s) {
+// Tiles that are wider than the variant's are less high, or have fewer stages. Without the matrix
+// unit a thread's sums are as many for all widths, and want more registers.
+static void shape_many(shape *s, bool uses_unit) {
+  if (!uses_unit) s->blocks = 1;
   for (;;) {
     int64_t tile = s->rows * (s->width + 4) * 4, ring = s->stages * (s->rows + s->width) * 128;
     s->shared_bytes = tile > ring ? tile : ring;
     bool fits = s->shared_bytes <= shared_max(s->variant);
     if (fits && (s->width <= 256 || s->rows <= 64)) {
-      s->warps = warps_of_many(s);
+      s->warps = uses_unit ? warps_of_many(s) : s->variant->warps;
       return;
     }
     s->blocks = 1;
@@ -204,7 +206,7 @@ static shape shape_of(const tl_kernel *kernel, int number) {
   s.width = s.unit * first->weights_count;
   switch (v->way) {
   case FEW: shape_few(&s, is_bf16); break;
-  case MANY: shape_many(&s); break;
+  case MANY: shape_many(&s, is_bf16); break;
   case WIDE: shape_wide(&s); break;
   }
   return s;
@@ -300,7 +302,7 @@ static shape shape_of_stack(const tl_kernel *kernel, int number) {
   if (v->way == FEW) {
     shape_few(&s, uses_unit);
   } else {
-    shape_many(&s);
+    shape_many(&s, uses_unit);
   }
   return s;
 }

@@ -89,7 +89,9 @@ TL_INLINE const char *turned_row_of(const query_tile *t, tl_i32 vector) {
 // Value `d` of a query vector.
 TL_INLINE float query_value(const query_tile *t, tl_i32 vector, tl_i32 d) {
   const tl_i32 own = T_KEY - T_TURNED;
-  if (d < own) return tl_load_value(row_of(t, vector, 0), place_of(t, vector, own) + d, T_CACHE_BF16);
+  if (d < own) {
+    return tl_load_value(row_of(t, vector, 0), place_of(t, vector, own) + d, T_CACHE_BF16);
+  }
   tl_i64 at = place_of(t, vector, T_TURNED) + d - own;
   return tl_load_value(turned_row_of(t, vector), at, T_CACHE_BF16);
 }

@@ -32,7 +32,7 @@
   ((vectors)*TL_ATTENTION_ROW(key) + 2 * TL_ATTENTION_STAGE(key, value, positions))
 
 #define TL_LATENT_BYTES(key, vectors, positions, stages, across)                                   \
-  ((16 + (across)*(vectors)*4 + (vectors) * ((positions)*2 + 16) + 127) / 128 * 128 +               \
+  ((16 + (across)*(vectors)*4 + (vectors) * ((positions)*2 + 16) + 127) / 128 * 128 +              \
    ((vectors) + (stages) * (positions)) * (key)*2)
 #define TL_LATENT_PART(value, vectors) ((vectors) * ((value) + 2) * 4)
 

@@ -146,7 +146,8 @@ TL_INLINE tl_u32 largest_at(tl_i32 across, tl_i32 vector) {
 // The largest scores of the warp's positions, for the others of its group.
 TL_INLINE void put_largest(const sums *o, score_tile s[TILES]) {
   tl_i32 lane = tl_thread() % 32;
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
+  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++)
+  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     float top = NONE;
     TL_UNROLL for (tl_i32 n = 0; n < WIDE / 8; n++)
       top = tl_max(top, tl_max(s[tile][n][half * 2], s[tile][n][half * 2 + 1]));
@@ -230,7 +231,8 @@ TL_INLINE void run_step(sums *o, const item *it, tl_i32 index) {
 // The totals of all the group's warps, which are as many as their positions' weights.
 TL_INLINE void end_sums(sums *o) {
   tl_i32 lane = tl_thread() % 32;
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
+  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++)
+  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     float total = o->total[tile][half];
     total += tl_from_lane_xor(total, 1);
     total += tl_from_lane_xor(total, 2);
@@ -238,7 +240,8 @@ TL_INLINE void end_sums(sums *o) {
     if (lane % 4 == 0) tl_shared_put_f32(largest_at(o->across, vector), total);
   }
   tl_barrier();
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
+  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++)
+  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     tl_i32 vector = o->first + tile * 16 + half * 8 + lane / 4;
     o->total[tile][half] = 0;
     TL_UNROLL for (tl_i32 i = 0; i < ACROSS; i++)
@@ -253,7 +256,8 @@ TL_INLINE tl_i32 vector_of(const sums *o, tl_i32 tile, tl_i32 half) {
 
 TL_INLINE void save_sums(const sums *o, const item *it) {
   tl_i32 column = o->across * COLUMNS + tl_thread() % 4 * 2;
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
+  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++)
+  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     tl_i32 vector = vector_of(o, tile, half);
     char *part = part_in_memory(it, it->split);
     if (vector >= it->tile.count) continue;
@@ -273,7 +277,8 @@ TL_INLINE void save_sums(const sums *o, const item *it) {
 TL_INLINE void store_sums(const sums *o, const item *it) {
   const query_tile *t = &it->tile;
   tl_i32 column = o->across * COLUMNS + tl_thread() % 4 * 2;
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
+  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++)
+  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
     tl_i32 vector = vector_of(o, tile, half);
     if (vector >= t->count) continue;
     float by = 1 / o->total[tile][half];

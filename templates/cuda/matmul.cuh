@@ -41,12 +41,15 @@ TL_INLINE void tl_epilogue(tl_tile *tile, const tl_arguments *a, const tl_step *
 // its weights do.
 #define MATRIX_UNIT (T_WEIGHT_BF16 && (T_HEADS == 0 || T_COLUMNS % STEP == 0))
 
+// Likewise in f32: whether x and weights are the same lines of 128 bytes.
+#define IN_LINES (T_WEIGHT_BYTES == 4 && (T_HEADS == 0 || T_COLUMNS % STEP == 0))
+
 typedef struct unit {
   const tl_argument *weights; // of its segment
   tl_i64 matrix;              // its place in the stack, in bytes
   tl_i32 segment, index;      // index in the segment, or of the head's
   tl_i32 columns;             // N of the segment, of a head
-  tl_i32 row, rows;           // the first, and how many from there on; at most T_ROWS are the block's
+  tl_i32 row, rows;           // the first; experts: how many there are
   tl_i32 head;
 } unit;
 
@@ -137,6 +140,17 @@ TL_INLINE const char *input_row(const unit *u, const tl_arguments *a, const tl_s
 TL_INLINE float weight_value(const char *row, tl_i32 k) {
   if (T_WEIGHT_BYTES == 4) return tl_load_f32(row, k);
   return T_WEIGHT_BF16 ? tl_from_bf16(tl_load_u16(row, k)) : tl_from_f16(tl_load_u16(row, k));
+}
+
+// Values from k on, a multiple of 4, where rows of x are in fours too.
+#define IN_FOURS (T_HEADS == 0 || T_COLUMNS % 4 == 0)
+
+TL_INLINE tl_four weight_four(const char *row, tl_i32 k) {
+  if (T_WEIGHT_BYTES == 4 || T_WEIGHT_BF16) return tl_load_four(row, k, T_WEIGHT_BF16);
+  tl_pair p = tl_load_pair(row, k / 4);
+  tl_four f = {{tl_from_f16((tl_u16)p.x), tl_from_f16((tl_u16)(p.x >> 16)),
+                tl_from_f16((tl_u16)p.y), tl_from_f16((tl_u16)(p.y >> 16))}};
+  return f;
 }
 
 #endif

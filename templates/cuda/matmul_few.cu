@@ -103,7 +103,8 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
   TL_UNROLL for (tl_i32 i = 0; i < T_AHEAD; i++) {
     if (s->first < s->last) load_weights(w[i], weights, step_of(s, s->first, i));
   }
-  TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++) TL_UNROLL for (tl_i32 i = 0; i < 4; i++) d[j][i] = 0;
+  TL_UNROLL for (tl_i32 j = 0; j < GROUPS; j++)
+  TL_UNROLL for (tl_i32 i = 0; i < 4; i++) d[j][i] = 0;
   tl_i32 rows = rows_of(u, step);
   if (rows <= 0) return rows;
   tl_wait_for_launch();
@@ -130,24 +131,66 @@ TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *
 
 #else
 
-// A column after the other, K over the lanes.
+// At once, as registers allow.
+#define COLUMNS_ONCE (T_THREADS * T_BLOCKS > 512 ? 2 : 4)
+#define ROWS_ONCE (T_THREADS * T_BLOCKS > 512 ? 4 : 8)
+
+// The products of a lane's four values of K: some columns with some rows.
+TL_INLINE void add_fours(float sum[ROWS_ONCE][COLUMNS_ONCE],
+                         const char *const weights[COLUMNS_ONCE], const char *const x[ROWS_ONCE],
+                         tl_i32 k, tl_i32 rows) {
+  tl_four w[COLUMNS_ONCE];
+  TL_UNROLL for (tl_i32 c = 0; c < COLUMNS_ONCE; c++) w[c] = weight_four(weights[c], k);
+  TL_UNROLL for (tl_i32 r = 0; r < ROWS_ONCE; r++) if (r < rows) {
+    tl_four f = tl_load_four(x[r], k, T_INPUT_BF16);
+    TL_UNROLL for (tl_i32 c = 0; c < COLUMNS_ONCE; c++) TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
+      sum[r][c] = tl_fma(w[c].v[e], f.v[e], sum[r][c]);
+    }
+  }
+}
+
+// Sums of ROWS_ONCE rows from `row` on, those behind the last are made of it again.
+TL_INLINE void run_columns(const unit *u, const tl_arguments *a, const tl_step *step,
+                           const strip *s, tl_i32 column, tl_i32 row, tl_i32 rows) {
+  const char *weights[COLUMNS_ONCE], *x[ROWS_ONCE];
+  tl_i32 lane = tl_thread() % 32, end = s->last * CHUNK * STEP;
+  if (end > T_COLUMNS) end = T_COLUMNS;
+  float sum[ROWS_ONCE][COLUMNS_ONCE];
+  TL_UNROLL for (tl_i32 c = 0; c < COLUMNS_ONCE; c++) weights[c] = weight_row(u, column + c);
+  TL_UNROLL for (tl_i32 r = 0; r < ROWS_ONCE; r++) {
+    x[r] = input_row(u, a, step, u->row + (row + r < rows ? row + r : rows - 1));
+    TL_UNROLL for (tl_i32 c = 0; c < COLUMNS_ONCE; c++) sum[r][c] = 0;
+  }
+  tl_i32 k = s->first * CHUNK * STEP + (s->split * 32 + lane) * (IN_FOURS ? 4 : 1);
+  for (; k < end; k += T_SPLITS * 32 * (IN_FOURS ? 4 : 1)) {
+    if (IN_FOURS) {
+      add_fours(sum, weights, x, k, rows - row);
+      continue;
+    }
+    TL_UNROLL for (tl_i32 r = 0; r < ROWS_ONCE; r++) {
+      float value = tl_load_value(x[r], k, T_INPUT_BF16);
+      TL_UNROLL for (tl_i32 c = 0; c < COLUMNS_ONCE; c++)
+        sum[r][c] = tl_fma(weight_value(weights[c], k), value, sum[r][c]);
+    }
+  }
+  TL_UNROLL for (tl_i32 r = 0; r < ROWS_ONCE; r++) {
+    TL_UNROLL for (tl_i32 c = 0; c < COLUMNS_ONCE; c++) {
+      float all = tl_warp_sum(sum[r][c]);
+      if (lane == 0 && row + r < rows) put_sum(s, row + r, column + c, all);
+    }
+  }
+}
+
+// Columns a few at a time, K over the lanes.
 TL_INLINE tl_i32 run_strip(const unit *u, const tl_arguments *a, const tl_step *step,
                            const strip *s) {
-  tl_i32 lane = tl_thread() % 32, rows = rows_of(u, step);
-  tl_i32 end = s->last * CHUNK * STEP < T_COLUMNS ? s->last * CHUNK * STEP : T_COLUMNS;
+  tl_i32 rows = rows_of(u, step);
   if (rows <= 0) return rows;
   tl_wait_for_launch();
   if (T_CLUSTER > 1) tl_cluster_wait();
-  for (tl_i32 c = s->column; c < s->column + 16; c++) {
-    const char *weights = weight_row(u, c);
-    for (tl_i32 row = 0; row < rows && row < T_ROWS; row++) {
-      const char *x = input_row(u, a, step, u->row + row);
-      float sum = 0;
-      for (tl_i32 k = (s->first * CHUNK + s->split) * STEP + lane; k < end; k += T_SPLITS * STEP)
-        sum = tl_fma(weight_value(weights, k), tl_load_value(x, k, T_INPUT_BF16), sum);
-      sum = tl_warp_sum(sum);
-      if (lane == 0) put_sum(s, row, c, sum);
-    }
+  for (tl_i32 c = s->column; c < s->column + 16; c += COLUMNS_ONCE) {
+    for (tl_i32 row = 0; row < rows && row < T_ROWS; row += ROWS_ONCE)
+      run_columns(u, a, step, s, c, row, rows);
   }
   return rows;
 }

@@ -10,19 +10,21 @@
 // bf16: x is the matrix unit's a operand, weights are b, 64 values of K at a time: a line of 128
 // bytes of each row, its 16-byte pieces in an order that depends on the row, so that rows lie in
 // other banks. The sum along K ascends in one chain.
+//
+// f32: the same lines, of 32 values; a thread has every 16th row and some columns.
 #define TILE_ROWS T_ROWS
 
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
 #define LINE 128 // bytes
-#define LINES ((STEPS + 1) / 2)
+#define LINES ((STEPS * STEP * T_WEIGHT_BYTES + LINE - 1) / LINE)
 #define STAGE_BYTES ((T_ROWS + WIDTH) * LINE)
 #define WARPS_DOWN (T_ROWS / 64)
 #define ACROSS (WIDTH / (T_THREADS / 32 / WARPS_DOWN)) // columns of a warp
 #define AT_ONCE (T_THREADS / 8)                        // rows that the threads copy
 
-#if MATRIX_UNIT
+#if MATRIX_UNIT || IN_LINES
 
 // What a thread copies: a piece of every AT_ONCE-th row.
 typedef struct source {
@@ -54,7 +56,8 @@ TL_INLINE tl_u32 place_of_piece(tl_i32 stage, tl_i32 row) {
 
 // What there is of this thread's piece of line `line`.
 TL_INLINE tl_u32 piece_bytes(tl_i32 line) {
-  return STEPS % 2 == 0 || line * 8 + tl_thread() % 8 < STEPS * 4 ? 16 : 0;
+  const tl_i32 pieces = STEPS * STEP * T_WEIGHT_BYTES / 16;
+  return pieces % 8 == 0 || line * 8 + tl_thread() % 8 < pieces ? 16 : 0;
 }
 
 TL_INLINE void copy_rows(const source *from, tl_i32 line, tl_i32 stage) {
@@ -74,8 +77,12 @@ TL_INLINE void copy_weights(const source *from, tl_i32 line, tl_i32 stage) {
   }
 }
 
+#if MATRIX_UNIT
+
+typedef float sums[4][ACROSS / 8][4];
+
 // A warp's 64 rows and its columns: 16 values of K, four times.
-TL_INLINE void multiply_line(float d[4][ACROSS / 8][4], tl_i32 stage, tl_i32 down, tl_i32 across) {
+TL_INLINE void multiply_line(sums d, tl_i32 stage, tl_i32 down, tl_i32 across) {
   tl_i32 lane = tl_thread() % 32, swap = lane % 8 * 16;
   tl_u32 x = (tl_u32)(stage * STAGE_BYTES + (down + lane % 16) * LINE + (lane / 16 * 16 ^ swap));
   tl_u32 w = (tl_u32)(stage * STAGE_BYTES + (T_ROWS + across + lane / 16 * 8 + lane % 8) * LINE +
@@ -94,7 +101,7 @@ TL_INLINE void multiply_line(float d[4][ACROSS / 8][4], tl_i32 stage, tl_i32 dow
   }
 }
 
-TL_INLINE void put_tile(float d[4][ACROSS / 8][4], tl_i32 down, tl_i32 across) {
+TL_INLINE void put_tile(sums d, tl_i32 down, tl_i32 across) {
   tl_i32 g = tl_thread() % 32 / 4, t = tl_thread() % 4;
   TL_UNROLL for (tl_i32 i = 0; i < 4; i++) TL_UNROLL for (tl_i32 j = 0; j < ACROSS / 8; j++) {
     TL_UNROLL for (tl_i32 e = 0; e < 4; e++) {
@@ -104,15 +111,76 @@ TL_INLINE void put_tile(float d[4][ACROSS / 8][4], tl_i32 down, tl_i32 across) {
   }
 }
 
-TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *step,
-                         const tl_tile *tile) {
-  tl_i32 warp = tl_thread() / 32, stage = 0;
-  tl_i32 down = warp % WARPS_DOWN * 64, across = warp / WARPS_DOWN * ACROSS;
-  source from = find_source(u, a, step, tile->rows);
-  float d[4][ACROSS / 8][4];
+TL_INLINE void multiply(sums d, tl_i32 stage) {
+  tl_i32 warp = tl_thread() / 32;
+  multiply_line(d, stage, warp % WARPS_DOWN * 64, warp / WARPS_DOWN * ACROSS);
+}
+
+TL_INLINE void put_sums(sums d) {
+  tl_i32 warp = tl_thread() / 32;
+  put_tile(d, warp % WARPS_DOWN * 64, warp / WARPS_DOWN * ACROSS);
+}
+
+TL_INLINE void begin_sums(sums d) {
   TL_UNROLL for (tl_i32 i = 0; i < 4; i++) TL_UNROLL for (tl_i32 j = 0; j < ACROSS / 8; j++) {
     TL_UNROLL for (tl_i32 e = 0; e < 4; e++) d[i][j][e] = 0;
   }
+}
+
+#else
+
+#define DOWN (T_ROWS / 16)            // rows of a thread
+#define BESIDE (T_THREADS / 16)       // threads
+#define COLUMNS_OF (WIDTH / BESIDE)   // columns of a thread
+#define SHARE (DOWN * COLUMNS_OF > 96 ? 2 : 4) // rows whose x is in registers at once
+
+typedef float sums[DOWN][COLUMNS_OF];
+
+// Piece `piece` of row `row` of a stage.
+TL_INLINE tl_four piece_at(tl_i32 stage, tl_i32 row, tl_i32 piece) {
+  tl_i32 at = stage * STAGE_BYTES + row * LINE + (piece ^ row % 8) * 16;
+  return tl_four_of(tl_shared_quad((tl_u32)at));
+}
+
+TL_INLINE void multiply(sums d, tl_i32 stage) {
+  tl_i32 row = tl_thread() / BESIDE, column = tl_thread() % BESIDE;
+  TL_UNROLL_BY(1) for (tl_i32 piece = 0; piece < 8; piece++) {
+    TL_UNROLL for (tl_i32 first = 0; first < DOWN; first += SHARE) {
+      tl_four x[SHARE];
+      TL_UNROLL for (tl_i32 i = 0; i < SHARE; i++) {
+        x[i] = piece_at(stage, row + (first + i) * 16, piece);
+      }
+      TL_UNROLL for (tl_i32 j = 0; j < COLUMNS_OF; j++) {
+        tl_four w = piece_at(stage, T_ROWS + column + j * BESIDE, piece);
+        TL_UNROLL for (tl_i32 e = 0; e < 4; e++) TL_UNROLL for (tl_i32 i = 0; i < SHARE; i++) {
+          d[first + i][j] = tl_fma(x[i].v[e], w.v[e], d[first + i][j]);
+        }
+      }
+    }
+  }
+}
+
+TL_INLINE void put_sums(sums d) {
+  tl_i32 row = tl_thread() / BESIDE, column = tl_thread() % BESIDE;
+  TL_UNROLL for (tl_i32 i = 0; i < DOWN; i++) TL_UNROLL for (tl_i32 j = 0; j < COLUMNS_OF; j++) {
+    tl_shared_put_f32((tl_u32)((row + i * 16) * STRIDE + column + j * BESIDE) * 4, d[i][j]);
+  }
+}
+
+TL_INLINE void begin_sums(sums d) {
+  TL_UNROLL for (tl_i32 i = 0; i < DOWN; i++) TL_UNROLL for (tl_i32 j = 0; j < COLUMNS_OF; j++) {
+    d[i][j] = 0;
+  }
+}
+
+#endif
+
+TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *step,
+                         const tl_tile *tile) {
+  tl_i32 stage = 0;
+  source from = find_source(u, a, step, tile->rows);
+  sums d;
+  begin_sums(d);
   TL_UNROLL for (tl_i32 i = 0; i + 1 < T_STAGES; i++) {
     if (i < LINES) copy_weights(&from, i, i);
   }
@@ -130,11 +198,11 @@ TL_INLINE void make_tile(const unit *u, const tl_arguments *a, const tl_step *st
       copy_rows(&from, next, free);
     }
     tl_copy_commit();
-    multiply_line(d, stage, down, across);
+    multiply(d, stage);
     stage = stage + 1 == T_STAGES ? 0 : stage + 1;
   }
   tl_barrier();
-  put_tile(d, down, across);
+  put_sums(d);
 }
 
 #else

@@ -103,6 +103,27 @@ static void compile_attention(const tl_nvrtc *nvrtc) {
   }
 }
 
+// Latent attention, of the real sizes, as GPUs of both kinds hold it.
+static void compile_latent(const tl_nvrtc *nvrtc) {
+  static const tl_cuda_attention_shape shape = {576, 512, 1, 128, 0, 0, 0, true, true, 64, false};
+  static const tl_cuda_attention_variant all = {
+      TL_CUDA_ATTENTION_LATENT, 128, 64, INT32_MAX, 0, 0, 3, 0, 1, 16, 0, 32};
+  static const tl_cuda_attention_variant clusters = {
+      TL_CUDA_ATTENTION_LATENT, 256, 64, INT32_MAX, 0, 0, 2, 0, 2, 64, 0, 64};
+  static const struct {
+    const char *architecture;
+    const tl_cuda_attention_variant *variant;
+    int64_t shared_bytes;
+  } ways[] = {
+      {"sm_80", &all, 99 << 10}, {"sm_120", &all, 99 << 10}, {"sm_90a", &clusters, 227 << 10}};
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    tl_cuda_attention_kernel kernel;
+    tl_cuda_attention_kernel_make(&shape, ways[i].variant, &kernel);
+    CHECK(kernel.shared_bytes <= ways[i].shared_bytes);
+    compile_spec(nvrtc, &kernel.spec, kernel.template, kernel.threads, ways[i].architecture, false);
+  }
+}
+
 static const char *complaint(const tl_nvrtc *nvrtc, const char *text, const char *architecture) {
   static tl_diag diag;
   tl_arena arena;
@@ -166,6 +187,7 @@ int main(void) {
   for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
     compile_all(nvrtc, &targets[i]);
   compile_attention(nvrtc);
+  compile_latent(nvrtc);
   tl_nvrtc_close(nvrtc);
   tl_arena_finish(&arena);
   return 0;
