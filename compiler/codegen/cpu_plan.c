@@ -214,9 +214,10 @@ static tl_status draft_rows(tl_draft *d) {
   for (int s = 0; s < d->kernel->segments_count; s++) {
     const tl_segment *segment = &d->kernel->segments[s];
     if (!choices_fit(segment)) {
-      return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span,
-                           "a choice of more than %d experts of more than %d, or %d groups, has no cpu kernel",
-                           TL_CHOSEN_MAX, TL_EXPERTS_MAX, TL_EXPERT_GROUPS_MAX);
+      return tl_diag_error(
+          d->diag, TL_UNSUPPORTED, d->kernel->span,
+          "a choice of more than %d experts of more than %d, or %d groups, has no cpu kernel",
+          TL_CHOSEN_MAX, TL_EXPERTS_MAX, TL_EXPERT_GROUPS_MAX);
     }
     if (segment->columns > columns) columns = segment->columns;
     tl_draft_arg(d, TL_PLAN_ARG_INT, 0, segment->first);
