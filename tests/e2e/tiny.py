@@ -38,17 +38,16 @@ def scale_of(values, rows):
     return math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
 
 
-def distance(expected, found, share=0.0):
-    """(largest |difference| of a position, that position), in units of scale_of, but for a share of the positions."""
+def distances(expected, found):
+    """The largest |difference| of each position, in units of scale_of."""
     (shape, a), (found_shape, b) = expected, found
     if list(shape) != list(found_shape):
         raise Failed(f"logits are {list(found_shape)}, expected {list(shape)}")
     if not all(math.isfinite(v) for v in b):
         raise Failed("logits hold values that are not finite")
     width, scale = shape[1], scale_of(a, shape[0])
-    rows = [max(abs(x - y) for x, y in zip(a[at:at + width], b[at:at + width])) for at in range(0, len(a), width)]
-    worst = sorted(rows)[-1 - int(share * len(rows))]
-    return worst / scale, rows.index(worst)
+    return [max(abs(x - y) for x, y in zip(a[at:at + width], b[at:at + width])) / scale
+            for at in range(0, len(a), width)]
 
 
 class Fixture:
@@ -101,16 +100,22 @@ class Case:
     def fault(self, text):
         self.faults.append(f"{self.fixture.folder.name} ({self.target}): {text}")
 
-    def compare(self, weights, length, found, what):
-        try:
-            share = NEAR_TIES if weights == "auto" and self.fixture.is_routed() else 0.0
-            worst, row = distance(self.fixture.logits(length), found, share)
-        except Failed as reason:
-            self.fault(f"{what}: {reason}")
-            return
+    def judge(self, weights, rows, what):
+        """One verdict on the distances of some positions."""
+        allowed = int(NEAR_TIES * len(rows)) if weights == "auto" and self.fixture.is_routed() else 0
+        worst = sorted(rows)[-1 - allowed]
         self.worst[weights] = max(self.worst[weights], worst)
         if worst > BARS[weights]:
-            self.fault(f"{what}: position {row} of {length} is {worst:.2e} deviations off (bar {BARS[weights]:.0e})")
+            self.fault(f"{what}: position {rows.index(worst)} of {len(rows)} is {worst:.2e} deviations off "
+                       f"(bar {BARS[weights]:.0e})")
+
+    def compared(self, length, found, what):
+        """Distances of all positions; none if the outputs are faulty as a whole."""
+        try:
+            return distances(self.fixture.logits(length), found)
+        except Failed as reason:
+            self.fault(f"{what}: {reason}")
+            return []
 
     def found(self, plan, length, *options):
         types = self.fixture.types(length)
@@ -132,7 +137,7 @@ class Case:
             for options in self.runs:
                 found = self.found(plan, length, *EXACT, *options)
                 what = f"{config} {' '.join(options)}, {length} ids"
-                self.compare("f32", length, found, what)
+                self.judge("f32", self.compared(length, found, what) or [0.0], what)
                 if seen.setdefault(length, found[1]) != found[1] and not self.is_gpu:
                     self.fault(f"{what}: not the same bits as {CONFIGS[0]} {' '.join(self.runs[0])}")
         greedy = self.fixture.greedy()
@@ -143,9 +148,12 @@ class Case:
                 self.fault(f"{config}: greedy ids {found}, expected {greedy}")
 
     def check_auto(self, plan):
+        """All lengths at once: of few positions a share would be none."""
+        rows, what = [], "weights as stored"
         for length in self.fixture.lengths:
-            found = self.found(plan, length)
-            self.compare("auto", length, found, f"weights as stored, {length} ids")
+            rows += self.compared(length, self.found(plan, length), f"{what}, {length} ids")
+        if rows:
+            self.judge("auto", rows, what)
 
     def run(self):
         seen, folder = {}, self.tools.work / f"{self.fixture.folder.name}-{self.target.replace(':', '-')}"
