@@ -3,7 +3,7 @@
 
     tiny.py [--build DIR] [--target T]... [--driver DIR] [--keep DIR] [NAME...]
 
-Per model, for every target (default: cpu:x86-64-v3 and cpu) and both dialects of config.json:
+Per model, for every target (default: cpu:x86-64-v3, and the machine's own if that is more) and both dialects of config.json:
     f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
            and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
     auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only); 5 % of
@@ -22,7 +22,6 @@ from tools import Failed, ROOT, Skipped, Tools, read_header, read_tensor, run_te
 FIXTURES = ROOT / "tests" / "fixtures" / "tiny"
 EXAMPLES = ROOT / "tests" / "fixtures" / "examples"
 CONFIGS = ("config.hub.json", "config.json")
-TARGETS = ("cpu:x86-64-v3", "cpu")
 GPU_RUNS = (("--chunk", "64"),)
 RUNS = (("--chunk", "512", "--threads", "1"), ("--chunk", "64", "--threads", "2"), ("--chunk", "7", "--threads", "1"))
 WHOLE_RUNS = (("--threads", "1"), ("--threads", "2"))    # an encoder takes a sequence whole
@@ -174,11 +173,17 @@ class Case:
         return self.faults
 
 
+def default_targets():
+    """The level that all machines have, and the one of this machine."""
+    has_more = "avx512f" in Path("/proc/cpuinfo").read_text()
+    return ("cpu:x86-64-v3", "cpu:native") if has_more else ("cpu:x86-64-v3",)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="folders of tests/fixtures/tiny (default: all)")
     parser.add_argument("--build", default=ROOT / "build", help="folder with tlmc and tlmrt (default: build)")
-    parser.add_argument("--target", action="append", help="may be repeated (default: cpu:x86-64-v3 and cpu)")
+    parser.add_argument("--target", action="append", help="may be repeated (default: cpu:x86-64-v3, and the machine's own if that is more)")
     parser.add_argument("--driver", help="folder with a libcuda.so.1 that takes the place of the system's")
     parser.add_argument("--arch", help="describes the models; they are in tests/fixtures/examples")
     parser.add_argument("--keep", help="work in this new folder and keep it")
@@ -195,7 +200,7 @@ def main():
         tools = Tools(options.build, work, options.driver)
         print(f"{'model':22} {'target':18} {'f32':>9} {'auto':>9}   (worst position, in standard deviations)")
         for name in options.names or there:
-            for target in options.target or TARGETS:
+            for target in options.target or default_targets():
                 case = Case(tools, Fixture(fixtures / name, options.arch), target)
                 faults += case.run()
                 verdict = "" if not case.faults else f"   {len(case.faults)} FAULTS"

@@ -452,7 +452,7 @@ def plan_sections():
     def patch(word, how=1, number=9):
         return struct.pack("<HBBI", word, 0, how, number)
 
-    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(51) + patch(541),
+    return {"none": b"", "fault-zero": bytes(8), "one": patch(50), "two": patch(51) + patch(543),
             "fault-two": bytes(range(16))}
 
 
@@ -469,7 +469,7 @@ def plan_files():
         return struct.pack("<BBHII", part, how, 0, word, number)
 
     places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (5, 7),
-              "programs": (6, 55), "checksums": (7, 0)}
+              "programs": (6, 57), "checksums": (7, 0)}
     # Each word becomes 0, all ones, one more, one less, twice as much; the parts have about so many words.
     words = {0: 32, 1: 128, 2: 24, 3: 320, 4: 64, 5: 4, 6: 500, 7: 4}
     swept = {f"fault-{part}-{word:03}-{how}{number}": b"\0" + patch(part, word, how, number)
