@@ -3,7 +3,8 @@
 
     tiny.py [--build DIR] [--target T]... [--driver DIR] [--keep DIR] [NAME...]
 
-Per model, for every target (default: cpu:x86-64-v3, and the machine's own if that is more) and both dialects of config.json:
+Per model, for every target (default: cpu:x86-64-v3, and the machine's own if that is more) and both dialects of
+config.json:
     f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
            and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
     auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only); 5 % of
@@ -183,7 +184,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="folders of tests/fixtures/tiny (default: all)")
     parser.add_argument("--build", default=ROOT / "build", help="folder with tlmc and tlmrt (default: build)")
-    parser.add_argument("--target", action="append", help="may be repeated (default: cpu:x86-64-v3, and the machine's own if that is more)")
+    parser.add_argument("--target", action="append",
+                        help="may be repeated (default: cpu:x86-64-v3, and the machine's own if that is more)")
     parser.add_argument("--driver", help="folder with a libcuda.so.1 that takes the place of the system's")
     parser.add_argument("--arch", help="describes the models; they are in tests/fixtures/examples")
     parser.add_argument("--keep", help="work in this new folder and keep it")
