@@ -101,6 +101,24 @@ static void test_limits(void) {
   }
 }
 
+// What a template raises is said in its words, or in ours where it has none.
+static void test_raised(void) {
+  static const char *const cases[][2] = {
+      {"{{ raise_exception('roles must ' ~ 'alternate') }}", "roles must alternate"},
+      {"{{ raise_exception('') }}", "raise_exception was called without a message"},
+      {"{{ raise_exception('\\0') }}", "raise_exception was called without a message"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    tl_arena arena;
+    tl_str out;
+    tl_arena_init(&arena, MEMORY);
+    CHECK(!tl_ok(render(&arena, tl_str_from(cases[i][0]), NULL, NULL, 0, &out)));
+    if (diag.count) fprintf(stderr, "%s\n", diag.entries[0].text);
+    CHECK(diag.count == 1 && strstr(diag.entries[0].text, cases[i][1]));
+    tl_arena_finish(&arena);
+  }
+}
+
 // A text of `count` times `part`, with a head and a tail.
 static tl_str repeated(tl_arena *arena, const char *head, const char *part, size_t count,
                        const char *tail) {
@@ -218,6 +236,7 @@ static void test_chat(void) {
 int main(void) {
   test_stored();
   test_limits();
+  test_raised();
   test_nesting();
   test_memory();
   test_chat();

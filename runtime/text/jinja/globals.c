@@ -102,6 +102,9 @@ static tl_status raise_exception(tl_render *render, const tl_call *call, tl_datu
   tl_str message;
   (void)out;
   TL_TRY(tl_datum_to_str(render, &call->args[0], &message));
+  if (message.length == 0 || message.data[0] == 0) {
+    return tl_render_fail(render, "raise_exception was called without a message");
+  }
   return tl_render_fail(render, "%.*s", TL_STR_ARG(message));
 }
 
