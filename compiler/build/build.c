@@ -95,6 +95,19 @@ tl_status tl_build_lower(tl_build *build, const tl_build_options *options, tl_di
   return tl_lower(&input, &build->model, diag);
 }
 
+// Those of the device that all targets are of: buffers and pages lie as its kernels want them.
+static tl_status find_rules(const tl_build_options *options, const tl_draft_rules **out_rules,
+                            tl_diag *diag) {
+  bool is_found[2] = {false, false};
+  for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    if (options->targets[target]) is_found[tl_target_of(target)->device] = true;
+  }
+  *out_rules = is_found[TL_TARGET_DEVICE_CUDA] ? &tl_cuda_rules : &tl_cpu_rules;
+  if (!is_found[0] || !is_found[1]) return TL_OK;
+  return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
+                       "a plan for cpu and cuda at once cannot be built yet: build one for each");
+}
+
 tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_diag *diag) {
   int64_t lossy = 0;
   char line[128];
@@ -104,7 +117,9 @@ tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_dia
              (long long)lossy);
     say(options, line);
   }
-  tl_pass_ctx ctx = {&build->arena, &build->scratch, diag};
+  const tl_draft_rules *rules;
+  TL_TRY(find_rules(options, &rules, diag));
+  tl_pass_ctx ctx = {&build->arena, &build->scratch, diag, rules->unit_max};
   build->module = (tl_module){.graph = build->model.graph};
   return tl_pipeline_run(&ctx, &build->module, &options->pipeline);
 }
@@ -143,19 +158,6 @@ static tl_status emit(const tl_build_options *options, const tl_drafts *drafts, 
   return TL_OK;
 }
 
-// The device that all targets are of: buffers and pages lie as its kernels want them.
-static tl_status find_device(const tl_build_options *options, tl_target_device *out_device,
-                             tl_diag *diag) {
-  bool is_found[2] = {false, false};
-  for (int target = 0; target < TL_TARGET_COUNT; target++) {
-    if (options->targets[target]) is_found[tl_target_of(target)->device] = true;
-  }
-  *out_device = is_found[TL_TARGET_DEVICE_CUDA] ? TL_TARGET_DEVICE_CUDA : TL_TARGET_DEVICE_CPU;
-  if (!is_found[0] || !is_found[1]) return TL_OK;
-  return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
-                       "a plan for cpu and cuda at once cannot be built yet: build one for each");
-}
-
 // The shortest prompt length above which a sequence turns its positions in its own way; 0 = none.
 static uint32_t prompt_limit(const tl_program *program) {
   int64_t least = 0;
@@ -176,15 +178,13 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
                          .prompt_limit = prompt_limit(build->module.program),
                          .has_weights = !options->skeleton};
   tl_drafts drafts;
-  tl_target_device device;
-  TL_TRY(find_device(options, &device, diag));
-  bool is_cuda = device == TL_TARGET_DEVICE_CUDA;
+  const tl_draft_rules *rules;
+  TL_TRY(find_rules(options, &rules, diag));
   choose_kv(build, options, &model);
   tl_plan_builder_init(builder, &build->arena);
   tl_plan_add_model(builder, &model);
-  const tl_draft_rules *rules = is_cuda ? &tl_cuda_rules : &tl_cpu_rules;
   TL_TRY(tl_drafts_build(build->module.program, model.kv_types, rules, builder, &drafts, diag));
-  if (!is_cuda) tl_cpu_module_setup();
+  if (rules == &tl_cpu_rules) tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
     if (!options->targets[target]) continue;
     TL_TRY(emit(options, &drafts, target, builder, &out_code->bytes[out_code->count++], diag));

@@ -126,7 +126,7 @@ static void print_dump(void *user, const tl_pass_info *pass, bool failed, tl_str
 
 static tl_status run_passes(opt_run *run, tl_module *module) {
   const opt_args *args = &run->args;
-  tl_pass_ctx ctx = {&run->arena, &run->scratch, &run->diag};
+  tl_pass_ctx ctx = {&run->arena, &run->scratch, &run->diag, TL_UNIT_MAX};
   tl_pipeline_options options = tl_pipeline_defaults();
   options.dump_after = args->dump_after;
   options.dump = print_dump;

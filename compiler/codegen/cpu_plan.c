@@ -2,7 +2,6 @@
 #include "compiler/codegen/cpu_plan.h"
 
 #include "compiler/codegen/panel.h"
-#include "compiler/passes/fuse.h"
 #include "templates/cpu/constants.h"
 #include "templates/cpu/panel.h"
 
@@ -84,7 +83,7 @@ static tl_status draft_experts(tl_draft *d) {
   const tl_segment *segment = &kernel->segments[0];
   const tl_type *type = &segment->weights[0]->type;
   const tl_routing *routing = &kernel->routing;
-  int64_t unit = tl_kernel_unit(kernel, TL_FUSE_UNIT_MAX), columns = type->dims[1].constant;
+  int64_t unit = tl_kernel_unit(kernel, TL_UNIT_MAX), columns = type->dims[1].constant;
   int64_t row_bytes = tl_draft_row_bytes(kernel->input, d->kv), copies = COPIES_BYTES / row_bytes;
   if (copies > TL_TILE_ROWS) copies = TL_TILE_ROWS;
   if (copies < COPIES_MIN) copies = COPIES_MIN;
@@ -170,7 +169,7 @@ static tl_status draft_matmul(tl_draft *d) {
   const tl_kernel *kernel = d->kernel;
   const tl_segment *first = &kernel->segments[0];
   const tl_type *type = &first->weights[0]->type;
-  int64_t unit = tl_kernel_unit(kernel, TL_FUSE_UNIT_MAX), units = 0;
+  int64_t unit = tl_kernel_unit(kernel, TL_UNIT_MAX), units = 0;
   set_rows(d, MATMUL_ROWS);
   set_input(d);
   TL_TRY(set_weights(d, unit));
@@ -293,4 +292,4 @@ static int variants(const tl_kernel *kernel) {
   return 1;
 }
 
-const tl_draft_rules tl_cpu_rules = {head_bytes, variants, fill, NULL};
+const tl_draft_rules tl_cpu_rules = {TL_UNIT_MAX, head_bytes, variants, fill, NULL};

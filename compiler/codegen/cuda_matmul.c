@@ -1,6 +1,5 @@
 // CUDA launches of matmuls: ways to compute them, chosen by rows and columns.
 #include "compiler/codegen/cuda_rules.h"
-#include "compiler/passes/fuse.h"
 
 enum {
   WARP_COLUMNS = 16,     // of a tile of matmul_few; of matmul_many a multiple
@@ -200,7 +199,7 @@ static shape shape_of(const tl_kernel *kernel, int number) {
   bool is_bf16 = first->weights[0]->type.format == TL_FORMAT_BF16;
   shape s = {.variant = v, .rows = v->rows, .stages = v->stages, .blocks = v->blocks};
   if (!fits_kernel(kernel, v, is_bf16)) return s;
-  s.unit = tl_kernel_unit(kernel, TL_FUSE_UNIT_MAX);
+  s.unit = tl_kernel_unit(kernel, TL_UNIT_MAX);
   while (s.unit * first->weights_count < v->width)
     s.unit *= 2;
   s.width = s.unit * first->weights_count;
@@ -367,7 +366,7 @@ tl_status tl_cuda_fill_experts(tl_draft *d, int number) {
   const tl_segment *segment = &kernel->segments[0];
   const tl_type *type = &segment->weights[0]->type;
   const tl_routing *routing = &kernel->routing;
-  if (tl_kernel_unit(kernel, TL_FUSE_UNIT_MAX) != 64) {
+  if (tl_kernel_unit(kernel, TL_UNIT_MAX) != 64) {
     return tl_diag_error(d->diag, TL_UNSUPPORTED, kernel->span,
                          "experts with columns that must stay together have no cuda kernel yet");
   }

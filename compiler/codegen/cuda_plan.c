@@ -2,11 +2,11 @@
 #include "compiler/codegen/cuda_plan.h"
 
 #include "compiler/codegen/cuda_rules.h"
-#include "compiler/passes/fuse.h"
 #include "runtime/base/target.h"
 #include "templates/cuda/page.cuh"
 
 enum {
+  UNIT_MAX = 384, // a tile of more columns has no fast way: heads of such units wait for a `rows`
   ROW_THREADS = 256, // of kernels that work on whole rows
   TABLE_THREADS = 64,
   BEST_THREADS = 1024,
@@ -81,7 +81,7 @@ static tl_status fill_rows(tl_draft *d) {
 
 // Columns of a combine's tile: the whole row if a statement wants it.
 static int64_t combine_columns(const tl_kernel *kernel) {
-  int64_t unit = tl_kernel_unit(kernel, TL_FUSE_UNIT_MAX), columns = kernel->input->columns;
+  int64_t unit = tl_kernel_unit(kernel, TL_UNIT_MAX), columns = kernel->input->columns;
   bool is_whole = unit == 0;
   for (int i = 0; i < kernel->segments[0].statements_count; i++) {
     tl_statement_kind kind = kernel->segments[0].statements[i].kind;
@@ -198,4 +198,4 @@ static int variants_of(const tl_kernel *kernel) {
   }
 }
 
-const tl_draft_rules tl_cuda_rules = {head_bytes, variants_of, fill, fill_best};
+const tl_draft_rules tl_cuda_rules = {UNIT_MAX, head_bytes, variants_of, fill, fill_best};

@@ -60,6 +60,7 @@ typedef struct tl_draft {
 
 // What differs between devices.
 typedef struct tl_draft_rules {
+  int64_t unit_max; // columns that a matmul's tile can keep together, for tl_pass_fuse
   // Bytes of one head of a state in a page, keys and values.
   int64_t (*head_bytes)(int64_t key, int64_t value, int element_bytes);
   // Launches for `kernel`, those of no class included: a target's class and the step's size choose

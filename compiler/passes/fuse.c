@@ -248,8 +248,9 @@ static tl_status find_output(tl_fuser *f) {
                        TL_STR_ARG(f->graph->name));
 }
 
-tl_status tl_pass_fuse(tl_graph *graph, tl_program **out_program, tl_diag *diag) {
-  tl_fuser f = {.graph = graph, .program = tl_program_create(graph), .diag = diag};
+tl_status tl_pass_fuse(tl_graph *graph, int64_t unit_max, tl_program **out_program, tl_diag *diag) {
+  tl_fuser f = {
+      .graph = graph, .program = tl_program_create(graph), .unit_max = unit_max, .diag = diag};
   if (!f.program) return TL_MEMORY;
   TL_TRY(tl_fuse_values_init(&f.values, graph, graph->arena));
   for (size_t i = 0; i < graph->nodes_count; i++) {

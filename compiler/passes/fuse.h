@@ -14,12 +14,10 @@
 
 #include "compiler/program/program.h"
 
-// Columns that may have to stay in one tile: heads of 100 values, which share a border with panels
-// of 64 only every 1600 columns, still keep their rope in the matmul.
-enum { TL_FUSE_UNIT_MAX = 2048 };
-
-// Makes `*out_program` on the graph's arena. TL_UNSUPPORTED at the span of an op that no kernel
+// Makes `*out_program` on the graph's arena. `unit_max`: how many columns the device's matmuls can
+// keep together in a tile, at most TL_UNIT_MAX. TL_UNSUPPORTED at the span of an op that no kernel
 // does yet, TL_MEMORY if the arena is exhausted.
-tl_status tl_pass_fuse(tl_graph *graph, tl_program **out_program, tl_diag *diag) TL_CHECKED;
+tl_status tl_pass_fuse(tl_graph *graph, int64_t unit_max, tl_program **out_program,
+                       tl_diag *diag) TL_CHECKED;
 
 #endif

@@ -65,6 +65,8 @@ tl_status tl_fuse_attention(tl_fuser *f, const tl_node *node) {
                                "it has no kernel that is not causal with a window or chunks");
   }
   if (!query) return tl_fuse_unsupported(f, node, "its queries are nowhere stored");
+  TL_TRY(tl_fuse_store_waiting(f, node, node->operands[1]));
+  TL_TRY(tl_fuse_store_waiting(f, node, node->operands[2]));
   tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_ATTENTION, node);
   const tl_value *state = tl_fuse_state_of(f, node);
   if (!kernel || !state) return TL_MEMORY;

@@ -1,7 +1,7 @@
 // The statements of a segment: one function per op that can be taken over, then the stores.
 #include "compiler/passes/fuse_grow.h"
 
-#include "compiler/passes/fuse.h"
+#include "compiler/passes/fuse_start.h"
 
 int64_t tl_fuse_row_columns(const tl_type *type) {
   int64_t columns = 1;
@@ -43,7 +43,7 @@ static bool has_room(const tl_growth *g) {
   return g->segment->statements_count + 16 <= TL_STATEMENTS_MAX;
 }
 
-static bool unit_fits(const tl_growth *g, int64_t unit) {
+static bool unit_fits(const tl_fuser *f, const tl_growth *g, int64_t unit) {
   if (g->whole_rows) return true;
   if (tl_fuse_row_columns(&g->value->type) != g->segment->columns) return false;
   tl_kernel with = *g->kernel;
@@ -52,7 +52,7 @@ static bool unit_fits(const tl_growth *g, int64_t unit) {
   tl_statement *statement = tl_segment_add(segment, TL_STATEMENT_NORM);
   if (!statement) return false;
   statement->ints[0] = unit;
-  return tl_kernel_unit(&with, TL_FUSE_UNIT_MAX) != 0;
+  return tl_kernel_unit(&with, f->unit_max) != 0;
 }
 
 // The f32 buffer of `value` if an earlier kernel than the growing one stores it.
@@ -87,13 +87,13 @@ static void append_vector(tl_growth *g, tl_statement_kind kind, const tl_value *
   statement->ints[0] = unit;
 }
 
-static bool absorb_norm(tl_growth *g, tl_node *user, bool centered) {
+static bool absorb_norm(const tl_fuser *f, tl_growth *g, tl_node *user, bool centered) {
   const tl_type *type = &user->operands[0]->type;
   int64_t unit = type->dims[type->rank - 1].constant;
   bool whole = unit == tl_fuse_row_columns(type);
   // A norm of a whole row would make one tile of a matmul's row: no work left to share out. Heads
   // are narrow, also if there is only one.
-  if ((type->rank < 3 && !g->whole_rows) || !unit_fits(g, unit)) return false;
+  if ((type->rank < 3 && !g->whole_rows) || !unit_fits(f, g, unit)) return false;
   if (user->operands[2] && !whole) return false;
   if (centered) append(g, TL_STATEMENT_CENTER)->ints[0] = unit;
   tl_statement *norm = append(g, TL_STATEMENT_NORM);
@@ -128,7 +128,7 @@ const tl_buffer *tl_fuse_table_of(const tl_fuser *f, const tl_node *rope) {
 static bool absorb_rope(tl_fuser *f, tl_growth *g, tl_node *user) {
   int64_t unit = user->operands[0]->type.dims[2].constant;
   const tl_buffer *table = tl_fuse_table_of(f, user);
-  if (!table || table->symbol != g->kernel->symbol || !unit_fits(g, unit)) return false;
+  if (!table || table->symbol != g->kernel->symbol || !unit_fits(f, g, unit)) return false;
   tl_statement *rope = append(g, TL_STATEMENT_ROPE);
   rope->operands[0].buffer = table;
   rope->ints[0] = unit;
@@ -201,8 +201,8 @@ bool tl_fuse_absorb(tl_fuser *fuser, tl_growth *growth, tl_node *user) {
   case TL_OP_add: taken = absorb_elements(fuser, growth, user, TL_STATEMENT_ADD); break;
   case TL_OP_mul: taken = absorb_elements(fuser, growth, user, TL_STATEMENT_MUL); break;
   case TL_OP_glu: taken = absorb_glu(fuser, growth, user); break;
-  case TL_OP_rmsnorm: taken = absorb_norm(growth, user, false); break;
-  case TL_OP_layernorm: taken = absorb_norm(growth, user, true); break;
+  case TL_OP_rmsnorm: taken = absorb_norm(fuser, growth, user, false); break;
+  case TL_OP_layernorm: taken = absorb_norm(fuser, growth, user, true); break;
   case TL_OP_rope: taken = absorb_rope(fuser, growth, user); break;
   case TL_OP_softmax: taken = absorb_whole_row(growth, user, TL_STATEMENT_SOFTMAX); break;
   case TL_OP_normalize: taken = absorb_whole_row(growth, user, TL_STATEMENT_NORMALIZE); break;
@@ -345,7 +345,11 @@ static tl_status store_folded(tl_fuser *f, tl_growth *g, tl_node *norm, tl_buffe
   return item->sums && item->inputs[0] ? TL_OK : TL_MEMORY;
 }
 
-static tl_status store_states(tl_growth *g, const needs *n) {
+static bool states_fit(const tl_fuser *f, const tl_growth *g, const needs *n) {
+  return (!n->key || unit_fits(f, g, n->key_unit)) && (!n->value || unit_fits(f, g, n->value_unit));
+}
+
+static void store_states(tl_growth *g, const needs *n) {
   if (n->key) {
     tl_statement *statement = append(g, TL_STATEMENT_STORE_KEY);
     statement->operands[0].value = n->key;
@@ -361,7 +365,6 @@ static tl_status store_states(tl_growth *g, const needs *n) {
     statement->operands[0].value = n->value;
     statement->ints[0] = n->value_unit;
   }
-  return TL_OK;
 }
 
 static tl_status store_needs(tl_fuser *f, tl_growth *g) {
@@ -373,8 +376,12 @@ static tl_status store_needs(tl_fuser *f, tl_growth *g) {
       .name = root->name, .symbol = g->kernel->symbol, .columns = tl_fuse_row_columns(&root->type)};
   if (g->slots) buffer.columns /= g->slots;
   item->kernel = (int)f->program->kernels_count - 1;
+  if (!states_fit(f, g, &n)) {
+    item->waits = n.f32 = true;
+    n.key = n.value = NULL;
+  }
   if (n.f32) item->f32 = store_into(f, g, TL_STATEMENT_STORE, buffer, "");
-  TL_TRY(store_states(g, &n));
+  store_states(g, &n);
   if (n.query) {
     buffer.role = TL_BUFFER_QUERY;
     item->query = store_into(f, g, TL_STATEMENT_STORE, buffer, ".query");
@@ -398,4 +405,21 @@ tl_status tl_fuse_grow(tl_fuser *fuser, tl_growth *growth) {
     if (foldable(fuser, user) || !tl_fuse_absorb(fuser, growth, user)) break;
   }
   return store_needs(fuser, growth);
+}
+
+tl_status tl_fuse_store_waiting(tl_fuser *f, const tl_node *attention, const tl_value *value) {
+  tl_fuse_value *item = tl_fuse_value_of(&f->values, value);
+  if (!item->waits) return TL_OK;
+  item->waits = false;
+  tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_ROWS, attention);
+  if (!kernel) return TL_MEMORY;
+  kernel->name =
+      tl_arena_format(f->program->arena, "%.*s.state", TL_STR_ARG(tl_fuse_root(value)->name));
+  kernel->input = item->f32;
+  kernel->symbol = item->f32->symbol;
+  tl_growth g = tl_fuse_growth_of(kernel, value, true);
+  needs n = {0};
+  collect_needs(f, value, &n);
+  store_states(&g, &n);
+  return kernel->name.data ? TL_OK : TL_MEMORY;
 }

@@ -18,6 +18,7 @@ typedef struct tl_fuser {
   tl_fuse_values values;
   tl_fuse_table tables[TL_FUSE_TABLES_MAX];
   int tables_count;
+  int64_t unit_max; // columns that may have to stay together in a matmul's tile
   tl_diag *diag;
 } tl_fuser;
 
@@ -40,6 +41,11 @@ bool tl_fuse_absorb(tl_fuser *fuser, tl_growth *growth, tl_node *user);
 // Takes over ops as long as the tile's value has a single user that can be taken, then stores what
 // the remaining users need.
 tl_status tl_fuse_grow(tl_fuser *fuser, tl_growth *growth) TL_CHECKED;
+
+// A kernel that stores `value`, the keys or values of `attention`, into its state, if the one that
+// made it could not: its tiles end inside heads.
+tl_status tl_fuse_store_waiting(tl_fuser *fuser, const tl_node *attention,
+                                const tl_value *value) TL_CHECKED;
 
 // The state that an attention's keys and values are stored in. Without a cache it is one that all
 // layers share, each while it runs; NULL if there are too many of them.

@@ -19,6 +19,7 @@ typedef struct tl_fuse_value {
   const tl_routing *routing; // of ids that rows were dealt by, and of rows that were
   bool folded;               // a norm whose result is input buffer times 1/rms of `sums`
   bool done;                 // some kernel does the op that makes it
+  bool waits;                // a key or value that its kernel could not store into the state
   int kernel;                // that makes its buffers; -1 = none yet
 } tl_fuse_value;
 

@@ -14,7 +14,7 @@ static tl_status run_simplify(tl_pass_ctx *ctx, tl_module *module) {
 }
 
 static tl_status run_fuse(tl_pass_ctx *ctx, tl_module *module) {
-  return tl_pass_fuse(module->graph, &module->program, ctx->diag);
+  return tl_pass_fuse(module->graph, ctx->unit_max, &module->program, ctx->diag);
 }
 
 static const tl_pass_info infos[] = {

@@ -1,6 +1,6 @@
 // Passes and the pipeline that runs them.
 //
-//   tl_pass_ctx ctx = {arena, scratch, diag};
+//   tl_pass_ctx ctx = {arena, scratch, diag, TL_UNIT_MAX};
 //   tl_module module = {.graph = graph};
 //   tl_pipeline_options options = tl_pipeline_defaults();
 //   tl_pipeline_run(&ctx, &module, &options);
@@ -28,6 +28,7 @@ typedef struct tl_pass_ctx {
   tl_arena *arena;   // lives as long as the module
   tl_arena *scratch; // reset before each pass and each verification
   tl_diag *diag;
+  int64_t unit_max; // of fuse.h
 } tl_pass_ctx;
 
 // What passes work on.

@@ -167,6 +167,10 @@ tl_buffer *tl_program_add_buffer(tl_program *program, const tl_buffer *buffer);
 // Appends a zeroed statement to `segment`, or NULL if it is full.
 tl_statement *tl_segment_add(tl_segment *segment, tl_statement_kind kind);
 
+// The most columns that may have to stay in a matmul's tile: heads of 100 values, which share a
+// border with panels of 64 only every 1600 columns, still keep their rope in the matmul.
+enum { TL_UNIT_MAX = 2048 };
+
 // Columns that must stay in one tile: least common multiple of 64 and all units; 0 if that is more
 // than `limit`.
 int64_t tl_kernel_unit(const tl_kernel *kernel, int64_t limit);

@@ -26,7 +26,7 @@ static void check_round_trip(const tl_op_table *ops, const tl_graph *graph, tl_a
 
 static void check_passes(tl_graph *graph, tl_arena *arena, tl_arena *scratch) {
   tl_diag diag = {0};
-  tl_pass_ctx ctx = {arena, scratch, &diag};
+  tl_pass_ctx ctx = {arena, scratch, &diag, TL_UNIT_MAX};
   tl_module module = {.graph = graph};
   tl_pipeline_options options = tl_pipeline_defaults();
   options.first = options.stop_after = tl_pass_by_name(TL_STR("simplify"));

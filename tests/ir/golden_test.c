@@ -94,7 +94,7 @@ static tl_str run(golden *g) {
     pass = tl_str_slice(g->run, 11, g->run.length);
     int index = tl_pass_by_name(pass);
     CHECK(index >= 0);
-    tl_pass_ctx ctx = {&g->arena, &g->scratch, &g->diag};
+    tl_pass_ctx ctx = {&g->arena, &g->scratch, &g->diag, TL_UNIT_MAX};
     tl_module module = {.graph = graph};
     tl_pipeline_options options = tl_pipeline_defaults();
     options.first = options.stop_after = index;

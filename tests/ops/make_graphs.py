@@ -94,3 +94,5 @@ write("norms_f32", dict(DENSE, format="f32", norms=True, windows=(24, 0), cap=20
 write("interleaved_f16", dict(DENSE, format="f16", interleaved=True, windows=(0, 70), head=16, heads=4, groups=4,
                               width=64, pairs=4))
 write("wide_f32", dict(DENSE, format="f32", head=100, heads=18, groups=1, width=64, inner=64, windows=(0,)))
+write("apart_bf16", dict(DENSE, format="bf16", head=66, heads=3, groups=1, width=70, inner=131, norms=True,
+                         windows=(24,)))
