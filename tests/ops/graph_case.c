@@ -1,4 +1,4 @@
-// Implementation of graph_case.h: weights from a hash, the interpreter's answer, steps and distances.
+// Implementation of graph_case.h: weights from a hash, the interpreter's answer, steps, distances.
 #include "tests/ops/graph_case.h"
 
 #include <math.h>
