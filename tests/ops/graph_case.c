@@ -12,7 +12,7 @@
 #include "runtime/base/hash.h"
 #include "tests/lib/check.h"
 
-enum { ROWS = TL_GRAPH_ROWS, PAGES = 4, TEXT_BYTES = 1 << 16 };
+enum { ROWS = TL_GRAPH_ROWS, PAGES = 16, TEXT_BYTES = 1 << 16 };
 
 void tl_graph_case_must(tl_graph_case *c, tl_status status) {
   if (tl_ok(status)) return;
@@ -140,7 +140,7 @@ static void fill_step(tl_device *device, const tl_graph_case *c, int32_t begin, 
   step->positions = at + bytes;
   step->wanted = at + 2 * bytes;
   for (int32_t i = 0; i < count; i++) {
-    ints[i] = c->ids[begin + i];
+    ints[i] = c->ids[(begin + i) % ROWS];
     ints[ROWS + i] = begin + i;
     ints[2 * ROWS + i] = i;
     ints[3 * ROWS + i] = begin + i;
@@ -191,6 +191,13 @@ static void run_chunks(tl_graph_case *c, const tl_graph_run *run, int32_t chunk,
              width * sizeof *out);
     }
   }
+  device->vtable->close(device);
+}
+
+void tl_graph_case_step(tl_graph_case *c, const tl_graph_run *run, int32_t begin, int32_t end) {
+  tl_device *device = open_device(c, run);
+  fill_step(device, c, begin, end);
+  tl_graph_case_must(c, device->vtable->run(device, 0, &c->diag));
   device->vtable->close(device);
 }
 

@@ -58,6 +58,9 @@ void tl_graph_case_pack(tl_graph_case *c);
 // Prints the largest difference and its bound.
 void tl_graph_case_check(tl_graph_case *c, const tl_graph_run *run);
 
+// One step of rows [begin, end) alone, whatever the state holds before them.
+void tl_graph_case_step(tl_graph_case *c, const tl_graph_run *run, int32_t begin, int32_t end);
+
 void tl_graph_case_must(tl_graph_case *c, tl_status status);
 
 void tl_graph_case_finish(tl_graph_case *c);

@@ -65,7 +65,7 @@ def layer(model, index):
     return lines
 
 
-def write(name, model):
+def write(name, model, folder=HERE):
     pairs = model.get("pairs", model["head"] // 2)
     table = ", ".join(repr(10000 ** (-i / pairs)) for i in range(pairs))
     vocabulary, width = model["vocabulary"], model["width"]
@@ -80,8 +80,8 @@ def write(name, model):
     if model.get("cap"):
         lines.append(f"  %capped = softcap %scores {{cap={model['cap']}}}")
     lines += [f"  output logits = %{'capped' if model.get('cap') else 'scores'}", "}"]
-    HERE.mkdir(exist_ok=True)
-    (HERE / f"{name}.ir").write_text("\n".join(lines) + "\n")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.ir").write_text("\n".join(lines) + "\n")
 
 
 DENSE = dict(head=24, heads=6, groups=2, width=96, inner=200, vocabulary=150, windows=(0, 0))
@@ -96,3 +96,5 @@ write("interleaved_f16", dict(DENSE, format="f16", interleaved=True, windows=(0,
 write("wide_f32", dict(DENSE, format="f32", head=100, heads=18, groups=1, width=64, inner=64, windows=(0,)))
 write("apart_bf16", dict(DENSE, format="bf16", head=66, heads=3, groups=1, width=70, inner=131, norms=True,
                          windows=(24,)))
+write("dense", dict(format="bf16", head=64, heads=8, groups=2, width=512, inner=1408, vocabulary=4096, windows=(0, 0)),
+      HERE.parent / "traffic")

@@ -568,6 +568,38 @@ static void test_lanes(void) {
   tl_shim_destroy(shim);
 }
 
+KERNEL(32, writes_late) {
+  tl_wait_for_launch();
+  if (tl_thread() == 0) tl_store_f32(Y, 7, 2);
+}
+
+KERNEL(32, reads_at_once) {
+  tl_load_f32(Y, tl_thread() + (X ? 8 : 0));
+}
+
+static void test_kept(void) {
+  static float x[40], y[40];
+  tl_shim *shim = tl_shim_create(1);
+  int flags = TL_SHIM_READ | TL_SHIM_WRITE | TL_SHIM_EARLIER | TL_SHIM_KEPT;
+  CHECK(tl_shim_memory(shim, y, sizeof y, flags, "y"));
+  tl_arguments first = {.at = {{.p = NULL}, {.p = y}}}, others = {.at = {{.p = x}, {.p = y}}};
+  tl_shim_grid grid = {.kernel = reads_at_once, .arguments = &first, .blocks = 1, .threads = 32};
+  tl_shim_count(shim, true);
+  CHECK(tl_shim_launch(shim, &grid) && tl_shim_launch(shim, &grid));
+  tl_shim_traffic counted = tl_shim_counted(shim);
+  CHECK(counted.read == 256 && counted.unique == 128);
+  grid.kernel = writes_late;
+  CHECK(tl_shim_launch(shim, &grid));
+  grid.kernel = reads_at_once;
+  expect(shim, tl_shim_launch(shim, &grid), "tl_load_f32: early: y");
+  grid.arguments = &others; // all but what was written
+  CHECK(tl_shim_launch(shim, &grid));
+  CHECK(tl_shim_memory(shim, y, sizeof y, flags, "y")); // a new step
+  grid.arguments = &first;
+  CHECK(tl_shim_launch(shim, &grid));
+  tl_shim_destroy(shim);
+}
+
 // y[i]: x[i] as two bf16, each widened and rounded again; z[i]: x[i] as f32, rounded.
 KERNEL(64, round_trip) {
   tl_i64 i = tl_block() * 64 + tl_thread();
@@ -651,6 +683,7 @@ static void test_lane_order(void) {
 
 int main(void) {
   test_lanes();
+  test_kept();
   test_bf16();
   test_order();
   test_lane_order();

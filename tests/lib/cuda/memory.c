@@ -22,6 +22,11 @@ static int range_before(const tl_shim *shim, uintptr_t at) {
   return low - 1;
 }
 
+static void forget(tl_range *range) {
+  free(range->exchanged);
+  free(range->written);
+}
+
 bool tl_shim_memory(tl_shim *shim, const void *pointer, size_t bytes, int flags, const char *name) {
   uintptr_t begin = (uintptr_t)pointer;
   int before = range_before(shim, begin), next = before + 1;
@@ -38,17 +43,18 @@ bool tl_shim_memory(tl_shim *shim, const void *pointer, size_t bytes, int flags,
     shim->ranges_count++;
   }
   tl_range *range = &shim->ranges[before];
-  if (again) free(range->exchanged);
+  if (again) forget(range);
   *range = (tl_range){.begin = begin, .bytes = bytes, .flags = flags};
   if (flags & TL_SHIM_EXCHANGE)
     range->exchanged = tl_shim_need(calloc(bytes / 4 + 1, sizeof *range->exchanged));
+  if (flags & TL_SHIM_KEPT) range->written = tl_shim_need(calloc(bytes / 4 + 1, 1));
   snprintf(range->name, sizeof range->name, "%s", name);
   return true;
 }
 
 void tl_shim_memory_clear(tl_shim *shim) {
   for (int i = 0; i < shim->ranges_count; i++)
-    free(shim->ranges[i].exchanged);
+    forget(&shim->ranges[i]);
   shim->ranges_count = 0;
   shim->range_last = 0;
 }
@@ -70,6 +76,12 @@ static _Noreturn void fail_bounds(tl_shim *shim, const tl_site *site, uintptr_t 
                (long long)(at - range->begin), range->name, range->bytes);
 }
 
+// Whether a read of [at, at + bytes) need not wait for earlier launches.
+static bool is_kept(const tl_range *range, uintptr_t at, tl_u32 bytes) {
+  return range->written &&
+         !memchr(range->written + (at - range->begin) / 4, 1, (bytes + 3) / 4 + (at % 4 != 0));
+}
+
 // The range of an access to [at, at + bytes) that is in order.
 static const tl_range *check_global(tl_shim *shim, const tl_site *site, const void *base,
                                     uintptr_t at, tl_u32 bytes, int need) {
@@ -85,9 +97,13 @@ static const tl_range *check_global(tl_shim *shim, const tl_site *site, const vo
   if ((range->flags & need) != need)
     tl_shim_fail(shim, site, "bounds: %s may not be %s", range->name,
                  need & TL_SHIM_WRITE ? "written" : "read");
-  if (range->flags & TL_SHIM_EARLIER && !tl_shim_running(shim)->waited)
+  bool waits = range->flags & TL_SHIM_EARLIER && !tl_shim_running(shim)->waited;
+  if (waits && (need & TL_SHIM_WRITE || !is_kept(range, at, bytes)))
     tl_shim_fail(shim, site, "early: %s comes from an earlier launch that was not waited for",
                  range->name);
+  if (range->written && need & TL_SHIM_WRITE)
+    memset(range->written + (at - range->begin) / 4, 1, (bytes + 3) / 4);
+  if (shim->traffic && need & TL_SHIM_READ) tl_traffic_add(shim->traffic, at, bytes);
   return range;
 }
 

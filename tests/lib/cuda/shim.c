@@ -38,6 +38,7 @@ void tl_shim_destroy(tl_shim *shim) {
   if (!shim) return;
   tl_fibers_finish(&shim->fibers);
   tl_shim_memory_clear(shim);
+  tl_shim_count(shim, false);
   free(shim->arrivals);
   for (int i = 0; i < TL_SHIM_CLUSTER_MAX; i++) {
     free(shim->blocks[i].shared);

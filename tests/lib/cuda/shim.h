@@ -58,6 +58,7 @@ enum {
   TL_SHIM_WRITE = 2,
   TL_SHIM_EARLIER = 4,  // an earlier launch writes it: only after tl_wait_for_launch
   TL_SHIM_EXCHANGE = 8, // blocks of a launch write it for each other
+  TL_SHIM_KEPT = 16,    // with EARLIER: what no launch wrote since it was registered may be read
 };
 
 enum {
@@ -97,6 +98,16 @@ bool tl_shim_launch(tl_shim *shim, const tl_shim_grid *grid);
 
 // The last launch's fault, "file:line: operation: kind: ..", or "" if it had none.
 const char *tl_shim_fault(const tl_shim *shim);
+
+// Bytes of global memory that kernels loaded, by threads, copies and boxes, while they were counted.
+typedef struct tl_shim_traffic {
+  uint64_t read;
+  uint64_t unique; // each of them once, in units of 4
+} tl_shim_traffic;
+
+// Counts from nothing on, or no more; then it costs nothing.
+void tl_shim_count(tl_shim *shim, bool counts);
+tl_shim_traffic tl_shim_counted(const tl_shim *shim);
 
 // How often a thread was resumed, by all launches.
 int64_t tl_shim_resumes(const tl_shim *shim);

@@ -15,6 +15,9 @@ enum { TL_GATES_MAX = 64, TL_BOXES_MAX = 256, TL_MAPS_MAX = 8 }; // boxes: of a 
 enum { TL_TOGETHER = 128, TL_WIDES_MAX = 32, TL_HIDDEN_MAX = 4, TL_WIDE_COLUMNS_MAX = 256 };
 enum { TL_POISON = 0xFF };
 
+// Of traffic.c.
+typedef struct tl_traffic tl_traffic;
+
 // A word of memory that blocks exchange: its last write, if `launch` is this one.
 typedef struct tl_exchanged {
   uint32_t launch, epoch;
@@ -34,6 +37,7 @@ typedef struct tl_range {
   size_t bytes;
   int flags;
   tl_exchanged *exchanged; // one for each 4 bytes, or null
+  unsigned char *written;  // of kept memory: whether each 4 bytes were, or null
   char name[40];
 } tl_range;
 
@@ -149,6 +153,7 @@ typedef struct tl_block_data {
 struct tl_shim {
   uint64_t random;
   int64_t resumes;
+  tl_traffic *traffic; // NULL: not counted
   int ranges_count, range_last;
   tl_range ranges[TL_RANGES_MAX]; // ascending
   tl_shim_grid grid;
@@ -214,6 +219,9 @@ const tl_box *tl_box_over(const tl_shim *shim, const tl_block_data *block, tl_u3
 
 // Some boxes arrive, at least one if it `must` be and there is one; false if none did.
 bool tl_boxes_arrive(tl_shim *shim, bool must);
+
+// Notes a load.
+void tl_traffic_add(tl_traffic *traffic, uintptr_t at, size_t bytes);
 
 // These bytes of global memory may be read.
 void tl_global_check(tl_shim *shim, const tl_site *site, const void *from, tl_u32 bytes);

@@ -22,6 +22,7 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/device/cuda/driver.h"
+#include "tests/lib/cuda/driver/traffic.h"
 #include "tests/lib/cuda/map.h"
 #include "tests/lib/cuda/shim.h"
 
@@ -29,6 +30,9 @@
 
 enum { INVALID = 1, INVALID_IMAGE = 200, LAUNCH_FAILED = 719 };
 #define ENTRY "tl_kernel_entry"
+
+// What kernels write; what earlier steps left there they may read at once.
+enum { WORKED_ON = TL_SHIM_READ | TL_SHIM_WRITE | TL_SHIM_EARLIER | TL_SHIM_KEPT };
 
 enum { PIECES_MAX = 200, PATH_BYTES = 1024, ALIGN = 256 };
 
@@ -448,7 +452,7 @@ static bool register_memory(void) {
     snprintf(name, sizeof name, "piece %d", i);
     fits &= tl_shim_memory(
         state.shim, p->at, p->bytes,
-        p->from_host ? TL_SHIM_READ : TL_SHIM_READ | TL_SHIM_WRITE | TL_SHIM_EARLIER, name);
+        p->from_host ? TL_SHIM_READ : WORKED_ON, name);
   }
   return fits;
 }
@@ -472,4 +476,15 @@ tl_cuda_result cuGraphLaunch(void *from, void *stream) {
     return LAUNCH_FAILED;
   }
   return 0;
+}
+
+// ---- what a driver has not
+
+EXPORT void tl_stand_in_count(bool counts) {
+  cuInit(0);
+  tl_shim_count(state.shim, counts);
+}
+
+EXPORT tl_shim_traffic tl_stand_in_counted(void) {
+  return tl_shim_counted(state.shim);
 }
