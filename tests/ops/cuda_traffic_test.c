@@ -1,5 +1,5 @@
-// What a decode step of one row reads behind 511 others, as the stand-in for a driver counts it: all
-// loads together within 5 % of the weights and the KV memory, every byte counted once within 2 %.
+// What a decode step of one row reads behind 511 others, counted by the stand-in for a driver: all
+// loads together within 5 % of the weights and the KV memory, every byte once within 2 %.
 //
 //   LD_LIBRARY_PATH=build/tests/driver cuda_traffic_test cuda:sm_90a GRAPH.ir
 #include <dlfcn.h>

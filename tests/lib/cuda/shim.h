@@ -99,7 +99,7 @@ bool tl_shim_launch(tl_shim *shim, const tl_shim_grid *grid);
 // The last launch's fault, "file:line: operation: kind: ..", or "" if it had none.
 const char *tl_shim_fault(const tl_shim *shim);
 
-// Bytes of global memory that kernels loaded, by threads, copies and boxes, while they were counted.
+// Bytes of global memory that kernels loaded, by threads, copies and boxes, while it was counted.
 typedef struct tl_shim_traffic {
   uint64_t read;
   uint64_t unique; // each of them once, in units of 4

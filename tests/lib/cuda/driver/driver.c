@@ -450,9 +450,8 @@ static bool register_memory(void) {
     const piece *p = &state.pieces[i];
     char name[32];
     snprintf(name, sizeof name, "piece %d", i);
-    fits &= tl_shim_memory(
-        state.shim, p->at, p->bytes,
-        p->from_host ? TL_SHIM_READ : WORKED_ON, name);
+    fits &=
+        tl_shim_memory(state.shim, p->at, p->bytes, p->from_host ? TL_SHIM_READ : WORKED_ON, name);
   }
   return fits;
 }
