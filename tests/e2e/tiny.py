@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tiny models, compiled and run, against transformers' logits in float64 (tests/fixtures/tiny).
 
-    tiny.py [--build DIR] [--target T]... [--driver DIR] [--keep DIR] [NAME...]
+    tiny.py [--build DIR] [--target T]... [--driver DIR] [--nvrtc DIR] [--keep DIR] [NAME...]
 
 Per model, for every target (default: cpu:x86-64-v3, and the machine's own if that is more) and both dialects of
 config.json:
@@ -9,7 +9,8 @@ config.json:
            and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
     auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only); 5 % of
            the positions may differ more where experts are routed
-A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in that --driver names (build/tests/driver).
+A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in that --driver names (build/tests/driver), which
+does not need what NVRTC makes: --nvrtc names a stand-in for that (build/tests/nvrtc).
 Needs the standard library only. Exit status 77: skipped, because the programs are not built.
 """
 import argparse
@@ -187,6 +188,7 @@ def main():
     parser.add_argument("--target", action="append",
                         help="may be repeated (default: cpu:x86-64-v3, and the machine's own if that is more)")
     parser.add_argument("--driver", help="folder with a libcuda.so.1 that takes the place of the system's")
+    parser.add_argument("--nvrtc", help="folder with a libnvrtc.so.13 that takes the place of the system's")
     parser.add_argument("--arch", help="describes the models; they are in tests/fixtures/examples")
     parser.add_argument("--keep", help="work in this new folder and keep it")
     options = parser.parse_args()
@@ -199,7 +201,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(options.keep or temporary)
         work.mkdir(parents=True, exist_ok=True)
-        tools = Tools(options.build, work, options.driver)
+        tools = Tools(options.build, work, options.driver, options.nvrtc)
         print(f"{'model':22} {'target':18} {'f32':>9} {'auto':>9}   (worst position, in standard deviations)")
         for name in options.names or there:
             for target in options.target or default_targets():

@@ -45,9 +45,14 @@ def find_program(build, name):
     raise Skipped(f"there is no {name} under {build}: build it, or name the build folder with --build DIR")
 
 
-def run(*command, libraries=None):
-    """Standard output of a command that must succeed; it finds libraries in the folder `libraries` first."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries else None
+def run(*command, libraries=None, cache=None):
+    """Standard output of a command that must succeed; it finds libraries in the folder `libraries` first, and keeps
+    what it caches in the folder `cache`."""
+    environment = dict(os.environ)
+    if libraries:
+        environment["LD_LIBRARY_PATH"] = str(libraries)
+    if cache:
+        environment["XDG_CACHE_HOME"] = str(cache)
     command = [str(c) for c in command]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX,
@@ -63,13 +68,14 @@ def run(*command, libraries=None):
 class Tools:
     """The two programs, and a folder for what they read and write."""
 
-    def __init__(self, build, work, driver=None):
+    def __init__(self, build, work, driver=None, nvrtc=None):
         self.tlmc, self.tlmrt = find_program(build, "tlmc"), find_program(build, "tlmrt")
         self.work = Path(work)
         self.driver = driver    # folder of a libcuda.so.1, which tlmc must not see
+        self.nvrtc = nvrtc      # folder of a libnvrtc.so.13 that stands in for NVRTC
 
     def build(self, model, plan, *options):
-        run(self.tlmc, "build", model, "-o", plan, *options)
+        run(self.tlmc, "build", model, "-o", plan, *options, libraries=self.nvrtc, cache=self.nvrtc and self.work)
         if not Path(plan).is_file():
             raise Failed(f"tlmc build {model} ended well but wrote no {plan}")
 
