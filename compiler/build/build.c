@@ -146,10 +146,25 @@ typedef struct code {
   uint32_t count;
 } code;
 
+// The target of texts that the compiler writes on its way to `target`'s code; -1 if there is none.
+static int text_target_of(const tl_build_options *options, int target) {
+  const char *machine = tl_target_of(target)->machine, *sm = "sm_", *text = "compute_";
+  for (int i = 0; i < TL_TARGET_COUNT; i++) {
+    const char *other = tl_target_of(i)->machine;
+    if (!options->targets[i] || tl_target_of(i)->device != TL_TARGET_DEVICE_CUDA) continue;
+    if (strncmp(machine, sm, strlen(sm)) == 0 && strncmp(other, text, strlen(text)) == 0 &&
+        strcmp(machine + strlen(sm), other + strlen(text)) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
 static tl_status emit(const tl_build_options *options, const tl_drafts *drafts, int target,
                       tl_plan_builder *builder, tl_str *out_code, tl_diag *diag) {
   if (tl_target_of(target)->device == TL_TARGET_DEVICE_CUDA) {
-    tl_cuda_options cuda = {target, options->jobs, options->keeps_source};
+    tl_cuda_options cuda = {target, text_target_of(options, target), options->jobs,
+                            options->keeps_source};
     return tl_cuda_target_emit(drafts, &cuda, builder, out_code, diag);
   }
   tl_image image;

@@ -223,10 +223,10 @@ static void fill_latent_tiles(tl_draft *d, const latent_way *way) {
   tl_draft_constant(d, "T_POSITIONS", way->positions);
   tl_draft_constant(d, "T_STAGES", way->stages);
   tl_draft_constant(d, "T_TILES", way->tiles);
-  // One span for all pages where a row's result may depend on its position alone.
-  tl_draft_constant(d, "T_SPAN", d->launch.guard_exact == 2 ? LATENT_SPAN_ALL : 0);
   tl_draft_arg_own(d, "latent.parts", TL_PLAN_SYMBOL_ONE, 2 * LATENT_BLOCKS * part);
   tl_draft_arg_own(d, "latent.counters", TL_PLAN_SYMBOL_A, tiles * 4);
+  // One span for all pages where a row's result may depend on its position alone.
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, d->launch.guard_exact == 2 ? LATENT_SPAN_ALL : 0);
   d->launch.grid_symbol = TL_PLAN_SYMBOL_ONE;
   d->launch.grid_items = LATENT_BLOCKS;
   d->drafted.classes = way->classes;

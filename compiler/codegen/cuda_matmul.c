@@ -189,6 +189,8 @@ static int64_t columns_of(const tl_kernel *kernel) {
 static bool fits_kernel(const tl_kernel *kernel, const variant *v, bool is_bf16) {
   if (columns_of(kernel) < v->columns_min) return false;
   if (v->way == WIDE && (!is_bf16 || kernel->wanted_rows)) return false;
+  // The matrix unit's tiles; without it rows pass a few at a time, however many a tile has.
+  if (v->way == FEW && v->rows_max == 16 && !is_bf16) return false;
   // Which way wanted rows go depends on all rows, of which they are few as a rule.
   return kernel->symbol != TL_PLAN_SYMBOL_R || v->way == FEW;
 }
@@ -401,10 +403,10 @@ tl_status tl_cuda_fill_group(tl_draft *d, int number) {
   set_stack_guards(d, number, routing->experts, 2 * routing->chosen);
   tl_draft_constant(d, "T_EXPERTS", routing->experts);
   tl_draft_constant(d, "T_CHOSEN", routing->chosen);
-  tl_draft_constant(d, "T_ROWS", stacks[number].rows);
   tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(routing->ids, d->kv));
   tl_draft_arg_buffer(d, routing->ids);
   tl_draft_arg_buffer(d, tl_draft_only_store(d->kernel));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, stacks[number].rows);
   d->launch.grid_symbol = TL_PLAN_SYMBOL_ONE;
   d->drafted.template = "group";
   d->drafted.block.shared_bytes = (uint32_t)bytes;

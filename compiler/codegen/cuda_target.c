@@ -58,6 +58,17 @@ static void say_why(report *r, tl_status status, const tl_diag *diag) {
   snprintf(r->text, sizeof r->text, "%s%s%s", diag->entries[0].text, *note ? ": " : "", note);
 }
 
+// Keeps the text of a cubin's code as what the target of texts would compile, too.
+static void keep_text(const job *j, const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
+                      const tl_nvrtc_code *code) {
+  tl_nvrtc_source own = *source;
+  tl_kernel_cache_entry entry;
+  if (j->options->text_target < 0) return;
+  own.architecture = tl_target_of(j->options->text_target)->machine;
+  tl_kernel_cache_find(nvrtc, &own, &entry);
+  tl_kernel_cache_put(&entry, &(tl_nvrtc_code){.bytes = code->text});
+}
+
 // Compiles; where registers do not suffice, for fewer blocks beside each other, which leaves more.
 static tl_status compile_spec(const job *j, const tl_nvrtc *nvrtc, size_t index, tl_arena *arena,
                               tl_nvrtc_code *out_code, tl_diag *diag) {
@@ -78,6 +89,7 @@ static tl_status compile_spec(const job *j, const tl_nvrtc *nvrtc, size_t index,
     if (tl_kernel_cache_get(&entry, arena, out_code)) return TL_OK;
     tl_status status = tl_nvrtc_compile(nvrtc, &source, arena, out_code, diag);
     if (tl_ok(status)) tl_kernel_cache_put(&entry, out_code);
+    if (tl_ok(status)) keep_text(j, nvrtc, &source, out_code);
     if (tl_ok(status) || out_code->spill_bytes == 0 || !blocks || blocks->i <= 1) return status;
   }
 }

@@ -11,8 +11,9 @@
 enum { TL_CUDA_JOBS_MAX = 64 };
 
 typedef struct tl_cuda_options {
-  int target; // row of targets.def
-  int jobs;   // processes that compile
+  int target;      // row of targets.def
+  int text_target; // the plan's target whose code is the text of this one's, -1 = none
+  int jobs;        // processes that compile
   bool keeps_source;
 } tl_cuda_options;
 

@@ -3,17 +3,21 @@
 #include "compiler/codegen/nvrtc.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "compiler/codegen/cuda_texts.h"
 
 typedef struct nvrtc_program *program;
 
-enum { HEADERS_MAX = 32, OPTION_BYTES = 64, FLAGS_BYTES = 128 };
+enum { HEADERS_MAX = 32, OPTION_BYTES = 64, FLAGS_BYTES = 128, OWN_BYTES = 128 };
 
 // Besides the architecture; as a list, and as a text.
 #define OPTIONS "--std=c++17", "-default-device", "--diag-suppress=177", "--ptxas-options=-v"
 #define OPTIONS_TEXT "--std=c++17 -default-device --diag-suppress=177 --ptxas-options=-v"
+
+#define OWN_FOLDER "nvrtc/nvidia/cu13/lib/"
 
 // X(result-is-status function, parameters)
 #define FUNCTIONS(X)                                                                               \
@@ -44,6 +48,31 @@ static const char stdint_text[] =
     "typedef int int32_t; typedef unsigned int uint32_t;\n"
     "typedef long long int64_t; typedef unsigned long long uint64_t;\n";
 
+// A library of what setup.sh fetches, in the folder of this program.
+static void *open_beside(const char *name) {
+  char path[PATH_MAX + OWN_BYTES];
+  ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
+  while (length > 0 && path[length - 1] != '/')
+    length--;
+  if (length <= 0) return NULL;
+  snprintf(path + length, OWN_BYTES, OWN_FOLDER "%s", name);
+  return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
+// With its other part, which it looks for by name wherever it lies itself.
+static void *find_beside(void) {
+  char name[OWN_BYTES];
+  int (*version)(int *, int *), major = 0, minor = 0;
+  void *library = open_beside("libnvrtc.so.13");
+  void *address = library ? dlsym(library, "nvrtcVersion") : NULL;
+  if (!address) return library;
+  memcpy(&version, &address, sizeof address);
+  version(&major, &minor);
+  snprintf(name, sizeof name, "libnvrtc-builtins.so.%d.%d", major, minor);
+  (void)open_beside(name);
+  return library;
+}
+
 static void *find_library(void) {
   static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12",
                                       "/usr/local/cuda/lib64/libnvrtc.so.13",
@@ -52,7 +81,7 @@ static void *find_library(void) {
     void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (library) return library;
   }
-  return NULL;
+  return find_beside();
 }
 
 static bool find_functions(tl_nvrtc *n) {
@@ -76,7 +105,8 @@ tl_status tl_nvrtc_open(tl_arena *arena, tl_nvrtc **out_nvrtc, tl_diag *diag) {
   if (!n->library) {
     tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
                   "cuda targets need libnvrtc.so.12 or .13, and neither was found");
-    tl_diag_note(diag, "pip install nvidia-cuda-nvrtc, and name its lib folder in LD_LIBRARY_PATH");
+    tl_diag_note(diag, "setup.sh fetches it; or pip install --target DIR nvidia-cuda-nvrtc, and "
+                       "LD_LIBRARY_PATH=DIR/nvidia/cu13/lib");
     return TL_UNSUPPORTED;
   }
   if (!find_functions(n)) {
@@ -185,8 +215,7 @@ static tl_status check_usage(const compilation *c, tl_nvrtc_code *out_code) {
   return TL_OK;
 }
 
-static tl_status take_code(const compilation *c, tl_str *out_bytes) {
-  bool is_text = strncmp(c->source->architecture, "compute_", 8) == 0;
+static tl_status take_code(const compilation *c, bool is_text, tl_str *out_bytes) {
   const tl_nvrtc *n = c->nvrtc;
   size_t bytes = 0;
   int failed =
@@ -206,7 +235,9 @@ tl_status tl_nvrtc_compile(const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
   tl_status status = create(&c);
   if (tl_ok(status)) status = compile(&c);
   if (tl_ok(status)) status = check_usage(&c, out_code);
-  if (tl_ok(status)) status = take_code(&c, &out_code->bytes);
+  bool is_text = strncmp(source->architecture, "compute_", 8) == 0;
+  if (tl_ok(status)) status = take_code(&c, is_text, &out_code->bytes);
+  if (tl_ok(status) && !is_text) status = take_code(&c, true, &out_code->text);
   if (c.program) nvrtc->nvrtcDestroyProgram(&c.program);
   return status;
 }

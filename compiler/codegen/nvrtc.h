@@ -17,13 +17,15 @@ typedef struct tl_nvrtc_source {
 
 typedef struct tl_nvrtc_code {
   tl_str bytes;
+  tl_str text;         // beside a cubin, what it was assembled from: the code for `compute_80`, ..
   int64_t registers;   // of a thread, as the assembler says; 0 for a text
   int64_t spill_bytes; // stored and loaded, of a thread
   int64_t stack_bytes; // of a thread
 } tl_nvrtc_code;
 
 // Looks for libnvrtc.so.12 and .13 where the system looks for libraries ($LD_LIBRARY_PATH is for a
-// wheel's folder), then in /usr/local/cuda. TL_UNSUPPORTED says what to install.
+// wheel's folder), then in /usr/local/cuda, then in nvrtc/ beside this program. TL_UNSUPPORTED says
+// what to install.
 tl_status tl_nvrtc_open(tl_arena *arena, tl_nvrtc **out_nvrtc, tl_diag *diag) TL_CHECKED;
 
 // Accepts NULL.

@@ -44,6 +44,7 @@
 #define STAGES (QUERIES + VECTORS * KEY_ROW)
 
 #define PARTS_AT 7
+#define SPAN(a) T_SPAN
 #define SPAN_LEAST 1
 #include "templates/cuda/attention_items.cuh"
 

@@ -5,7 +5,8 @@
 //   VECTORS    of a tile
 //   POSITIONS  of a step
 //   ARRIVED    place of a number in shared memory
-//   SPAN_LEAST of a span, in pages, where T_SPAN = 0
+//   SPAN_LEAST of a span, in pages, where SPAN(a) is 0
+//   SPAN(a)    what T_SPAN is in attention_few
 //   PARTS_AT   the argument with the parts' memory; after it, the counters'
 //   is_few     whether a piece's sequence is the kernel's, see attention_few.cu
 //
@@ -45,7 +46,7 @@ TL_INLINE tl_i32 tiles_of(const query_tile *t, const tl_step *step) {
 // The page that a piece's spans are counted from.
 TL_INLINE tl_i32 origin_of(const query_tile *t, tl_i32 span) {
   tl_i32 first = first_page(t);
-  return T_SPAN > 0 ? first / span * span : first;
+  return SPAN(t->a) > 0 ? first / span * span : first;
 }
 
 TL_INLINE tl_i32 spans_of(const query_tile *t, tl_i32 span) {
@@ -64,7 +65,7 @@ TL_INLINE tl_i32 sum_of_lanes(tl_i32 value) {
 
 // Pages of a span.
 TL_INLINE tl_i32 span_of_step(const tl_arguments *a, const tl_step *step) {
-  if (T_SPAN > 0) return T_SPAN;
+  if (SPAN(a) > 0) return SPAN(a);
   float pages = 0;
   for (tl_i32 piece = tl_thread() % 32; piece < step->work_count; piece += 32) {
     query_tile t = tile_of_piece(a, step, piece, 0);

@@ -1,7 +1,7 @@
 // group: deals the step's rows to their experts; see tl_routing in compiler/program/program.h.
 //
-//   ids (rows, T_CHOSEN) i32, rows of T_INPUT_BYTES; T_ROWS of a piece at most
-//   args: ids, groups;  grid: one block
+//   ids (rows, T_CHOSEN) i32, rows of T_INPUT_BYTES
+//   args: ids, groups, rows of a piece at most;  grid: one block
 //   shared: {counts or next sorted rows [T_THREADS / 32][T_EXPERTS], rows, first sorted rows and
 //           first pieces [T_EXPERTS] of each expert}, i32
 //
@@ -19,6 +19,7 @@
 typedef struct run {
   const tl_arguments *a;
   tl_i64 pairs, begin, end; // of all, of this warp
+  tl_i32 most;              // rows of a piece
 } run;
 
 TL_INLINE tl_i32 get(tl_i32 place) {
@@ -71,8 +72,8 @@ TL_INLINE void add_warps(void) {
   }
 }
 
-TL_INLINE tl_i32 pieces_of(tl_i32 rows) {
-  return (rows + T_ROWS - 1) / T_ROWS;
+TL_INLINE tl_i32 pieces_of(const run *r, tl_i32 rows) {
+  return (rows + r->most - 1) / r->most;
 }
 
 // The sum of the values of the lanes below.
@@ -86,11 +87,11 @@ TL_INLINE tl_i32 sum_below(tl_i32 value) {
 }
 
 // By one warp: where each expert's sorted rows and pieces begin.
-TL_INLINE void add_experts(void) {
+TL_INLINE void add_experts(const run *r) {
   tl_i32 begin = tl_thread() % 32 * EACH, rows = 0, pieces = 0;
   for (tl_i32 e = begin; e < begin + EACH && e < T_EXPERTS; e++) {
     rows += get(ROWS_OF + e);
-    pieces += pieces_of(get(ROWS_OF + e));
+    pieces += pieces_of(r, get(ROWS_OF + e));
   }
   rows = sum_below(rows);
   pieces = sum_below(pieces);
@@ -98,7 +99,7 @@ TL_INLINE void add_experts(void) {
     put(FIRST_OF + e, rows);
     put(PIECE_OF + e, pieces);
     rows += get(ROWS_OF + e);
-    pieces += pieces_of(get(ROWS_OF + e));
+    pieces += pieces_of(r, get(ROWS_OF + e));
   }
 }
 
@@ -114,11 +115,11 @@ TL_INLINE void cut_pieces(const run *r) {
   const tl_i32 last = T_EXPERTS - 1;
   for (tl_i32 e = tl_thread(); e < T_EXPERTS; e += T_THREADS) {
     tl_i32 rows = get(ROWS_OF + e);
-    for (tl_i32 done = 0; done < rows; done += T_ROWS)
-      put_piece(r, get(PIECE_OF + e) + done / T_ROWS, e, get(FIRST_OF + e) + done,
-                rows - done < T_ROWS ? rows - done : T_ROWS);
+    for (tl_i32 done = 0; done < rows; done += r->most)
+      put_piece(r, get(PIECE_OF + e) + done / r->most, e, get(FIRST_OF + e) + done,
+                rows - done < r->most ? rows - done : r->most);
   }
-  tl_i64 count = get(PIECE_OF + last) + pieces_of(get(ROWS_OF + last));
+  tl_i64 count = get(PIECE_OF + last) + pieces_of(r, get(ROWS_OF + last));
   for (tl_i64 i = count + tl_thread(); i < r->pairs; i += T_THREADS) put_piece(r, i, 0, 0, 0);
 }
 
@@ -140,7 +141,7 @@ TL_INLINE void deal_pairs(const run *r) {
 }
 
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
-  run r = {&a, (tl_i64)step->rows_count * T_CHOSEN, 0, 0};
+  run r = {&a, (tl_i64)step->rows_count * T_CHOSEN, 0, 0, (tl_i32)a.at[2].i};
   tl_i64 each = (r.pairs + T_THREADS - 1) / T_THREADS * 32; // of a warp, whole rounds
   r.begin = tl_thread() / 32 * each;
   r.end = r.begin + each < r.pairs ? r.begin + each : r.pairs;
@@ -152,7 +153,7 @@ TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_barrier();
   add_warps();
   tl_barrier();
-  if (tl_thread() < 32) add_experts();
+  if (tl_thread() < 32) add_experts(&r);
   tl_barrier();
   cut_pieces(&r);
   deal_pairs(&r);

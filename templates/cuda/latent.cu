@@ -3,7 +3,7 @@
 //   q (rows, T_QUERIES * T_VALUE), turned (rows, T_QUERIES * T_TURNED) bf16, T_QUERIES heads
 //   out (rows, T_QUERIES * T_VALUE up to 64s) in T_INPUT; bf16 pages; T_KEY = T_VALUE + T_TURNED
 //   T_KEY a multiple of 64, T_VALUE of 64 * ACROSS
-//   args: see attention.cuh; then parts and counters, see attention_items.cuh
+//   args: see attention.cuh; then parts and counters, see attention_items.cuh, and span
 //   grid: any number of blocks, best as many as the card holds at once
 //   shared: TL_LATENT_BYTES(T_KEY, T_VECTORS, T_POSITIONS, T_STAGES, ACROSS)
 //
@@ -13,8 +13,8 @@
 // step's positions for the scores, and the T_VALUE columns for the sums. Largest scores and weights
 // of a step go through shared memory to the other warps of the group.
 //
-// T_SPAN as in attention_few: 0 = pages are dealt to all blocks, else a row's result depends on its
-// position alone.
+// The span is what T_SPAN is in attention_few: 0 = pages are dealt to all blocks, else a row's result
+// depends on its position alone.
 //
 // Rows in shared memory are T_KEY long: of each line of 128 bytes, the 16-byte pieces lie in an
 // order that depends on the row, so that 8 rows at one column are in 8 groups of banks.
@@ -42,6 +42,7 @@
 #define STAGES (QUERIES + VECTORS * ROW)
 
 #define PARTS_AT 9
+#define SPAN(a) ((tl_i32)(a)->at[11].i)
 #define SPAN_LEAST 4 // parts are long
 #include "templates/cuda/attention_items.cuh"
 

@@ -7,14 +7,15 @@
 // thread. Then all together with prompts in pieces of 1, 7, 64 rows and whole, on 1 and 2 threads:
 // every row of logits must have the same bits. Then as requests in a KV memory that is too small,
 // with readers so slow that some are preempted and computed again: same ids, same
-// log-probabilities. With a DEVICE fewer prompts and pieces, no requests: a stand-in is slow.
+// log-probabilities. With a DEVICE fewer and shorter prompts, fewer pieces, no requests: a stand-in is
+// slow.
 #include <math.h>
 
 #include "runtime/base/hash.h"
 #include "runtime/tlmc.h"
 #include "tests/lib/check.h"
 
-enum { DEVICE_PROMPTS = 10, DEVICE_PIECE = 7 };
+enum { DEVICE_PROMPTS = 5, DEVICE_PROMPT_MAX = 130, DEVICE_TOKENS = 4, DEVICE_PIECE = 7 };
 enum { PROMPTS = 16, PROMPT_MAX = 220, TOKENS = 12, TOP = 20, SKIPPED = 77, STEPS_MAX = 100000 };
 
 typedef struct text {
@@ -29,7 +30,7 @@ typedef struct test {
   tlmc_plan *plan;
   tlmc_plan_facts facts;
   const char *kv_type, *device;
-  int prompts;
+  int prompts, tokens; // that are used
   text texts[PROMPTS];
   int failures;
   uint64_t preempted;
@@ -55,10 +56,11 @@ static tlmc_session *open_session(const test *t, tlmc_session_options options) {
 
 static void make_prompts(test *t) {
   uint32_t state = 12345;
-  int32_t most = t->facts.context - TOKENS < PROMPT_MAX ? t->facts.context - TOKENS : PROMPT_MAX;
+  int32_t most = t->device ? DEVICE_PROMPT_MAX : PROMPT_MAX;
+  if (t->facts.context - TOKENS < most) most = t->facts.context - TOKENS;
   CHECK(most > 0);
-  for (int i = 0; i < PROMPTS; i++) {
-    t->texts[i].prompt = 1 + (most - 1) * i / (PROMPTS - 1);
+  for (int i = 0; i < t->prompts; i++) {
+    t->texts[i].prompt = 1 + (most - 1) * i / (t->prompts - 1);
     for (int32_t k = 0; k < t->texts[i].prompt; k++) {
       state = state * 1664525u + 1013904223u;
       t->texts[i].ids[k] = (int32_t)((uint64_t)state * (uint32_t)t->facts.vocabulary >> 32);
@@ -100,7 +102,7 @@ static void decode_alone(test *t) {
     text *x = &t->texts[i];
     int32_t sequence, known = x->prompt;
     must(tlmc_sequence_open(session, &sequence, &error));
-    for (int32_t k = 0; k < TOKENS; k++, known++) {
+    for (int32_t k = 0; k < t->tokens; k++, known++) {
       tlmc_step_begin(session);
       add_rows(session, sequence, x, k == 0 ? x->prompt : 1, true);
       must(tlmc_step_run(session, &error));
@@ -123,7 +125,7 @@ static bool step_together(test *t, tlmc_session *session, const int32_t *sequenc
     int32_t length = (int32_t)tlmc_sequence_length(session, sequences[i]);
     int32_t count = x->prompt - length < piece ? x->prompt - length : piece;
     outputs[i] = -1;
-    if (length >= x->prompt + TOKENS - 1) continue;
+    if (length >= x->prompt + t->tokens - 1) continue;
     if (count < 1) count = 1;
     bool wanted = length + count >= x->prompt;
     int32_t first = add_rows(session, sequences[i], x, count, wanted);
@@ -258,6 +260,7 @@ int main(int argc, char **argv) {
   t.kv_type = argc > 2 ? argv[2] : NULL;
   t.device = argc > 3 ? argv[3] : NULL;
   t.prompts = t.device ? DEVICE_PROMPTS : PROMPTS;
+  t.tokens = t.device ? DEVICE_TOKENS : TOKENS;
   t.facts.size = sizeof t.facts;
   must(tlmc_plan_info(t.plan, &t.facts));
   if (t.facts.task != TLMC_TASK_GENERATE || t.facts.context <= TOKENS) {

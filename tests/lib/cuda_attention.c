@@ -108,7 +108,6 @@ static void add_latent(tl_cuda_attention_kernel *out, const tl_cuda_attention_sh
                        const tl_cuda_attention_variant *v) {
   int across = v->threads / 32 * 16 * v->tiles / v->vectors;
   constant(&out->spec, "T_STAGES", v->stages);
-  constant(&out->spec, "T_SPAN", v->span);
   constant(&out->spec, "T_TILES", v->tiles);
   constant(&out->spec, "T_POSITIONS", v->positions);
   constant(&out->spec, "T_VECTORS", v->vectors);
@@ -397,7 +396,8 @@ tl_arguments tl_cuda_attention_arguments(const tl_cuda_attention *a,
     arguments.at[count++].i = turned_row_bytes(a);
   }
   arguments.at[count++].p = at[TL_CUDA_ATTENTION_SCRATCH];
-  arguments.at[count].p = at[TL_CUDA_ATTENTION_COUNTERS];
+  arguments.at[count++].p = at[TL_CUDA_ATTENTION_COUNTERS];
+  arguments.at[count].i = a->variant.span; // the latent kernel's
   return arguments;
 }
 

@@ -279,9 +279,9 @@ static void deal(fixture *f, int warps) {
   set_rows(f, &ids, 0);
   constant(f, "T_EXPERTS", s->experts);
   constant(f, "T_CHOSEN", s->chosen);
-  constant(f, "T_ROWS", s->block);
   pass(f, &ids, INPUT, "ids");
   pass(f, &groups, BOTH, "groups");
+  pass_number(f, s->block);
   run(f, "group", 32 * warps, 1, (warps + 3LL) * s->experts * 4);
   check_groups(s);
 }

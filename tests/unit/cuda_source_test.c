@@ -1,6 +1,6 @@
-// The CUDA templates through NVRTC, no GPU needed: every kernel of a small and of a real model's
-// sizes, for every generation of GPUs, with what the assembler says of registers. Without NVRTC it
-// is skipped.
+// The CUDA templates through NVRTC, no GPU needed: every kernel of a real model's sizes, the widest
+// of others, for generations of GPUs that differ, with what the assembler says of registers.
+// Without NVRTC it is skipped.
 #include <stdio.h>
 
 #include "compiler/codegen/cuda_source.h"
@@ -14,9 +14,11 @@ enum { REGISTERS_MAX = 65536, ARENA_BYTES = 1 << 28, SKIPPED = 77 };
 typedef struct target {
   const char *architecture;
   int cluster; // blocks, at most
+  bool has_all;
 } target;
 
-static const target targets[] = {{"sm_80", 1}, {"sm_90a", 8}, {"sm_120", 8}, {"compute_80", 1}};
+static const target targets[] = {
+    {"sm_80", 1, true}, {"sm_90a", 8, true}, {"sm_120", 8, false}, {"compute_80", 1, false}};
 
 static const tl_cuda_variant variants[] = {
     {"matmul_few", .rows = 8, .warps = 8, .ahead = 4, .stages = 3, .cluster = 4, .blocks = 2},
@@ -151,6 +153,23 @@ static void test_faults(const tl_nvrtc *nvrtc) {
   CHECK(strstr(complaint(nvrtc, "\n", "sm_1"), "sm_1") != NULL);
 }
 
+// The text beside a cubin is what compiling for texts gives.
+static void test_text(const tl_nvrtc *nvrtc) {
+  static tl_diag diag;
+  static tl_cuda_kernel kernel;
+  tl_arena arena;
+  tl_nvrtc_code code, text;
+  tl_arena_init(&arena, ARENA_BYTES);
+  tl_cuda_case_make(&models[0], TL_CUDA_GATHER, &variants[0], &kernel);
+  tl_nvrtc_source source = {"k", tl_cuda_source_print(&kernel.spec, kernel.template, &arena),
+                            "sm_80"};
+  CHECK(tl_nvrtc_compile(nvrtc, &source, &arena, &code, &diag) == TL_OK);
+  source.architecture = "compute_80";
+  CHECK(tl_nvrtc_compile(nvrtc, &source, &arena, &text, &diag) == TL_OK);
+  CHECK(tl_str_equal(code.text, text.bytes) && !text.text.data && text.registers == 0);
+  tl_arena_finish(&arena);
+}
+
 // Whether a kernel can be: matmul_wide is for one generation, for bf16, for rows that are not a
 // list's and for tiles that its registers hold.
 static bool exists(const tl_cuda_sizes *sizes, int which, const tl_cuda_variant *variant,
@@ -160,13 +179,18 @@ static bool exists(const tl_cuda_sizes *sizes, int which, const tl_cuda_variant 
   return sizes->is_bf16 && which != TL_CUDA_LOGITS && strcmp(architecture, "sm_90a") == 0;
 }
 
+// Kernels of the real model, and of others and other targets the one with the most statements.
+static int cases_of(const target *t, size_t model, size_t variant) {
+  if (!t->has_all || model > 0) return TL_CUDA_QKV + 1;
+  return variant == 0 ? TL_CUDA_CASES : TL_CUDA_GATHER;
+}
+
 static void compile_all(const tl_nvrtc *nvrtc, const target *t) {
-  bool is_text = strncmp(t->architecture, "compute", 7) == 0;
-  for (size_t m = 0; m < (is_text ? 1 : sizeof models / sizeof *models); m++) {
+  for (size_t m = 0; m < (t->has_all ? sizeof models / sizeof *models : 1); m++) {
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
       tl_cuda_variant variant = variants[v];
       if (variant.cluster > t->cluster) variant.cluster = t->cluster;
-      for (int which = 0; which < (v == 0 ? TL_CUDA_CASES : TL_CUDA_GATHER); which++) {
+      for (int which = 0; which < cases_of(t, m, v); which++) {
         if (!exists(&models[m], which, &variant, t->architecture)) continue;
         compile(nvrtc, &models[m], (tl_cuda_case)which, &variant, t->architecture);
       }
@@ -184,6 +208,7 @@ int main(void) {
     return SKIPPED;
   }
   test_faults(nvrtc);
+  test_text(nvrtc);
   for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
     compile_all(nvrtc, &targets[i]);
   compile_attention(nvrtc);
