@@ -3,8 +3,8 @@
 
     tests/bench/kernel_times.py [--tlmc build/tlmc] [--target cuda:sm_80,cuda:sm_90a] [NAME..]
 
-NAME: of tests/fixtures/hub_configs, without .json. Needs NVRTC. CPU seconds are those of all processes and hardly
-depend on what else runs; `wall` is told for an idle machine only. Text for later GPUs is compiled too, as by default.
+NAME: of tests/fixtures/hub_configs, without .json. Needs NVRTC. CPU seconds are those of all processes; both
+count on an idle machine only, other work doubles them. Text for later GPUs is compiled too, as by default.
 A kernel that spills registers to memory is an error of tlmc, and so a fault here.
 Exit status: 0 all within the limit, 1 one is not or does not compile, 2 nothing measured.
 """
@@ -26,7 +26,8 @@ def compile_kernels(options, name):
     """(kernels of each target, CPU seconds, wall seconds, what went wrong or '')"""
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryFile("w+") as out, \
             tempfile.TemporaryFile("w+") as err:
-        command = [options.tlmc, "dump", "--skeleton", CONFIGS / f"{name}.json", "--kernels", "--target", options.target]
+        command = [options.tlmc, "dump", "--skeleton", CONFIGS / f"{name}.json", "--kernels",
+                   "--target", options.target]
         start = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, "XDG_CACHE_HOME": cache})
         _, status, usage = os.wait4(process.pid, 0)

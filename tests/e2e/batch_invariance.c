@@ -7,8 +7,8 @@
 // thread. Then all together with prompts in pieces of 1, 7, 64 rows and whole, on 1 and 2 threads:
 // every row of logits must have the same bits. Then as requests in a KV memory that is too small,
 // with readers so slow that some are preempted and computed again: same ids, same
-// log-probabilities. With a DEVICE fewer and shorter prompts, fewer pieces, no requests: a stand-in is
-// slow.
+// log-probabilities. With a DEVICE fewer and shorter prompts, fewer pieces, no requests: a stand-in
+// is slow.
 #include <math.h>
 
 #include "runtime/base/hash.h"

@@ -9,66 +9,66 @@
 #include <string.h>
 
 // Declares it and begins its definition.
-#define FUNCTION(name, ...)                                                                        \
-  __attribute__((visibility("default"))) int name(__VA_ARGS__);                                    \
-  int name(__VA_ARGS__)
+#define FUNCTION(name, parameters)                                                                 \
+  __attribute__((visibility("default"))) int name parameters;                                      \
+  int name parameters
 
 static const char usage[] = "ptxas info : Used 32 registers\n";
 static const Elf64_Ehdr empty = {.e_ident = ELFMAG, .e_shoff = sizeof empty};
 
-FUNCTION(nvrtcVersion, int *major, int *minor) {
+FUNCTION(nvrtcVersion, (int *major, int *minor)) {
   *major = *minor = 0; // code of no other version is like this
   return 0;
 }
 
-FUNCTION(nvrtcCreateProgram, void **out, const char *source, const char *name, int count,
-         const char *const *headers, const char *const *names) {
+FUNCTION(nvrtcCreateProgram, (void **out, const char *source, const char *name, int count,
+                              const char *const *headers, const char *const *names)) {
   (void)name, (void)count, (void)headers, (void)names;
   *out = NULL;
   return strstr(source, "#include \"templates/cuda/") == NULL;
 }
 
-FUNCTION(nvrtcDestroyProgram, void **program) {
+FUNCTION(nvrtcDestroyProgram, (void **program)) {
   (void)program;
   return 0;
 }
 
-FUNCTION(nvrtcCompileProgram, void *program, int count, const char *const *options) {
+FUNCTION(nvrtcCompileProgram, (void *program, int count, const char *const *options)) {
   (void)program, (void)count, (void)options;
   return 0;
 }
 
-FUNCTION(nvrtcGetProgramLogSize, void *program, size_t *out) {
+FUNCTION(nvrtcGetProgramLogSize, (void *program, size_t *out)) {
   (void)program;
   *out = sizeof usage;
   return 0;
 }
 
-FUNCTION(nvrtcGetProgramLog, void *program, char *out) {
+FUNCTION(nvrtcGetProgramLog, (void *program, char *out)) {
   (void)program;
   memcpy(out, usage, sizeof usage);
   return 0;
 }
 
-FUNCTION(nvrtcGetCUBINSize, void *program, size_t *out) {
+FUNCTION(nvrtcGetCUBINSize, (void *program, size_t *out)) {
   (void)program;
   *out = sizeof empty;
   return 0;
 }
 
-FUNCTION(nvrtcGetCUBIN, void *program, char *out) {
+FUNCTION(nvrtcGetCUBIN, (void *program, char *out)) {
   (void)program;
   memcpy(out, &empty, sizeof empty);
   return 0;
 }
 
-FUNCTION(nvrtcGetPTXSize, void *program, size_t *out) {
+FUNCTION(nvrtcGetPTXSize, (void *program, size_t *out)) {
   (void)program;
   *out = 1;
   return 0;
 }
 
-FUNCTION(nvrtcGetPTX, void *program, char *out) {
+FUNCTION(nvrtcGetPTX, (void *program, char *out)) {
   (void)program;
   *out = 0;
   return 0;
