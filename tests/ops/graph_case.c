@@ -104,12 +104,21 @@ static void pack(tl_graph_case *c) {
 
 // ---- the reference
 
+static int32_t vocabulary_of(const tl_graph *graph) {
+  for (size_t i = 0; i < graph->nodes_count; i++) {
+    const tl_node *node = graph->nodes[i];
+    bool embeds = node->kind == TL_NODE_OP && node->op->id == TL_OP_embed;
+    if (embeds) return (int32_t)node->operands[1]->type.dims[0].constant;
+  }
+  return 1;
+}
+
 static void interpret(tl_graph_case *c) {
   tl_interp *interp = NULL;
   tl_interp_options options = {.load = load_rows};
-  int32_t positions[ROWS], rows[ROWS];
+  int32_t positions[ROWS], rows[ROWS], vocabulary = vocabulary_of(c->graph);
   for (int32_t i = 0; i < ROWS; i++) {
-    c->ids[i] = (i * 37 + 11) % (int32_t)c->tables.weights[0].rows;
+    c->ids[i] = (i * 37 + 11) % vocabulary;
     positions[i] = rows[i] = i;
   }
   tl_interp_input inputs[] = {{TL_STR("ids"), NULL, c->ids, ROWS},
