@@ -7,6 +7,7 @@
 
 #include "compiler/build/build.h"
 #include "compiler/build/meta.h"
+#include "compiler/codegen/occupancy.h"
 #include "ir/text_print.h"
 #include "runtime/base/plan_texts.h"
 #include "runtime/base/processors.h"
@@ -272,14 +273,17 @@ static uint32_t launches_of(const tl_plan_tables *t, uint32_t kernel) {
   return count;
 }
 
-// A line a kernel: registers of a thread and shared memory of a block as the assembler says them.
+// A line a kernel: registers of a thread and shared memory of a block as the assembler says them,
+// warps that a multiprocessor holds at once.
 static void print_kernels(const tl_plan_tables *t) {
-  printf("%-22s %8s %7s %9s %7s %7s  %s\n", "target", "launches", "threads", "registers", "shared",
-         "module", "kernel");
+  printf("%-22s %8s %7s %9s %7s %8s %7s  %s\n", "target", "launches", "threads", "registers",
+         "shared", "warps", "module", "kernel");
   for (uint32_t i = 0; i < t->kernels_count; i++) {
     const tl_plan_kernel *k = &t->kernels[i];
-    printf("%-22s %8u %7u %9u %7u %7u  %s\n", t->strings + t->targets[k->target].name,
-           launches_of(t, i), k->threads, k->registers, k->shared_bytes, k->module_bytes,
+    const char *target = t->strings + t->targets[k->target].name;
+    tl_occupancy o = tl_occupancy_of(tl_target_from_text(tl_str_from(target)), k);
+    printf("%-22s %8u %7u %9u %7u %4d/%-3d %7u  %s\n", target, launches_of(t, i), k->threads,
+           k->registers, k->shared_bytes, o.warps, o.warps_max, k->module_bytes,
            t->strings + k->name);
   }
 }
