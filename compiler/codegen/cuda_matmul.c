@@ -186,7 +186,32 @@ static int64_t columns_of(const tl_kernel *kernel) {
   return columns;
 }
 
-static bool fits_kernel(const tl_kernel *kernel, const variant *v, bool is_bf16) {
+// Whether `deterministic` has the same kernel.
+static bool is_exact_too(const variant *v) {
+  for (int i = 0; i < VARIANTS_COUNT; i++) {
+    variant other = variants[i];
+    other.exact = v->exact;
+    other.rows_max = v->rows_max;
+    if (variants[i].exact == 2 && memcmp(&other, v, sizeof other) == 0) return true;
+  }
+  return false;
+}
+
+// Whether the matmul is one of few whose launches are for bf16 weights with KV in f32: a choice so
+// rare that it has no more kernels than it must.
+static bool is_rare(const tl_draft *d) {
+  return d->kernel->segments[0].weights[0]->type.format == TL_FORMAT_BF16 &&
+         d->kv == TL_PLAN_KV_F32 && tl_draft_depends_on_kv(d->kernel);
+}
+
+// The tiles of `deterministic` take whatever is more than few rows.
+static uint32_t rows_max_of(const tl_draft *d, const variant *v) {
+  return is_rare(d) && v->way != FEW ? UINT32_MAX : v->rows_max;
+}
+
+static bool fits_kernel(const tl_draft *d, const variant *v, bool is_bf16) {
+  const tl_kernel *kernel = d->kernel;
+  if (is_rare(d) && !is_exact_too(v)) return false;
   if (columns_of(kernel) < v->columns_min) return false;
   if (v->way == WIDE && (!is_bf16 || kernel->wanted_rows)) return false;
   // The matrix unit's tiles; without it rows pass a few at a time, however many a tile has.
@@ -195,12 +220,13 @@ static bool fits_kernel(const tl_kernel *kernel, const variant *v, bool is_bf16)
   return kernel->symbol != TL_PLAN_SYMBOL_R || v->way == FEW;
 }
 
-static shape shape_of(const tl_kernel *kernel, int number) {
+static shape shape_of(const tl_draft *d, int number) {
+  const tl_kernel *kernel = d->kernel;
   const variant *v = &variants[number];
   const tl_segment *first = &kernel->segments[0];
   bool is_bf16 = first->weights[0]->type.format == TL_FORMAT_BF16;
   shape s = {.variant = v, .rows = v->rows, .stages = v->stages, .blocks = v->blocks};
-  if (!fits_kernel(kernel, v, is_bf16)) return s;
+  if (!fits_kernel(d, v, is_bf16)) return s;
   s.unit = tl_kernel_unit(kernel, TL_UNIT_MAX);
   while (s.unit * first->weights_count < v->width)
     s.unit *= 2;
@@ -214,19 +240,20 @@ static shape shape_of(const tl_kernel *kernel, int number) {
 }
 
 // The rows that `number` is the first of its class's ways for; false if there are none.
-static bool find_range(const tl_kernel *kernel, int number, uint32_t *out_min, uint32_t *out_max) {
+static bool find_range(const tl_draft *d, int number, uint32_t *out_min, uint32_t *out_max) {
   const variant *own = &variants[number];
   bool is_last = true;
   *out_min = 0;
-  *out_max = own->rows_max;
-  if (shape_of(kernel, number).warps == 0) return false;
+  *out_max = rows_max_of(d, own);
+  if (shape_of(d, number).warps == 0) return false;
   for (int i = 0; i < VARIANTS_COUNT; i++) {
     const variant *other = &variants[i];
     if (i == number || other->classes != own->classes || other->exact != own->exact) continue;
-    if (shape_of(kernel, i).warps == 0) continue;
+    if (shape_of(d, i).warps == 0) continue;
     if (i > number) is_last = false;
-    if (i < number && other->rows_max == UINT32_MAX) return false;
-    if (i < number && other->rows_max + 1 > *out_min) *out_min = other->rows_max + 1;
+    uint32_t before = i < number ? rows_max_of(d, other) : 0;
+    if (before == UINT32_MAX) return false;
+    if (i < number && before + 1 > *out_min) *out_min = before + 1;
   }
   if (is_last) *out_max = UINT32_MAX;
   return *out_min <= *out_max;
@@ -262,9 +289,9 @@ static void set_matmul_input(tl_draft *d, const shape *s) {
 tl_status tl_cuda_fill_matmul(tl_draft *d, int number) {
   const tl_kernel *kernel = d->kernel;
   const tl_type *type = &kernel->segments[0].weights[0]->type;
-  shape s = shape_of(kernel, number);
+  shape s = shape_of(d, number);
   d->drafted.classes = 0;
-  if (!find_range(kernel, number, &d->launch.guard_min, &d->launch.guard_max)) {
+  if (!find_range(d, number, &d->launch.guard_min, &d->launch.guard_max)) {
     if (number + 1 < VARIANTS_COUNT || s.warps != 0) return TL_OK; // the last takes all widths
     return tl_diag_error(d->diag, TL_UNSUPPORTED, kernel->span,
                          "%lld columns that must stay together have no cuda kernel yet",

@@ -318,7 +318,7 @@ void tl_draft_table(tl_draft *d) {
 // ---- launches
 
 // Whether anything in `kernel` is kept in the KV type.
-static bool depends_on_kv(const tl_kernel *kernel) {
+bool tl_draft_depends_on_kv(const tl_kernel *kernel) {
   if (kernel->attention.state) return true;
   for (int s = 0; s < kernel->segments_count; s++) {
     for (int i = 0; i < kernel->segments[s].statements_count; i++) {
@@ -405,7 +405,7 @@ static tl_status add_launches(tl_drafter *b) {
     const tl_kernel *kernel = b->program->kernels[i];
     b->launch = (uint32_t)i;
     b->text = 0;
-    if (!depends_on_kv(kernel)) {
+    if (!tl_draft_depends_on_kv(kernel)) {
       TL_TRY(add_variants(b, kernel, b->kv_types));
       continue;
     }

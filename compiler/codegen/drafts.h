@@ -94,6 +94,9 @@ static inline int64_t tl_round_up(int64_t value, int64_t to) {
 // Format of a buffer's values: f32, or bf16 as weights or the KV type want it.
 tl_format tl_draft_format(const tl_buffer *buffer, tl_plan_kv_type kv);
 
+// Whether the kernel is another one for each KV type.
+bool tl_draft_depends_on_kv(const tl_kernel *kernel);
+
 // Bytes from row to row of a buffer.
 int64_t tl_draft_row_bytes(const tl_buffer *buffer, tl_plan_kv_type kv);
 

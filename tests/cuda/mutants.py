@@ -4,10 +4,9 @@
     tests/cuda/mutants.py [--build build] [--jobs 2] [--only PART]
 
 Every place that a rule fits is one mutant: a copy of templates/cuda with that one change, on which
-unit/cuda_kernels runs, or unit/cuda_attention for attention's files. A mutant that fails the test
-is killed. Prints the rules' counts and every survivor with its line; survivors that are known to
-compute the same are listed in EQUAL with the reason. Status 1 if fewer than 95 % of the others are
-killed. Takes minutes; not in ctest.
+the tests of TESTS run that use its file. A mutant that fails one is killed. Prints the rules' counts
+and every survivor with its line; survivors that are known to compute the same are listed in EQUAL
+with the reason. Status 1 if fewer than 95 % of the others are killed. Takes minutes; not in ctest.
 """
 import argparse
 import collections
@@ -22,6 +21,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_MIN = 0.95
 TIMEOUT_S = 300
+
+# Tests of a file, by how its name begins; {} is a kernel of the file's name.
+TESTS = [
+    ("attention", [["cuda_attention_test", "{}"]]),
+    ("latent", [["cuda_attention_test", "{}"]]),
+    ("group", [["cuda_experts_test"]]),
+    ("combine", [["cuda_experts_test"]]),
+    ("statements_row", [["cuda_experts_test"]]),
+    ("", [["cuda_experts_test"], ["cuda_kernels_test"]]),
+]
 
 # name, pattern, replacement: each match is a mutant.
 RULES = [
@@ -84,11 +93,12 @@ def mutants(part):
                     yield path, rule, line, changed
 
 
-def command_for(tests, root, path):
-    if not path.name.startswith("attention"):
-        return [tests / "cuda_kernels_test", root, "cc"]
-    own = [path.stem] if path.suffix == ".cu" else []
-    return [tests / "cuda_attention_test", root, "cc", *own]
+def commands_for(tests, root, path):
+    for begin, commands in TESTS:
+        if path.name.startswith(begin):
+            break
+    for name, *own in commands:
+        yield [tests / name, root, "cc", *([path.stem] if own and path.suffix == ".cu" else [])]
 
 
 def is_killed(tests, path, changed):
@@ -98,10 +108,10 @@ def is_killed(tests, path, changed):
             shutil.copytree(ROOT / part, root / part)
         (root / path.relative_to(ROOT)).write_text(changed)
         try:
-            run = subprocess.run(command_for(tests, root, path), cwd=root, capture_output=True, timeout=TIMEOUT_S)
+            return any(subprocess.run(command, cwd=root, capture_output=True, timeout=TIMEOUT_S).returncode
+                       for command in commands_for(tests, root, path))
         except subprocess.TimeoutExpired:
             return True
-        return run.returncode != 0
 
 
 def main():
@@ -111,10 +121,10 @@ def main():
     parser.add_argument("--only", default="", help="part of a file's name and a rule")
     options = parser.parse_args()
     tests = (options.build / "tests").resolve()
-    for test in (tests / "cuda_kernels_test", tests / "cuda_attention_test"):
-        if subprocess.run([test, ROOT, "cc"], capture_output=True, cwd=tests).returncode != 0:
-            sys.exit(f"{test}: fails without a mutant; build it first")
     work = list(mutants(options.only))
+    for command in {tuple(command) for path, *_ in work for command in commands_for(tests, ROOT, path)}:
+        if subprocess.run(command, capture_output=True, cwd=tests).returncode != 0:
+            sys.exit(f"{command[0]}: fails without a mutant; build it first")
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         killed = list(pool.map(lambda m: is_killed(tests, m[0], m[3]), work))
     counts, survivors, equal = collections.Counter(), [], 0
