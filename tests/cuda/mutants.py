@@ -74,6 +74,12 @@ EQUAL = [
     ("attention.cu", "mask > 0", "start a loop one late", "lanes 17, 8, 4, 2, 1 apart reach all"),
     ("tile.cuh", "mask > 0", "start a loop one late", "lanes 17, 8, 4, 2, 1 apart reach all"),
     ("matmul_few.cu", "first < STEPS", "end a loop one late", "past the end nothing is loaded"),
+    ("group.cu", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
+    ("group.cu", "by < 32", "end a loop one late", "no lane is 32 above another"),
+    ("group.cu", "pair < r->end", "end a loop one late", "pairs past the end have no expert"),
+    ("group.cu", "tl_i32 e = tl_thread()", "end a loop one late", "what follows the rows is the first place, 0"),
+    ("group.cu", "put(i, 0)", "end a loop one late", "what follows the counts is written later"),
+    ("combine.cu", "done < T_CHOSEN", "end a loop one late", "no expert is past the last"),
     ("statements.cuh", "half < 64", "end a loop one early", "32 + 1 is below 64 as well"),
     ("statements.cuh", "if (tl_thread() % 32 == 0)", "drop a guard", "all lanes have the sum"),
 ]

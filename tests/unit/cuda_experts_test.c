@@ -214,9 +214,10 @@ static void check_choice(const sizes *s) {
   }
 }
 
-// Scores in eighths, so that some are equal; the last expert is nobody's choice.
+// Scores in eighths, so that some are equal; the first or the last expert is nobody's choice.
 static void choose(fixture *f) {
   const sizes *s = f->sizes;
+  int nobodys = s->is_biased ? 0 : s->experts - 1;
   make(f, &scores, s->rows, s->experts, 64, false);
   make(f, &bias, 1, s->experts, 64, false);
   make(f, &ids, s->rows, s->chosen, 64, false);
@@ -224,7 +225,7 @@ static void choose(fixture *f) {
   for (int r = 0; r < s->rows; r++) {
     float *row = (float *)scores.bytes + (int64_t)r * scores.stride;
     for (int c = 0; c < s->experts; c++)
-      row[c] = c == s->experts - 1 ? -9 : roundf(row[c] * 8) / 8;
+      row[c] = c == nobodys ? -9 : roundf(row[c] * 8) / 8;
   }
   for (int c = 0; c < s->experts; c++)
     ((float *)bias.bytes)[c] = roundf((float)at(&bias, 0, c) * 8) / 8;
