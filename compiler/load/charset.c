@@ -1,6 +1,7 @@
 // Inversion lists and the partition they induce.
 #include "compiler/load/charset.h"
 
+#include "runtime/base/hash.h"
 #include "runtime/base/tokenizer_table.h"
 #include "runtime/base/utf8.h"
 
@@ -88,31 +89,46 @@ tl_status tl_charclasses_register(tl_charclasses *classes, const tl_charset *set
   return TL_OK;
 }
 
+// Which sets a character is in, and a hash of that: most classes differ in it.
+typedef struct membership {
+  uint8_t in[TL_CHARSETS_MAX];
+  uint64_t hash;
+} membership;
+
+static void change_membership(membership *m, uint32_t set) {
+  m->in[set] ^= 1;
+  m->hash ^= tl_hash64(&set, sizeof set, 0);
+}
+
 // The class with these memberships, made if it is new; TL_TOKENIZER_CLASSES_MAX if there is no
 // room.
-static uint32_t find_class(tl_charclasses *c, const uint8_t *members) {
+static uint32_t find_class(tl_charclasses *c, const membership *m, uint64_t *hashes) {
   for (uint32_t i = 0; i < c->classes_count; i++)
-    if (memcmp(c->members + (size_t)i * TL_CHARSETS_MAX, members, c->sets_count) == 0) return i;
+    if (hashes[i] == m->hash &&
+        memcmp(c->members + (size_t)i * TL_CHARSETS_MAX, m->in, c->sets_count) == 0)
+      return i;
   if (c->classes_count == TL_TOKENIZER_CLASSES_MAX) return TL_TOKENIZER_CLASSES_MAX;
-  memcpy(c->members + (size_t)c->classes_count * TL_CHARSETS_MAX, members, TL_CHARSETS_MAX);
+  memcpy(c->members + (size_t)c->classes_count * TL_CHARSETS_MAX, m->in, TL_CHARSETS_MAX);
+  hashes[c->classes_count] = m->hash;
   return c->classes_count++;
 }
 
 // Fills `class_of` for all code points, walking all inversion lists at once.
 static tl_status classify(tl_charclasses *c, uint8_t *class_of) {
   size_t next[TL_CHARSETS_MAX] = {0};
-  uint8_t members[TL_CHARSETS_MAX] = {0};
+  membership members = {{0}, 0};
+  uint64_t hashes[TL_TOKENIZER_CLASSES_MAX];
   for (uint32_t code = 0; code < TL_CODES_COUNT;) {
     uint32_t stop = TL_CODES_COUNT;
     for (uint32_t s = 0; s < c->sets_count; s++) {
       const tl_charset *set = &c->sets[s];
       if (next[s] < set->count && set->bounds[next[s]] == code) {
-        members[s] ^= 1;
+        change_membership(&members, s);
         next[s]++;
       }
       if (next[s] < set->count && set->bounds[next[s]] < stop) stop = set->bounds[next[s]];
     }
-    uint32_t class = find_class(c, members);
+    uint32_t class = find_class(c, &members, hashes);
     if (class == TL_TOKENIZER_CLASSES_MAX) return TL_UNSUPPORTED;
     memset(class_of + code, (int)class, stop - code);
     code = stop;
@@ -127,18 +143,22 @@ static bool is_block(const tl_charclasses *c, uint32_t index, const uint8_t *blo
 static tl_status fold_blocks(tl_charclasses *c, tl_arena *arena, const uint8_t *class_of) {
   c->index = tl_arena_array(arena, TL_CHAR_BLOCKS, sizeof *c->index);
   c->blocks = tl_arena_array(arena, TL_CODES_COUNT, 1);
-  if (!c->index || !c->blocks) return TL_MEMORY;
+  uint64_t *hashes = tl_arena_array(arena, TL_CHAR_BLOCKS, sizeof *hashes);
+  if (!c->index || !c->blocks || !hashes) return TL_MEMORY;
   for (uint32_t b = 0; b < TL_CHAR_BLOCKS; b++) {
     const uint8_t *block = class_of + (size_t)b * TL_CHAR_BLOCK;
     if (b > 0 && is_block(c, c->index[b - 1], block)) { // most are like the one before
       c->index[b] = c->index[b - 1];
       continue;
     }
+    uint64_t hash = tl_hash64(block, TL_CHAR_BLOCK, 0);
     uint32_t same = 0;
-    while (same < c->blocks_count && !is_block(c, same, block))
+    while (same < c->blocks_count && (hashes[same] != hash || !is_block(c, same, block)))
       same++;
-    if (same == c->blocks_count)
+    if (same == c->blocks_count) {
       memcpy(c->blocks + (size_t)c->blocks_count++ * TL_CHAR_BLOCK, block, TL_CHAR_BLOCK);
+      hashes[same] = hash;
+    }
     c->index[b] = (uint16_t)same;
   }
   return TL_OK;

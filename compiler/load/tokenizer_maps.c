@@ -1,5 +1,6 @@
 // Maps of characters, and how two that follow each other become one.
 #include "compiler/load/tokenizer_build.h"
+#include "runtime/base/hash.h"
 
 tl_status tl_build_map_start(tl_build *build, uint32_t **out_map) {
   *out_map = tl_arena_array(build->arena, TL_CODES_COUNT, sizeof **out_map);
@@ -95,22 +96,28 @@ tl_status tl_build_map_step(tl_build *build, const tl_json *node, uint32_t *map)
 }
 
 tl_status tl_build_maps(tl_build *build) {
-  size_t block_bytes = TL_CHAR_BLOCK * sizeof(uint32_t), capacity = 0;
+  size_t block_bytes = TL_CHAR_BLOCK * sizeof(uint32_t), capacity = 0, hashes_capacity = 0;
   uint32_t count = build->maps_count * TL_CHAR_BLOCKS, blocks = 0;
   uint16_t *index = tl_arena_array(build->arena, count, sizeof *index);
   uint32_t *cells = NULL;
+  uint64_t *hashes = NULL;
   if (!index) return TL_MEMORY;
   for (uint32_t i = 0; i < count; i++) {
     const uint32_t *block =
         build->maps[i / TL_CHAR_BLOCKS] + (size_t)i % TL_CHAR_BLOCKS * TL_CHAR_BLOCK;
+    uint64_t hash = tl_hash64(block, block_bytes, 0);
     uint32_t same = blocks; // the newest first: most are like the one before
-    while (same > 0 && memcmp(cells + (size_t)(same - 1) * TL_CHAR_BLOCK, block, block_bytes) != 0)
+    while (same > 0 &&
+           (hashes[same - 1] != hash ||
+            memcmp(cells + (size_t)(same - 1) * TL_CHAR_BLOCK, block, block_bytes) != 0))
       same--;
     if (same == 0) {
       cells = tl_arena_grow(build->arena, cells, &capacity, (size_t)(blocks + 1) * TL_CHAR_BLOCK,
                             sizeof *cells);
-      if (!cells || blocks > UINT16_MAX) return TL_MEMORY;
+      hashes = tl_arena_grow(build->arena, hashes, &hashes_capacity, blocks + 1, sizeof *hashes);
+      if (!cells || !hashes || blocks > UINT16_MAX) return TL_MEMORY;
       memcpy(cells + (size_t)blocks * TL_CHAR_BLOCK, block, block_bytes);
+      hashes[blocks] = hash;
       same = ++blocks;
     }
     index[i] = (uint16_t)(same - 1);

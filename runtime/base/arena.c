@@ -48,8 +48,8 @@ void tl_arena_reset(tl_arena *arena) {
   arena->head = keep->next;
   tl_arena_finish(arena);
   keep->next = NULL;
+  ASAN_POISON_MEMORY_REGION(keep + 1, keep->used);
   keep->used = 0;
-  ASAN_POISON_MEMORY_REGION(keep + 1, keep->capacity);
   arena->head = keep;
   arena->total_bytes = keep->capacity;
 }

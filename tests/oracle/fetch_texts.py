@@ -36,6 +36,7 @@ SOURCES = {
     "tamil": (["libreoffice-l10n-ta"], CATALOGUES),
     "emoji": (["unicode-data"], "usr/share/unicode/emoji/*"),
     "characters": (["unicode-data"], "usr/share/unicode/NamesList*"),
+    "maths": (["python3-sympy"], "usr/lib/python3/dist-packages/sympy/printing/**/*.py"),
     "normal-forms": (["unicode-data"], "usr/share/unicode/NormalizationTest*"),
 }
 
