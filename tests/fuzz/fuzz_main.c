@@ -1,8 +1,9 @@
 // Runs a fuzz target without libFuzzer, the same way each time: fuzz_NAME ROUNDS FILE|FOLDER..
 //
 // Each file of the corpus is run as it is, which must be accepted unless its name begins with
-// `fault`, then ROUNDS chains of up to four mutations of it. With -DTLMC_FUZZ=ON (clang)
-// libFuzzer's own main takes the place of this file.
+// `fault`, then ROUNDS chains of up to four mutations of it. ROUNDS `any` runs the files only, also
+// those that are refused. With -DTLMC_FUZZ=ON (clang) libFuzzer's own main takes the place of this
+// file.
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,11 +20,12 @@ enum {
 };
 
 static unsigned seed;
+static bool any;
 
 // A seed that is no valid input any more finds little: it is time to renew it.
 static void check_seed(const char *path) {
   const char *name = strrchr(path, '/');
-  if (tl_fuzz_accepted || strncmp(name ? name + 1 : path, "fault", 5) == 0) return;
+  if (any || tl_fuzz_accepted || strncmp(name ? name + 1 : path, "fault", 5) == 0) return;
   fprintf(stderr, "%s: refused\n", path);
   CHECK(!"a valid seed");
 }
@@ -76,6 +78,7 @@ static void run_path(const char *path, unsigned rounds) {
 
 int main(int argc, char **argv) {
   CHECK(argc > 2);
+  any = strcmp(argv[1], "any") == 0;
   for (int i = 2; i < argc; i++)
     run_path(argv[i], (unsigned)strtoul(argv[1], NULL, 10));
   return 0;
