@@ -121,7 +121,7 @@ static tl_status read_normalizer(const reader *r, tl_str message, tl_sentencepie
     field f;
     TL_TRY(take_field(r, &message, &f));
     if (f.number == NORMALIZER_NAME && f.wire == WIRE_BYTES) m->rules_name = f.bytes;
-    if (f.number == NORMALIZER_MAP && f.wire == WIRE_BYTES) m->rules_bytes = f.bytes.length;
+    if (f.number == NORMALIZER_MAP && f.wire == WIRE_BYTES) m->rules = f.bytes;
     if (f.wire != WIRE_NUMBER) continue;
     if (f.number == NORMALIZER_PREFIX) m->dummy_prefix = f.value;
     if (f.number == NORMALIZER_EXTRA) m->extra_spaces_removed = f.value;

@@ -36,7 +36,7 @@ typedef struct tl_sentencepiece {
   int32_t bos_id, eos_id, pad_id; // -1 = none
   bool dummy_prefix, extra_spaces_removed, spaces_escaped;
   tl_str rules_name;
-  uint64_t rules_bytes; // of the precompiled map of characters
+  tl_str rules; // the precompiled map of characters
 } tl_sentencepiece;
 
 // Reads `source`; texts of pieces are views into it. TL_INPUT with the byte where the file is

@@ -61,6 +61,7 @@ typedef struct tl_build {
   uint32_t maps_count;
   uint32_t forms; // bit i: a step is the tl_text_form i
   bool strips;    // a step is STRIP
+  bool clusters;  // a step is KEYS by clusters
   bool bytes;     // words are bytes
   tl_vocabulary vocabulary;
   tl_build_merge *merges;
@@ -111,6 +112,27 @@ TL_CHECKED tl_status tl_build_lists(tl_build *build);
 
 // Makes the tries of LONGEST and BEST.
 TL_CHECKED tl_status tl_build_trie(tl_build *build);
+
+// A text in a trie; of equal ones the highest id counts.
+typedef struct tl_build_key {
+  tl_str text;
+  uint32_t id;
+} tl_build_key;
+
+// Makes the trie `keys` of all of `keys`, which are sorted. TL_MEMORY.
+TL_CHECKED tl_status tl_build_keys(tl_build *build, tl_build_key *keys, uint32_t count);
+
+// Adds a KEYS step for `map`, a map of characters as sentencepiece precompiles it. `node` is where
+// errors are shown, or NULL.
+typedef struct tl_build_charsmap_options {
+  bool clusters;      // as `tokenizers` does it, not as sentencepiece
+  bool single_spaces; // refuse texts with two spaces in a row
+  const tl_str *kept; // texts that the map leaves as they are
+  tl_str prefix;      // before what the map makes of any text, also if that is nothing
+  uint32_t kept_count;
+} tl_build_charsmap_options;
+TL_CHECKED tl_status tl_build_charsmap(tl_build *build, const tl_json *node, tl_str map,
+                                       const tl_build_charsmap_options *options);
 
 // Builds the hash tables and finds the words that are whole.
 TL_CHECKED tl_status tl_build_hashes(tl_build *build);

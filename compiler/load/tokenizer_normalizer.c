@@ -1,4 +1,5 @@
 // Normalizers as steps. What maps characters one by one is spelled as such a map.
+#include "compiler/load/base64.h"
 #include "compiler/load/tokenizer_build.h"
 
 static tl_status parse_replace(tl_build *b, const tl_json *node) {
@@ -30,6 +31,17 @@ static tl_status parse_strip(tl_build *b, const tl_json *node) {
   uint32_t flags = (left ? TL_STRIP_LEFT : 0) | (right ? TL_STRIP_RIGHT : 0);
   return tl_build_step(b, node, (tl_tokenizer_step){.kind = TL_STEP_STRIP, .flags = flags},
                        TL_STR(""));
+}
+
+static tl_status parse_precompiled(tl_build *b, const tl_json *node) {
+  tl_str text, map;
+  TL_TRY(tl_build_text(b, node, "precompiled_charsmap", &text));
+  const tl_json *value = tl_json_get(node, TL_STR("precompiled_charsmap"));
+  tl_status status = tl_base64_decode(b->arena, text, &map);
+  if (status == TL_INPUT)
+    return tl_json_expected(b->source, value, "precompiled_charsmap", "base64", b->diag);
+  TL_TRY(status);
+  return tl_build_charsmap(b, value, map, &(tl_build_charsmap_options){.clusters = true});
 }
 
 static tl_status add_lower(tl_build *b, const tl_json *node) {
@@ -90,6 +102,7 @@ tl_status tl_build_normalizer(tl_build *build, const tl_json *node, int depth) {
   if (tl_str_is(kind, "StripAccents")) return add_removal(build, node, TL_UNICODE_MARK);
   if (tl_str_is(kind, "Nmt"))
     return add_cleaning(build, node, TL_UNICODE_NMT_REMOVED, TL_UNICODE_NMT_SPACE);
+  if (tl_str_is(kind, "Precompiled")) return parse_precompiled(build, node);
   if (tl_str_is(kind, "BertNormalizer")) return parse_basic(build, node);
   for (uint32_t form = 0; form < TL_FORMS; form++)
     if (tl_str_is(kind, forms[form])) return add_form(build, node, form);

@@ -30,6 +30,17 @@ static tl_status register_form(tl_build *b, tl_text_form form, uint32_t *set_fla
   return TL_OK;
 }
 
+static tl_status register_clusters(tl_build *b, uint32_t *set_flags) {
+  for (uint32_t kind = 1; kind < TL_CLUSTER_KINDS; kind++) {
+    tl_charset set = {0};
+    uint32_t index;
+    TL_TRY(tl_unicode_add_cluster(b->arena, kind, &set));
+    TL_TRY(tl_charclasses_register(&b->classes, &set, &index));
+    set_flags[index] |= kind << TL_CLASS_CLUSTER_SHIFT;
+  }
+  return TL_OK;
+}
+
 static tl_status build_classes(tl_build *b) {
   uint32_t set_flags[TL_CHARSETS_MAX] = {0}, used = 0;
   for (uint32_t i = 0; i < b->added_count; i++)
@@ -40,6 +51,7 @@ static tl_status build_classes(tl_build *b) {
     TL_TRY(register_set(b, TL_UNICODE_ADDED_SPACE, TL_CLASS_SPACE, set_flags));
   for (uint32_t form = 0; form < TL_FORMS; form++)
     if (b->forms >> form & 1) TL_TRY(register_form(b, form, set_flags));
+  if (b->clusters) TL_TRY(register_clusters(b, set_flags));
   TL_TRY(tl_charclasses_build(&b->classes, b->arena));
   const tl_charclasses *c = &b->classes;
   uint32_t *flags = tl_arena_array(b->arena, c->classes_count, sizeof *flags);

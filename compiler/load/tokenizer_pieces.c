@@ -62,20 +62,33 @@ static tl_status add_tokens(tl_build *b, const tl_sentencepiece *m) {
   return TL_OK;
 }
 
+// Pieces that users defined go through the normalizer as they are.
+static tl_status add_rules(tl_build *b, const tl_sentencepiece *m, tl_str prefix) {
+  tl_str *kept = tl_arena_array(b->arena, m->pieces_count, sizeof *kept);
+  tl_build_charsmap_options options = {
+      .single_spaces = m->extra_spaces_removed, .kept = kept, .prefix = prefix};
+  if (!kept) return TL_MEMORY;
+  for (uint32_t id = 0; id < m->pieces_count; id++)
+    if (m->pieces[id].kind == TL_PIECE_USER) kept[options.kept_count++] = m->pieces[id].text;
+  return tl_build_charsmap(b, NULL, m->rules, &options);
+}
+
 static tl_status add_steps(tl_build *b, const tl_sentencepiece *m) {
   tl_tokenizer_step runs = {.kind = TL_STEP_REPLACE}, mark = {.kind = TL_STEP_REPLACE};
   tl_tokenizer_step left = {.kind = TL_STEP_STRIP, .flags = TL_STRIP_LEFT};
   tl_tokenizer_step right = {.kind = TL_STEP_STRIP, .flags = TL_STRIP_RIGHT};
   tl_tokenizer_step prefix = {.kind = TL_STEP_PREFIX};
-  if (m->rules_bytes) return refuse(b, "its precompiled map of characters (normalizer_spec)");
   if (m->space_as_suffix) return refuse(b, "treat_whitespace_as_suffix");
   if (!m->spaces_escaped) return refuse(b, "a normalizer that leaves spaces alone");
+  // What the map makes nothing of has a prefix all the same, unless spaces at the end are removed.
+  bool early = m->rules.length && m->dummy_prefix && !m->extra_spaces_removed;
+  if (m->rules.length) TL_TRY(add_rules(b, m, early ? TL_STR(" ") : TL_STR("")));
   if (m->extra_spaces_removed) {
     TL_TRY(tl_build_regex(b, NULL, TL_STR(" {2,}"), &runs.pattern));
     TL_TRY(tl_build_step(b, NULL, runs, TL_STR(" ")));
     TL_TRY(tl_build_step(b, NULL, left, TL_STR(" ")));
   }
-  if (m->dummy_prefix) TL_TRY(tl_build_step(b, NULL, prefix, TL_STR(" ")));
+  if (m->dummy_prefix && !early) TL_TRY(tl_build_step(b, NULL, prefix, TL_STR(" ")));
   TL_TRY(tl_build_literal(b, NULL, TL_STR(" "), &mark.pattern));
   TL_TRY(tl_build_step(b, NULL, mark, TL_STR(MARK)));
   if (m->extra_spaces_removed) TL_TRY(tl_build_step(b, NULL, right, TL_STR(MARK)));

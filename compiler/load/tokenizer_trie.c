@@ -6,18 +6,13 @@
 
 enum { NODES_MAX = 1 << 28 };
 
-typedef struct entry {
-  tl_str text;
-  uint32_t id;
-} entry;
-
 typedef struct trie {
   tl_arena *arena;
   tl_tokenizer_node *nodes;
   size_t capacity;
-  uint32_t count;      // of nodes, 256 free ones at the end included
-  uint32_t first_free; // no node before it is free
-  entry *entries;      // of both tries, each part sorted
+  uint32_t count;        // of nodes, 256 free ones at the end included
+  uint32_t first_free;   // no node before it is free
+  tl_build_key *entries; // of all tries, each part sorted
 } trie;
 
 // Entries [begin, end) share their first `depth` bytes, which lead to `node`.
@@ -26,7 +21,9 @@ typedef struct range {
 } range;
 
 static int order_entries(const void *a, const void *b) {
-  return tl_str_compare(((const entry *)a)->text, ((const entry *)b)->text);
+  const tl_build_key *x = a, *y = b;
+  int order = tl_str_compare(x->text, y->text);
+  return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
 static tl_status reserve(trie *t, uint32_t count) {
@@ -111,7 +108,7 @@ static tl_status add_words(trie *t, range all) {
 }
 
 // Words that begin with `prefix`, without it, sorted; returns how many.
-static uint32_t collect(const tl_build *b, tl_str prefix, entry *entries) {
+static uint32_t collect(const tl_build *b, tl_str prefix, tl_build_key *entries) {
   uint32_t count = 0;
   for (uint32_t id = 0; id < b->vocabulary.ids_count; id++) {
     tl_str text = b->vocabulary.texts[id];
@@ -119,7 +116,7 @@ static uint32_t collect(const tl_build *b, tl_str prefix, entry *entries) {
         tl_vocabulary_find(&b->vocabulary, text) != id)
       continue;
     if (!tl_str_starts_with(text, prefix) || text.length == prefix.length) continue;
-    entries[count++] = (entry){tl_str_slice(text, prefix.length, text.length), id};
+    entries[count++] = (tl_build_key){tl_str_slice(text, prefix.length, text.length), id};
   }
   qsort(entries, count, sizeof *entries, order_entries);
   return count;
@@ -146,5 +143,15 @@ tl_status tl_build_trie(tl_build *build) {
   }
   build->table.trie = t.nodes;
   build->table.trie_count = t.count;
+  return TL_OK;
+}
+
+tl_status tl_build_keys(tl_build *build, tl_build_key *keys, uint32_t count) {
+  trie t = {.arena = build->arena, .entries = keys};
+  qsort(keys, count, sizeof *keys, order_entries);
+  TL_TRY(reserve(&t, 512));
+  TL_TRY(add_words(&t, (range){0, count, 0, TL_TRIE_START}));
+  build->table.keys = t.nodes;
+  build->table.keys_count = t.count;
   return TL_OK;
 }

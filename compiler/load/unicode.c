@@ -110,6 +110,46 @@ tl_status tl_unicode_add(tl_arena *arena, tl_unicode_set which, tl_charset *set)
   return add_runs(arena, sets[which].runs, sets[which].count, set);
 }
 
+// Syllables of Hangul: of 28 each the first has no tail.
+static tl_status add_syllables(tl_arena *arena, bool closed, tl_charset *set) {
+  tl_charset unpacked = {0};
+  for (uint32_t code = 0xAC00; code < 0xD7A4; code += 28)
+    TL_TRY(closed ? tl_charset_add(arena, &unpacked, code + 1, code + 28)
+                  : tl_charset_add(arena, &unpacked, code, code + 1));
+  return tl_charset_unite(arena, set, &unpacked);
+}
+
+// The line ends are left out of the data, as they are a cluster together.
+static tl_status add_line_ends(tl_arena *arena, tl_charset *set) {
+  tl_charset ends = {0};
+  TL_TRY(tl_charset_add(arena, &ends, '\n', '\n' + 1));
+  TL_TRY(tl_charset_add(arena, &ends, '\r', '\r' + 1));
+  return tl_charset_unite(arena, set, &ends);
+}
+
+tl_status tl_unicode_add_cluster(tl_arena *arena, tl_cluster_kind kind, tl_charset *set) {
+  static const uint32_t joiner[] = {0x200D, 1};
+  static const packed_set sets[TL_CLUSTER_KINDS] = {
+#define SET(name) [TL_CLUSTER_##name] = {#name, SET_CLUSTER_##name, COUNT(SET_CLUSTER_##name)}
+      SET(CONTROL),
+      SET(EXTEND),
+      SET(PLAIN),
+      SET(LINKER),
+      SET(SPACING),
+      SET(PREPEND),
+      SET(LEAD),
+      SET(VOWEL),
+      SET(TAIL),
+      SET(PICTURE),
+      SET(CONSONANT),
+#undef SET
+      [TL_CLUSTER_JOINER] = {"JOINER", joiner, COUNT(joiner)}};
+  if (kind == TL_CLUSTER_OPEN || kind == TL_CLUSTER_CLOSED)
+    return add_syllables(arena, kind == TL_CLUSTER_CLOSED, set);
+  if (kind == TL_CLUSTER_CONTROL) TL_TRY(add_line_ends(arena, set));
+  return add_runs(arena, sets[kind].runs, sets[kind].count, set);
+}
+
 void tl_unicode_lower(uint32_t *codes) {
   uint32_t at = 0;
   for (size_t i = 0; i < COUNT(LOWER_RUNS); i += 4) {

@@ -28,6 +28,9 @@ typedef enum tl_unicode_set {
 // Adds the code points of `which` to `set`.
 TL_CHECKED tl_status tl_unicode_add(tl_arena *arena, tl_unicode_set which, tl_charset *set);
 
+// Adds the code points that are `kind` at the borders of clusters; none for TL_CLUSTER_OTHER.
+TL_CHECKED tl_status tl_unicode_add_cluster(tl_arena *arena, tl_cluster_kind kind, tl_charset *set);
+
 // Adds the code points that the normal form may change, move, or join to what stands before them.
 TL_CHECKED tl_status tl_unicode_add_form(tl_arena *arena, tl_text_form form, tl_charset *set);
 

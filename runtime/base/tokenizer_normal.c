@@ -1,5 +1,6 @@
 // Replacement, maps of characters, spaces at the ends, prefixes.
 #include "runtime/base/tokenizer_form.h"
+#include "runtime/base/tokenizer_keys.h"
 
 tl_status tl_text_append(tl_text_buffer *buffer, tl_str text) {
   if (text.length > TL_TEXT_BYTES_MAX - buffer->length) return TL_MEMORY;
@@ -124,6 +125,7 @@ tl_status tl_text_step(const tl_tokenizer_table *table, const tl_tokenizer_step 
   switch (step->kind) {
   case TL_STEP_FORM: return tl_text_form_apply(table, step->behaviour, buffer, &piece->text);
   case TL_STEP_MAP: return map(table, step->pattern, buffer, piece);
+  case TL_STEP_KEYS: return tl_text_keys_apply(table, step, buffer, &piece->text);
   case TL_STEP_REPLACE: return replace(table, step->pattern, with, buffer, piece);
   case TL_STEP_STRIP: piece->text = strip(table, step, piece->text); return TL_OK;
   default: return prefix(with, step->flags, buffer, piece);

@@ -54,7 +54,23 @@ static bool check_chars(const tl_tokenizer_table *t) {
   return good;
 }
 
-// Both roots are there; no step from a node leaves the trie.
+// No step from a node leaves the trie; what nodes name is below `ids_count`.
+static bool check_trie(const tl_tokenizer_node *nodes, uint32_t count, uint32_t ids_count) {
+  bool good = true;
+  for (uint32_t i = 0; i < count; i++)
+    good &=
+        nodes[i].base <= count - 256 && (nodes[i].id == TL_TOKEN_NONE || nodes[i].id < ids_count);
+  return good;
+}
+
+static bool check_keys(const tl_tokenizer_table *t) {
+  bool good = t->keys_count == 0 || t->keys_count >= 257;
+  for (uint32_t i = 0; good && i < t->key_texts_count; i++)
+    good = in_pool(t, t->key_texts[i].offset, t->key_texts[i].length);
+  return good && check_trie(t->keys, t->keys_count, t->key_texts_count);
+}
+
+// Both roots are there.
 static bool check_model(const tl_tokenizer_table *t) {
   const tl_tokenizer_header *h = &t->header;
   bool cuts = h->model == TL_MODEL_LONGEST || h->model == TL_MODEL_BEST;
@@ -62,10 +78,7 @@ static bool check_model(const tl_tokenizer_table *t) {
   if (cuts && h->word_bytes_max > TL_TOKENIZER_TRIE_BYTES_MAX) return false;
   if (h->model != TL_MODEL_MERGES && h->model_flags & TL_MODEL_BYTES) return false;
   if (h->model == TL_MODEL_BEST && t->scores_count != h->tokens_count) return false;
-  bool good = true;
-  for (uint32_t i = 0; i < t->trie_count; i++)
-    good &= t->trie[i].base <= t->trie_count - 256 && is_id_or_none(t, t->trie[i].id);
-  return good;
+  return check_trie(t->trie, t->trie_count, h->tokens_count);
 }
 
 static bool check_hashes(const tl_tokenizer_table *t) {
@@ -116,6 +129,7 @@ static bool check_step(const tl_tokenizer_table *t, const tl_tokenizer_step *ste
   if (step->kind == TL_STEP_ADDED) return good && step->pattern < 2;
   if (step->kind == TL_STEP_FORM) return good && step->behaviour < TL_FORMS;
   if (step->kind == TL_STEP_MAP) return good && step->pattern < t->map_index_count / TL_CHAR_BLOCKS;
+  if (step->kind == TL_STEP_KEYS) return good && t->keys_count;
   if (step->kind == TL_STEP_REPLACE || step->kind == TL_STEP_SPLIT)
     return good && step->pattern < t->patterns_count;
   return good;
@@ -254,7 +268,7 @@ tl_status tl_tokenizer_table_read(tl_str bytes, tl_diag *diag, tl_tokenizer_tabl
   if (!check_classes(t)) return refuse(diag, "character classes");
   if (!check_steps(t)) return refuse(diag, "steps or patterns");
   if (!check_added(t)) return refuse(diag, "added tokens");
-  if (!check_maps(t)) return refuse(diag, "maps of characters");
+  if (!check_maps(t) || !check_keys(t)) return refuse(diag, "maps of characters");
   if (!check_forms(t)) return refuse(diag, "normal forms");
   if (!check_template(t)) return refuse(diag, "the template");
   if (!check_ids(t)) return refuse(diag, "ids");

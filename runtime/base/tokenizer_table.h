@@ -8,7 +8,7 @@
 //   | header          |  scalars, then {offset, count} of each section below
 //   +-----------------+
 //   | steps           |  how a text is cut up and changed before the model, in order: ADDED (raw)
-//   |                 |  -> FORM/MAP/REPLACE .. -> ADDED (normalized) -> SPLIT/PREFIX ..
+//   |                 |  -> FORM/MAP/KEYS/REPLACE .. -> ADDED (normalized) -> SPLIT/PREFIX ..
 //   | patterns, cells |  what REPLACE and SPLIT look for: a literal, or an automaton over classes
 //   | char_*, class_* |  code point -> class; for the automata and tests of words and spaces
 //   | words, texts    |  per id: the bytes it is made from, the bytes it decodes to
@@ -17,6 +17,7 @@
 //   | added           |  tokens matched in the text itself
 //   | template        |  what stands around a text, and around two
 //   | map_*, form*    |  what maps make of code points; normal forms. Only if a step asks for them
+//   | keys, key_texts |  what a map of characters and sequences of them looks for and makes of it
 //   +-----------------+
 //
 // A word is either bytes (TL_MODEL_BYTES: one symbol per byte) or code points. Decoding joins the
@@ -29,7 +30,7 @@
 #define TL_TOKENIZER_MAGIC 0x306b6f746d6c7421ull
 
 enum {
-  TL_TOKENIZER_VERSION = 2,
+  TL_TOKENIZER_VERSION = 3,
   TL_TOKENS_MAX = (1 << 21) - 1,      // ids fit 21 bits, and all ones is free
   TL_MERGES_MAX = 1 << 22,            // ranks fit 22 bits
   TL_TOKENIZER_STEPS_MAX = 32,        // also the depth of the encoder's recursion
@@ -42,6 +43,8 @@ enum {
   TL_TOKENIZER_TYPES_MAX = 256,       // token types
   TL_TOKENIZER_MAPS_MAX = 8,          //
   TL_TOKENIZER_TRIE_BYTES_MAX = 1024, // of a word in the trie: a text costs as much per byte
+  TL_TOKENIZER_KEY_BYTES_MAX = 512,   // the same of a key
+  TL_TOKENIZER_CLUSTER_BYTES_MAX = 5, // of a cluster that is replaced as a whole
   TL_TOKENIZER_PROBES_MAX = 1 << 12,  // slots looked at before a hash table says no
   TL_CHAR_BLOCK = 128,                // code points of a block of the class map
   TL_CHAR_BLOCKS = 0x110000 / TL_CHAR_BLOCK,
@@ -89,7 +92,28 @@ enum {
   TL_CLASS_WORD = 1,  // stops a single_word token beside it
   TL_CLASS_SPACE = 2, // eaten by lstrip and rstrip, of tokens and as a step
   TL_CLASS_FORM = 4,  // << tl_text_form: it may change, or be moved or joined to what is before it
+  TL_CLASS_CLUSTER_SHIFT = 8, // above: tl_cluster_kind
 };
+
+// What a character does at the borders of clusters, which are what readers take as one.
+typedef enum tl_cluster_kind {
+  TL_CLUSTER_OTHER,
+  TL_CLUSTER_CONTROL,
+  TL_CLUSTER_EXTEND,    // continues any cluster,
+  TL_CLUSTER_PLAIN,     // the same, but not a chain of consonants,
+  TL_CLUSTER_LINKER,    // the same, and links consonants
+  TL_CLUSTER_SPACING,   // continues any cluster but of pictures
+  TL_CLUSTER_JOINER,    // ZWJ
+  TL_CLUSTER_PREPEND,   // is continued by anything
+  TL_CLUSTER_LEAD,      // of Hangul, as the next four
+  TL_CLUSTER_VOWEL,     //
+  TL_CLUSTER_TAIL,      //
+  TL_CLUSTER_OPEN,      // a syllable without a tail
+  TL_CLUSTER_CLOSED,    // a syllable with one
+  TL_CLUSTER_PICTURE,   //
+  TL_CLUSTER_CONSONANT, // of a script that links them
+  TL_CLUSTER_KINDS
+} tl_cluster_kind;
 
 typedef enum tl_text_form {
   TL_FORM_NFC,
@@ -114,6 +138,8 @@ typedef enum tl_step_kind {
   TL_STEP_ADDED,   // cut out added tokens of list `pattern` (0 raw, 1 normalized)
   TL_STEP_FORM,    // normal form `behaviour` (tl_text_form)
   TL_STEP_MAP,     // each code point by what map `pattern` has for it
+  TL_STEP_KEYS,    // the longest key at each place by its text; see TL_KEYS_CLUSTERS; the step's
+                   // text before all that
   TL_STEP_STRIP,   // spaces, or the step's text, at the ends; see TL_STRIP_*
   TL_STEP_REPLACE, // every match of `pattern` by the step's text
   TL_STEP_PREFIX,  // the step's text before the piece; see TL_PREFIX_*
@@ -122,11 +148,13 @@ typedef enum tl_step_kind {
 } tl_step_kind;
 
 enum {
-  TL_PREFIX_UNLESS = 1, // not if the piece begins with it
-  TL_PREFIX_FIRST = 2,  // only the piece at the very start of the text
-  TL_SPLIT_INVERT = 4,  // what lies between the matches counts as the match
-  TL_STRIP_LEFT = 8,    //
-  TL_STRIP_RIGHT = 16,  //
+  TL_PREFIX_UNLESS = 1,  // not if the piece begins with it
+  TL_PREFIX_FIRST = 2,   // only the piece at the very start of the text
+  TL_SPLIT_INVERT = 4,   // what lies between the matches counts as the match
+  TL_STRIP_LEFT = 8,     //
+  TL_STRIP_RIGHT = 16,   //
+  TL_KEYS_CLUSTERS = 32, // a short cluster that begins with a key becomes its text, others change
+                         // character by character
 };
 
 typedef enum tl_split_behaviour {
@@ -180,11 +208,16 @@ typedef struct tl_tokenizer_pair {
   uint32_t first, second, result;
 } tl_tokenizer_pair; // sorted by (first, second)
 
-// A node of the tries of words. Its child for byte b is trie[base + b], if that names it as parent.
+// A node of a trie, of words or of keys. Its child for byte b is nodes[base + b], if that names it
+// as parent.
 typedef struct tl_tokenizer_node {
   uint32_t base, parent;
-  uint32_t id; // of the word that ends here, or TL_TOKEN_NONE
+  uint32_t id; // of the word that ends here, row of key_texts for a key, or TL_TOKEN_NONE
 } tl_tokenizer_node;
+
+typedef struct tl_tokenizer_text {
+  uint32_t offset, length; // in pool; valid UTF-8
+} tl_tokenizer_text;
 
 enum { TL_TRIE_START = 0, TL_TRIE_INNER = 1 }; // roots: words, and what continues them
 
@@ -239,6 +272,8 @@ enum { TL_MAP_LENGTH_BITS = 6, TL_MAP_OFFSET_BITS = 24 };
   X(forms, tl_tokenizer_form, "")                                                                  \
   X(form_text, uint32_t, "code points of decompositions")                                          \
   X(form_pairs, tl_tokenizer_pair, "primary composites")                                           \
+  X(keys, tl_tokenizer_node, "keys by prefixes, from TL_TRIE_START")                               \
+  X(key_texts, tl_tokenizer_text, "what keys become")                                              \
   X(pool, char, "literals, replacements, added tokens")
 
 typedef enum tl_tokenizer_section {
@@ -300,6 +335,14 @@ static inline uint32_t tl_merge_right(const tl_tokenizer_merge *merge) {
 }
 static inline uint32_t tl_merge_rank(const tl_tokenizer_merge *merge) {
   return merge->left >> 21 | (merge->right >> 21) << 11;
+}
+
+// Goes on from `*node` to its child for `byte`; false if it has none.
+static inline bool tl_trie_descend(const tl_tokenizer_node *nodes, uint32_t *node, uint8_t byte) {
+  uint32_t child = nodes[*node].base + byte;
+  if (nodes[child].parent != *node) return false;
+  *node = child;
+  return true;
 }
 
 static inline uint32_t tl_map_length(uint32_t cell) {

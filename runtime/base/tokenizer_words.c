@@ -12,21 +12,13 @@ struct tl_word_path {
   uint32_t id;
 };
 
-// The child of `*node` for `byte`; false if there is none.
-static inline bool descend(const tl_tokenizer_table *t, uint32_t *node, uint8_t byte) {
-  uint32_t child = t->trie[*node].base + byte;
-  if (t->trie[child].parent != *node) return false;
-  *node = child;
-  return true;
-}
-
 // Length of the longest token at the start of `text`, 0 if there is none.
 static size_t find_longest(const tl_tokenizer_table *t, uint32_t root, tl_str text,
                            uint32_t *out_id) {
   uint32_t node = root;
   size_t length = 0, limit = t->header.word_bytes_max;
   if (limit > text.length) limit = text.length;
-  for (size_t i = 0; i < limit && descend(t, &node, (uint8_t)text.data[i]); i++) {
+  for (size_t i = 0; i < limit && tl_trie_descend(t->trie, &node, (uint8_t)text.data[i]); i++) {
     if (t->trie[node].id == TL_TOKEN_NONE) continue;
     *out_id = t->trie[node].id;
     length = i + 1;
@@ -83,7 +75,7 @@ static void extend(const tl_tokenizer_table *t, tl_word_path *paths, tl_str word
   bool known = false;
   size_t limit =
       word.length - at < t->header.word_bytes_max ? word.length : at + t->header.word_bytes_max;
-  for (size_t end = at; end < limit && descend(t, &node, (uint8_t)word.data[end]);) {
+  for (size_t end = at; end < limit && tl_trie_descend(t->trie, &node, (uint8_t)word.data[end]);) {
     uint32_t id = t->trie[node].id;
     end++;
     if (id == TL_TOKEN_NONE) continue;

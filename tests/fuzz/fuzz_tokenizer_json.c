@@ -54,6 +54,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "{\"String\":\" \"}",
                                        "{\"type\":\"BertNormalizer\"}",
                                        "{\"type\":\"NFKD\"}",
+                                       "\"Precompiled\"",
+                                       "\"precompiled_charsmap\":\"BAAAAAAAAAB4AA==\"",
                                        "{\"type\":\"Lowercase\"}",
                                        "{\"type\":\"Strip\"}",
                                        "{\"type\":\"Whitespace\"}",

@@ -12,7 +12,7 @@
 #include "tests/lib/tokenizer_fixture.h"
 
 enum {
-  FIXTURES_COUNT = 4,
+  FIXTURES_COUNT = 5,
   PATCH_BYTES = 8,
   PATCHES_MAX = 7,
   SECTION_MAX = 1 << 20,
@@ -26,7 +26,8 @@ static const char *const fixtures[FIXTURES_COUNT] = {
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/pieces/tokenizer.json",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/words/tokenizer.json",
-    TL_SOURCE_DIR "/tests/fixtures/tokenizers/scores/tokenizer.json"};
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/scores/tokenizer.json",
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/rules/tokenizer.json"};
 
 static tl_str section_of(int which) {
   static _Alignas(64) char sections[FIXTURES_COUNT][SECTION_MAX];

@@ -11,14 +11,16 @@
 #include "tests/fuzz/mutate.h"
 #include "tests/lib/tokenizer_fixture.h"
 
-enum { FIXTURES_COUNT = 6, MEMORY_MAX = 256 << 20 };
+enum { FIXTURES_COUNT = 8, MEMORY_MAX = 256 << 20 };
 
 static const char *const fixtures[FIXTURES_COUNT] = {
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/bytes/tokenizer.json",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/pieces/tokenizer.json",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/words/tokenizer.json",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/scores/tokenizer.json",
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/rules/tokenizer.json",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/model-merges/tokenizer.model",
+    TL_SOURCE_DIR "/tests/fixtures/tokenizers/model-rules/tokenizer.model",
     TL_SOURCE_DIR "/tests/fixtures/tokenizers/model-scores/tokenizer.model"};
 
 static const tl_tokenizer *tokenizer_of(int which) {
@@ -93,6 +95,11 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "\xE1\x84\x80",
                                        "fox",
                                        "<tool>",
+                                       "[trim]",
+                                       "\r\n",
+                                       "\xD8\x80",
+                                       "\xC2\xA9\xE2\x80\x8D",
+                                       "\xE0\xA4\x95\xE0\xA5\x8D",
                                        "\xE2\x96\x81",
                                        "\x00",
                                        "\xF0\x9F\x98\x80",

@@ -4,6 +4,7 @@
 The same files each time. All are valid, which fuzz_main.c checks, but those whose name begins with `fault`.
 """
 import ast
+import base64
 import json
 import re
 import shutil
@@ -353,7 +354,23 @@ def tokenizers():
         "processors": tokenizer(post_processor=sequence("processors", byte_level, processor)),
         **files("tests/fixtures/tokenizers/*/tokenizer.json"),
     }
+    def mapped(units, text=b"x\0"):
+        blob = struct.pack(f"<{len(units) + 1}I", 4 * len(units), *units) + text
+        return tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()})
+
+    def one_key(byte, value):
+        units = [256 << 10] + [0] * 1023
+        units[256 + byte], units[768 + byte] = 512 << 10 | 1 << 8 | byte, 1 << 31 | value
+        return units
+
     refused = {
+        "map-short": tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+        "map-letters": tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AA!A"}),
+        "map-cut": tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "CAAAAAAA"}),
+        "map-outside": mapped(one_key(97, 9)), "map-key": mapped(one_key(0xC3, 0)),
+        "map-text": mapped(one_key(97, 0), b"\xff"),
+        "map-twice": tokenizer(normalizer=sequence("normalizers", *[json.loads(mapped(one_key(97, 0)))["normalizer"]
+                                                                    for _ in range(2)])),
         "wrapped": tokenizer(post_processor=sequence("processors", processor, roberta,
                                                      template(special, text, special, ids=(1, 2)))),
         **{f"regex{i}": tokenizer(pre_tokenizer=split(regex)) for i, regex in enumerate(REGEX_FAULTS)},
@@ -442,9 +459,9 @@ def tokenizer_models():
 def tokenizer_texts():
     texts = ["The quick brown fox's 12345 dogs\n\n\tdon't  mind.", "e\u0301le\u0300ve 你好，世界 \u1112\u1161\u11ab 각 İ ﬁ",
              "<|end|>x <s>a</s> [SEP] <tool>\fsecond text ▁▁ <0x41>", "a" * 200 + " " * 90 + "\n" * 50,
-             "👍🏽 👩‍👩‍👧 \x00\x7f"]
+             "👍🏽 👩‍👩‍👧 \x00\x7f", "ABA e\u0301 a\r\n ©\u200d© \u0600A\u0301 क\u094dक", "x [trim] y  [trim]"]
     data = [text.encode() for text in texts] + [b"\xff\xc3 \xed\xa0\x80 \xf0\x9f"]
-    return {f"text{i}-{mode:02}": bytes([mode]) + text for i, text in enumerate(data) for mode in range(24)}
+    return {f"text{i}-{mode:02}": bytes([mode]) + text for i, text in enumerate(data) for mode in range(32)}
 
 
 def plan_sections():
@@ -496,7 +513,7 @@ def main():
     write(out / "tokenizer_model", tokenizer_models())
     write(out / "tokenizer_text", tokenizer_texts())
     text = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
-    names = ("bytes", "pieces", "words", "scores")
+    names = ("bytes", "pieces", "words", "scores", "rules")
     write(out / "tokenizer_table", {name: bytes([i]) + text + b"\xff" * (i & 1) for i, name in enumerate(names)})
 
 

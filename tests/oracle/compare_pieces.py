@@ -35,7 +35,8 @@ def train(folder, rng, lines, index):
         sentence_iterator=iter(rng.sample(lines, 3000)), model_prefix=str(prefix), vocab_size=rng.choice([1900, 3000]),
         model_type=rng.choice(["bpe", "unigram"]), byte_fallback=rng.random() < 0.5, character_coverage=0.98,
         add_dummy_prefix=rng.random() < 0.6, remove_extra_whitespaces=rng.random() < 0.4, minloglevel=2,
-        normalization_rule_name="identity", user_defined_symbols=users, control_symbols=["[INST]"],
+        normalization_rule_name=rng.choice(["identity", "nmt_nfkc", "nfkc_cf"]), user_defined_symbols=users,
+        control_symbols=["[INST]"],
         max_sentencepiece_length=rng.choice([4, 16]), split_by_whitespace=rng.random() < 0.8,
         split_digits=rng.random() < 0.5, allow_whitespace_only_pieces=rng.random() < 0.5, hard_vocab_limit=False)
     return prefix.with_suffix(".model")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Small tokenizers of all kinds the compiler knows, and what the `tokenizers` package does with them.
 
-    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, six small tokenizers
+    make_tokenizers.py --fixtures tests/fixtures/tokenizers     the checked-in fixtures, eight small tokenizers
     make_tokenizers.py --random N --out DIR                     N random pipelines as DIR/NAME/tokenizer.json,
                                                                 for compare_tokenizers.py --tokenizers DIR
 
@@ -11,11 +11,16 @@ are none. Folders with a tokenizer.model have `plain HEX ids..` instead of `enco
 that are no UTF-8 read as Python's "replace" reads them.
 """
 import argparse
+import base64
+import functools
+import io
 import json
 import random
+import tempfile
 from pathlib import Path
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 SENTENCES = [
@@ -127,6 +132,37 @@ def split(pattern, behavior="Isolated", invert=False, literal=False):
             "invert": invert}
 
 
+# Characters and sequences of them become others, or nothing: what a small precompiled map is made of.
+RULES = {"A": "a", "AB": "x", "ﬁ": "fi", "e\u0301": "é", "ü": "u\u0308", "\n": " ", "\r": " ", "\t": " ", "\u3000": " ",
+         "\u200d": "", "１": "1", "½": "1/2", "©": "(c)", "한": "han", "क": "k", "\u0600": "#", "\u0301": "'", "😀": ":)"}
+
+
+def own_rules():
+    """RULES as sentencepiece's trainer reads them."""
+    file = tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf8")
+    for source, target in sorted(RULES.items()):
+        codes = (" ".join(f"{ord(c):X}" for c in text) for text in (source, target))
+        file.write("\t".join(codes) + "\n")
+    file.flush()
+    return file
+
+
+@functools.cache
+def charsmap(name):
+    """The map of characters of one of sentencepiece's rules, or of RULES."""
+    model = io.BytesIO()
+    with own_rules() as file:
+        rules = {"normalization_rule_tsv": file.name} if name == "own" else {"normalization_rule_name": name}
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(SENTENCES), model_writer=model, vocab_size=120,
+                                                 hard_vocab_limit=False, minloglevel=2, **rules)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
+
+
+def precompiled(name):
+    return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap(name)).decode()}
+
+
 def random_normalizer(rng):
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
     parts = [{"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"},
@@ -134,6 +170,7 @@ def random_normalizer(rng):
              {"type": "Strip", "strip_left": rng.random() < 0.7, "strip_right": rng.random() < 0.7},
              {"type": "BertNormalizer", "clean_text": rng.random() < 0.6, "handle_chinese_chars": rng.random() < 0.6,
               "strip_accents": rng.choice([True, False, None]), "lowercase": rng.random() < 0.6}, replace,
+             precompiled(rng.choice(["own", "nmt_nfkc", "nfkc_cf"])),
              {"type": "Prepend", "prepend": rng.choice([MARK, "é", " "])},
              {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
              {"type": "Replace", "pattern": {"Regex": r"[aeiou]{2}|\p{Lu}(?=x)"}, "content": rng.choice(["", "o"])}]
@@ -248,7 +285,13 @@ def texts_for(rng):
     return data
 
 
-def write_fixture(folder, data, rng):
+CLUSTERS = ["ABC aBA", "e\u0301e ﬁ\u0301x", "a\r\nb\rc\n", "©\u200d© ©\u200dx ©\u0903\u200d©\u0301",
+            "\u0600A \u0600\u0600\u0301", "\u1100\u1161\u0301\u11a8\u0301 한\u11a8\u0301한\u0301",
+            "क\u094dक\u0301 क\u094d\u200dक\u0301 क\u200cक", "A\u0301\u0301A", "👍🏽😀\u200d😀 🇩🇪🇩\u0301",
+            "\u200d", " \u200d ", "\u3000\u3000A \t ½１\u200d", "ü\u200büé\u0903", "AB<tool>ABox A ox"]
+
+
+def write_fixture(folder, data, rng, more=()):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tokenizer.json"
     path.write_text(json.dumps(data, ensure_ascii=True, indent=1) + "\n")
@@ -258,7 +301,7 @@ def write_fixture(folder, data, rng):
     def add(kind, text, ids):
         lines.append(" ".join([kind, text.hex() or "-", *map(str, ids)]))
 
-    for text in texts_for(rng):
+    for text in [*texts_for(rng), *(text.encode() for text in more)]:
         ids = tokenizer.encode(text.decode("utf8", "replace")).ids
         add("encode", text, ids)
         add("decode", tokenizer.decode(ids).encode("utf8"), ids)
@@ -275,16 +318,17 @@ def write_fixture(folder, data, rng):
     print(folder, len(lines), "cases")
 
 
-def write_model_fixture(folder, rng, **options):
+def write_model_fixture(folder, rng, more=(), **options):
+    options = {"normalization_rule_name": "identity", **options}
     folder.mkdir(parents=True, exist_ok=True)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES * 3), model_prefix=str(folder / "tokenizer"), hard_vocab_limit=False,
-        normalization_rule_name="identity", control_symbols=["[INST]"], user_defined_symbols=["<tool>", "ox"],
+        control_symbols=["[INST]"], user_defined_symbols=["<tool>", "ox"],
         minloglevel=2, **options)
     (folder / "tokenizer.vocab").unlink()
     model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     lines = []
-    for data in texts_for(rng):
+    for data in [*texts_for(rng), *(text.encode() for text in more)]:
         text = data.decode("utf8", "replace")
         ids = model.encode(text)
         lines.append(" ".join(["plain", text.encode().hex() or "-", *map(str, ids)]))
@@ -317,6 +361,12 @@ def main():
         write_model_fixture(Path(options.fixtures) / "model-merges", rng, model_type="bpe", vocab_size=480,
                             byte_fallback=True, remove_extra_whitespaces=False)
         write_model_fixture(Path(options.fixtures) / "model-scores", rng, model_type="unigram", vocab_size=170)
+        rules_json = score_tokenizer(420, True)
+        rules_json["normalizer"] = precompiled("own")
+        write_fixture(Path(options.fixtures) / "rules", rules_json, rng, CLUSTERS)
+        with own_rules() as file:
+            write_model_fixture(Path(options.fixtures) / "model-rules", rng, CLUSTERS, model_type="bpe", vocab_size=360,
+                                byte_fallback=True, remove_extra_whitespaces=False, normalization_rule_tsv=file.name)
     rng = random.Random(options.seed)
     bases = [byte_tokenizer(420), piece_tokenizer(460), piece_tokenizer(460, 16), word_tokenizer(300),
              score_tokenizer(300, False), score_tokenizer(600, True), level_tokenizer()] if options.random else []

@@ -18,6 +18,7 @@ Form of the data, all numbers decimal:
     LOWER_RUNS      gap, length, step, distance: each step-th code point of the run becomes the one at `distance`
 """
 import argparse
+import struct
 import unicodedata
 from pathlib import Path
 
@@ -204,6 +205,51 @@ def compatible():
     return found
 
 
+def counting():
+    """A Precompiled normalizer whose map has every byte but the newline become `x`: a cluster of fewer than six bytes
+    is one `x`, a longer one an `x` per character, so that what is joined can be counted."""
+    units, text = [0] * 1024, b"x\0\n\0"
+    units[0] = 256 << 10  # children lie at 256 + byte
+    for byte in range(1, 256):
+        units[256 + byte] = 512 << 10 | 1 << 8 | byte  # a leaf, whose value lies at 768 + byte
+        units[768 + byte] = 1 << 31 | (2 if byte == 10 else 0)
+    trie = struct.pack("<1024I", *units)
+    return normalizers.Precompiled(struct.pack("<I", len(trie)) + trie + text)
+
+
+def cluster_sets():
+    """What decides where clusters end, as far as maps of characters can see it. The two line ends are no member."""
+    normalizer = counting()
+    codes = [code for code in CODES if code not in (10, 13)]
+
+    def joined(before, after, count):
+        """Code points that make `before` + itself + `after` come out as `count`."""
+        text = "".join(f"{before}{chr(code)}{after}\n" for code in codes)
+        counts = [len(line) for line in normalizer.normalize_str(text).split("\n")]
+        return {code for code, found in zip(codes, counts) if found == count}
+
+    acute, virama, ka, joiner = "\u0301", "\u094d", "\u0915", "\u200d"
+    behind, in_front = joined("a", "", 1), joined("", "a", 1)
+    short = {code for code in codes if code < 0x10000}  # what is longer shows nothing before a mark
+    control = short - joined("", acute, 1)
+    keeps_pictures = joined("©", f"{joiner}©{acute}", 5) & behind - {ord(joiner)}
+    keeps_links = joined(ka, virama + ka + acute, 5) & behind - {ord(joiner)}
+    linkers = joined(ka, ka + acute, 4) & behind
+    letters = short - control - behind - in_front
+    before_vowels, before_tails = (joined("", after + acute, 3) & letters for after in "\u1161\u11a8")
+    after_lead, after_vowel, after_tail = (joined(before, acute, 3) & letters for before in "\u1100\uac00\uac01")
+    syllables = set(range(0xAC00, 0xD7A4))
+    assert after_lead & before_tails - syllables == after_vowel - after_tail and syllables < after_lead
+    assert {code for code in syllables if code in before_vowels} == set(range(0xAC00, 0xD7A4, 28))
+    found = {"CONTROL": control, "EXTEND": keeps_pictures & keeps_links - linkers, "LINKER": linkers,
+             "PLAIN": keeps_pictures - keeps_links - linkers, "SPACING": behind - keeps_pictures - {ord(joiner)},
+             "PREPEND": in_front, "LEAD": before_vowels & after_lead - before_tails, "VOWEL": after_vowel - after_tail,
+             "TAIL": after_tail, "PICTURE": joined(f"©{joiner}", "", 3) - behind,
+             "CONSONANT": joined(ka + virama, acute, 4) & letters}
+    assert linkers <= keeps_pictures and sum(map(len, found.values())) == len(set().union(*found.values()))
+    return {f"CLUSTER_{name}": sorted(members) for name, members in found.items()}
+
+
 def wrap(name, kind, values):
     lines, line = [], "   "
     for value in values:
@@ -263,6 +309,7 @@ def main():
     assert sorted(set(pieces(words)) - set(sets["WORD"])) == [0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE]
     for script in SCRIPTS:
         sets["SCRIPT_" + script.upper()] = regex_set(rf"\p{{{script}}}")
+    sets |= cluster_sets()
     rows, classes, pairs = normal_forms()
     compatibles = compatible()
     parts = [f"// What tokenizers {tokenizers.__version__} believes about code points.\n"

@@ -201,11 +201,18 @@ static void expect_error(const char *json, tl_status expected, const char *words
   "{\"Regex\": "                                                                                   \
   "\"" regex "\"}}, " MODEL "[]}}"
 
+#define MAP(text)                                                                                  \
+  "{\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"" text "\"}, " MODEL   \
+  "[]}}"
+
 static void test_errors(void) {
   expect_error("{}", TL_INPUT, "model");
   expect_error("{\"model\": {\"type\": \"X\"}}", TL_UNSUPPORTED, "model 'X'");
-  expect_error("{\"normalizer\": {\"type\": \"Precompiled\"}, " MODEL "[]}}", TL_UNSUPPORTED,
-               "normalizer 'Precompiled'");
+  expect_error("{\"normalizer\": {\"type\": \"Squeeze\"}, " MODEL "[]}}", TL_UNSUPPORTED,
+               "normalizer 'Squeeze'");
+  expect_error(MAP("AA="), TL_INPUT, "expected base64");
+  expect_error(MAP("AAAA"), TL_INPUT, "too short");
+  expect_error(MAP("CAAAAAAAAAA="), TL_INPUT, "its trie lies outside");
   expect_error("{\"decoder\": {\"type\": \"CTC\"}, " MODEL "[]}}", TL_UNSUPPORTED, "decoder 'CTC'");
   expect_error("{\"post_processor\": {\"type\": \"X\"}, " MODEL "[]}}", TL_UNSUPPORTED,
                "post-processor 'X'");
@@ -264,7 +271,7 @@ static void test_model_errors(void) {
   expect_model_error(TL_STR(PIECE), TL_INPUT, "no piece is the unknown one");
   expect_model_error(TL_STR(PIECE PIECE), TL_INPUT, "two pieces are 'x'");
   expect_model_error(TL_STR(PIECE "\x12\x02\x18\x04"), TL_UNSUPPORTED, "model kind 4");
-  expect_model_error(TL_STR(PIECE "\x1A\x03\x12\x01m"), TL_UNSUPPORTED, "precompiled map");
+  expect_model_error(TL_STR(PIECE "\x1A\x03\x12\x01m"), TL_INPUT, "map of characters is damaged");
 }
 
 // Every single damaged byte of a table is refused or leaves a table that works without faults.
@@ -338,13 +345,16 @@ static void test_memory(const char *path) {
 int main(void) {
   static const char *const paths[] = {
       FIXTURES "bytes/tokenizer.json", FIXTURES "pieces/tokenizer.json",
-      FIXTURES "words/tokenizer.json", FIXTURES "scores/tokenizer.json"};
+      FIXTURES "words/tokenizer.json", FIXTURES "scores/tokenizer.json",
+      FIXTURES "rules/tokenizer.json"};
   test_fixture(FIXTURES "bytes/tokenizer.json", FIXTURES "bytes/expected.txt");
   test_fixture(FIXTURES "pieces/tokenizer.json", FIXTURES "pieces/expected.txt");
   test_fixture(FIXTURES "model-merges/tokenizer.model", FIXTURES "model-merges/expected.txt");
   test_fixture(FIXTURES "model-scores/tokenizer.model", FIXTURES "model-scores/expected.txt");
   test_fixture(FIXTURES "words/tokenizer.json", FIXTURES "words/expected.txt");
   test_fixture(FIXTURES "scores/tokenizer.json", FIXTURES "scores/expected.txt");
+  test_fixture(FIXTURES "rules/tokenizer.json", FIXTURES "rules/expected.txt");
+  test_fixture(FIXTURES "model-rules/tokenizer.model", FIXTURES "model-rules/expected.txt");
   test_long_words(FIXTURES "bytes/tokenizer.json");
   test_long_words(FIXTURES "pieces/tokenizer.json");
   test_long_words(FIXTURES "words/tokenizer.json");
