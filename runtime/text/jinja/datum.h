@@ -81,6 +81,7 @@ struct tl_datum {
 struct tl_datum_list {
   tl_datum *items;
   size_t count, capacity;
+  size_t *used; // of a sum: how many of `items` some sum has; the longest goes on where it ends
 };
 
 typedef struct tl_datum_pair {

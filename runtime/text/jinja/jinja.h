@@ -18,12 +18,12 @@
 #include "runtime/base/json_tree.h"
 
 enum {
-  TL_JINJA_BYTES_MAX = 1 << 20,  // of a template
-  TL_JINJA_NESTING_MAX = 200,    // blocks and expressions inside each other
-  TL_JINJA_SYMBOLS_MAX = 4096,   // different names
-  TL_JINJA_DEPTH_MAX = 600,      // nodes that are being evaluated inside each other
-  TL_JINJA_STEPS_MAX = 50000000, // nodes evaluated, and 16 bytes of text touched each
-  TL_JINJA_OUTPUT_MAX = 64 << 20 // bytes of a text that is made
+  TL_JINJA_BYTES_MAX = 1 << 20,   // of a template
+  TL_JINJA_NESTING_MAX = 200,     // blocks and expressions inside each other
+  TL_JINJA_SYMBOLS_MAX = 4096,    // different names
+  TL_JINJA_DEPTH_MAX = 600,       // nodes that are being evaluated inside each other
+  TL_JINJA_STEPS_MAX = 200000000, // nodes evaluated, and 16 bytes of text touched each
+  TL_JINJA_OUTPUT_MAX = 64 << 20  // bytes of a text that is made
 };
 
 typedef struct tl_jinja_template tl_jinja_template;

@@ -300,16 +300,30 @@ static bool is_repeatable(const tl_datum *value) {
          (value->kind == TL_DATUM_LIST && value->flavour <= TL_DATUM_AS_TUPLE);
 }
 
+// Moves the items of `list` to where `count` have room; more if it has been added to before.
+static tl_status move_items(tl_render *render, tl_datum_list *list, size_t count) {
+  size_t capacity = list->used ? 2 * count : count;
+  tl_datum *items = tl_arena_array(render->arena, capacity, sizeof *items);
+  list->used = tl_arena_alloc(render->arena, sizeof *list->used);
+  if (!items || !list->used) return tl_render_full(render);
+  TL_TRY(tl_render_charge(render, list->count));
+  if (list->count) memcpy(items, list->items, list->count * sizeof *items);
+  list->items = items;
+  list->capacity = capacity;
+  return TL_OK;
+}
+
+// Nobody changes a list, so that a list that grows item by item can share them with what it was.
 static tl_status add_lists(tl_render *render, const tl_datum *a, const tl_datum *b, tl_datum *out) {
   tl_datum_list *list = NULL;
-  size_t count = a->list->count + b->list->count;
-  TL_TRY(tl_list_create(render, count, &list));
-  TL_TRY(tl_render_charge(render, count));
-  if (a->list->count) memcpy(list->items, a->list->items, a->list->count * sizeof *list->items);
-  if (b->list->count) {
-    memcpy(list->items + a->list->count, b->list->items, b->list->count * sizeof *list->items);
-  }
-  list->count = count;
+  size_t begin = a->list->count, more = b->list->count, count = begin + more;
+  TL_TRY(tl_list_create(render, 0, &list));
+  TL_TRY(tl_render_charge(render, more));
+  *list = *a->list;
+  bool is_longest = list->used && *list->used == begin && count <= list->capacity;
+  if (!is_longest) TL_TRY(move_items(render, list, count));
+  if (more) memcpy(list->items + begin, b->list->items, more * sizeof *list->items);
+  list->count = *list->used = count;
   *out = tl_datum_of_list(list, (tl_datum_flavour)a->flavour);
   return TL_OK;
 }
