@@ -175,7 +175,8 @@ typedef struct tlmc_bytes {
   size_t bytes;
 } tlmc_bytes;
 
-// Ids of `text`; bytes that are not UTF-8 are TLMC_INPUT. `flags`: TLMC_TEXT_ADD, _SPECIAL.
+// Ids of `text`; broken UTF-8 is read as U+FFFD, one per broken sequence. `flags`: TLMC_TEXT_ADD,
+// _SPECIAL.
 TLMC_API tlmc_status tlmc_tokenize(const tlmc_plan *plan, tlmc_bytes text, uint32_t flags,
                                    int32_t *ids, size_t ids_capacity, size_t *out_count,
                                    tlmc_error *error);

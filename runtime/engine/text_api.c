@@ -1,7 +1,6 @@
 // Text functions of the public interface: a plan's tokenizer behind bounded buffers.
 #include <time.h>
 
-#include "runtime/base/utf8.h"
 #include "runtime/engine/session.h"
 #include "runtime/text/decoder.h"
 
@@ -31,11 +30,8 @@ tlmc_status tlmc_tokenize_pair(const tlmc_plan *plan, const tlmc_bytes *texts, s
   if (!plan->has_tokenizer) return no_tokenizer(plan, error);
   if (texts_count < 1 || texts_count > 2)
     return tl_error_set(error, TLMC_USAGE, "%zu texts, expected 1 or 2", texts_count);
-  for (size_t i = 0; i < texts_count; i++) {
+  for (size_t i = 0; i < texts_count; i++)
     parts[i] = (tl_str){texts[i].data, texts[i].bytes};
-    if (!tl_utf8_is_valid(parts[i]))
-      return tl_error_set(error, TLMC_INPUT, "the text is not UTF-8");
-  }
   tl_arena arena;
   tl_arena_init(&arena, text_memory_max);
   tl_ids ids = {0};
