@@ -11,7 +11,8 @@ enum {
   LATENT_HEADS = 16, // of one item: their queries share the pages that it reads
   COPIES_BYTES = 1 << 19,
   ALL_ROWS = 1 << 24, // more than any step has
-  COPIES_MIN = 8
+  COPIES_MIN = 8,
+  EXACT_MAX = 1 << 18 // weights of a matmul whose time is not in its products
 };
 
 _Static_assert(TL_CPU_F32 == 0 && TL_CPU_BF16 == 1, "what tl_draft_is_bf16 tells templates");
@@ -37,8 +38,16 @@ static void set_rows(tl_draft *d, int64_t block) {
 
 static void set_input(tl_draft *d) {
   tl_draft_constant(d, "T_INPUT", tl_draft_is_bf16(d, d->kernel->input));
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d->kernel->input, d->kv));
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, d->kernel->input));
   tl_draft_arg_buffer(d, d->kernel->input);
+}
+
+// Whether inputs are multiplied unrounded where that takes a second product: small matrices, and
+// those of the wanted rows alone, which are few.
+static bool is_exact(const tl_kernel *kernel, const tl_type *type) {
+  int64_t columns = type->dims[type->rank - 1].constant;
+  return kernel->symbol == TL_PLAN_SYMBOL_R ||
+         columns * type->dims[type->rank - 2].constant <= EXACT_MAX;
 }
 
 // Constants of what all matmuls share, with statements on tiles of a unit's columns.
@@ -50,6 +59,7 @@ static tl_status set_weights(tl_draft *d, int64_t unit) {
   TL_TRY(cpu_format(d->diag, type->format, kernel->span, &format));
   tl_draft_constant(d, "T_WEIGHT", format);
   tl_draft_constant(d, "T_COLUMNS", type->dims[type->rank - 1].constant);
+  tl_draft_constant(d, "T_EXACT", is_exact(kernel, type));
   tl_draft_constant(d, "T_UNIT", unit / 64);
   tl_draft_constant(d, "T_WEIGHTS", first->weights_count);
   d->drafted.scratch_bytes = (uint32_t)(TL_TILE_ROWS * unit * first->weights_count * 4);
@@ -84,7 +94,7 @@ static tl_status draft_experts(tl_draft *d) {
   const tl_type *type = &segment->weights[0]->type;
   const tl_routing *routing = &kernel->routing;
   int64_t unit = tl_kernel_unit(kernel, TL_UNIT_MAX), columns = type->dims[1].constant;
-  int64_t row_bytes = tl_draft_row_bytes(kernel->input, d->kv), copies = COPIES_BYTES / row_bytes;
+  int64_t row_bytes = tl_draft_row_bytes(d, kernel->input), copies = COPIES_BYTES / row_bytes;
   if (copies > TL_TILE_ROWS) copies = TL_TILE_ROWS;
   if (copies < COPIES_MIN) copies = COPIES_MIN;
   tl_draft_constant(d, "T_WANTED", routing->picks);
@@ -110,7 +120,7 @@ static tl_status draft_group(tl_draft *d) {
   tl_draft_constant(d, "T_EXPERTS", routing->experts);
   tl_draft_constant(d, "T_CHOSEN", routing->chosen);
   tl_draft_constant(d, "T_BLOCK", MATMUL_ROWS);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(routing->ids, d->kv));
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, routing->ids));
   tl_draft_grid(d, 1, ALL_ROWS);
   tl_draft_arg_buffer(d, routing->ids);
   tl_draft_arg_buffer(d, tl_draft_only_store(d->kernel));
@@ -124,8 +134,8 @@ static tl_status draft_combine(tl_draft *d) {
   tl_draft_constant(d, "T_CHOSEN", routing->chosen);
   tl_draft_constant(d, "T_BLOCK", OTHER_ROWS);
   tl_draft_constant(d, "T_COLUMNS", rows->columns);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(rows, d->kv));
-  tl_draft_constant(d, "T_SCALE_BYTES", weights ? tl_draft_row_bytes(weights, d->kv) : 0);
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, rows));
+  tl_draft_constant(d, "T_SCALE_BYTES", weights ? tl_draft_row_bytes(d, weights) : 0);
   tl_draft_grid(d, 1, OTHER_ROWS);
   tl_draft_arg_buffer(d, rows);
   tl_draft_arg_buffer(d, routing->groups);
@@ -154,9 +164,9 @@ static tl_status draft_latent(tl_draft *d) {
   tl_draft_arg_buffer(d, a->turned);
   tl_draft_arg_buffer(d, out);
   tl_draft_arg_state(d, a->state);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(q, d->kv));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(a->turned, d->kv));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, q));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, a->turned));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, out));
   d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
   d->launch.grid_items = (uint32_t)((a->heads + heads - 1) / heads);
   d->launch.grid_rows = 1;
@@ -292,4 +302,4 @@ static int variants(const tl_kernel *kernel) {
   return 1;
 }
 
-const tl_draft_rules tl_cpu_rules = {TL_UNIT_MAX, head_bytes, variants, fill, NULL};
+const tl_draft_rules tl_cpu_rules = {TL_UNIT_MAX, head_bytes, variants, fill, NULL, true};

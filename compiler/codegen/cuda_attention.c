@@ -148,10 +148,10 @@ static void set_latent(tl_draft *d, int64_t threads) {
   tl_draft_arg_buffer(d, d->kernel->input);
   tl_draft_arg_buffer(d, out);
   tl_draft_arg_state(d, a->state);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, d->kernel->input));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, out));
   tl_draft_arg_buffer(d, a->turned);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(a->turned, d->kv));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, a->turned));
   d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
   d->launch.grid_items = 1;
 }

@@ -430,7 +430,7 @@ tl_status tl_cuda_fill_group(tl_draft *d, int number) {
   set_stack_guards(d, number, routing->experts, 2 * routing->chosen);
   tl_draft_constant(d, "T_EXPERTS", routing->experts);
   tl_draft_constant(d, "T_CHOSEN", routing->chosen);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(routing->ids, d->kv));
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, routing->ids));
   tl_draft_arg_buffer(d, routing->ids);
   tl_draft_arg_buffer(d, tl_draft_only_store(d->kernel));
   tl_draft_arg(d, TL_PLAN_ARG_INT, 0, stacks[number].rows);

@@ -46,7 +46,7 @@ tl_status tl_cuda_set_weights(tl_draft *d, tl_format format) {
 
 void tl_cuda_set_input_format(tl_draft *d) {
   tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, d->kernel->input));
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d->kernel->input, d->kv));
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, d->kernel->input));
 }
 
 void tl_cuda_set_input(tl_draft *d) {
@@ -105,8 +105,8 @@ static tl_status fill_combine(tl_draft *d) {
   tl_draft_constant(d, "T_CHOSEN", routing->chosen);
   tl_draft_constant(d, "T_COLUMNS", rows->columns);
   tl_draft_constant(d, "T_UNIT", width / 64);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(rows, d->kv));
-  tl_draft_constant(d, "T_SCALE_BYTES", weights ? tl_draft_row_bytes(weights, d->kv) : 0);
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, rows));
+  tl_draft_constant(d, "T_SCALE_BYTES", weights ? tl_draft_row_bytes(d, weights) : 0);
   tl_draft_arg_buffer(d, rows);
   tl_draft_arg_buffer(d, routing->groups);
   if (weights) {
@@ -198,4 +198,4 @@ static int variants_of(const tl_kernel *kernel) {
   }
 }
 
-const tl_draft_rules tl_cuda_rules = {UNIT_MAX, head_bytes, variants_of, fill, fill_best};
+const tl_draft_rules tl_cuda_rules = {UNIT_MAX, head_bytes, variants_of, fill, fill_best, false};

@@ -44,8 +44,14 @@ tl_format tl_draft_format(const tl_buffer *buffer, tl_plan_kv_type kv) {
   return buffer->role == TL_BUFFER_QUERY ? kv_format(kv) : TL_FORMAT_F32;
 }
 
-int64_t tl_draft_row_bytes(const tl_buffer *buffer, tl_plan_kv_type kv) {
-  return tl_round_up(buffer->columns, 64) * element_bytes(tl_draft_format(buffer, kv));
+static int64_t row_bytes(const tl_drafter *b, const tl_buffer *buffer, tl_plan_kv_type kv) {
+  tl_format format = tl_draft_format(buffer, kv);
+  if (format == TL_FORMAT_BF16 && b->rules->wide_bf16) format = TL_FORMAT_F32;
+  return tl_round_up(buffer->columns, 64) * element_bytes(format);
+}
+
+int64_t tl_draft_row_bytes(const tl_draft *draft, const tl_buffer *buffer) {
+  return row_bytes(draft->drafter, buffer, draft->kv);
 }
 
 static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
@@ -53,7 +59,7 @@ static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
   tl_plan_buffer row = {.name = tl_plan_text(b->tables, buffer->name),
                         .symbol = buffer->symbol,
                         .columns = (uint32_t)buffer->columns,
-                        .row_bytes = (uint64_t)tl_draft_row_bytes(buffer, kv)};
+                        .row_bytes = (uint64_t)row_bytes(b, buffer, kv)};
   if (buffer->slots > 1) { // rows of all slots are one of the plan's
     row.columns = (uint32_t)(tl_round_up(buffer->columns, 64) * buffer->slots);
     row.row_bytes *= (uint64_t)buffer->slots;
@@ -252,7 +258,7 @@ static void add_call(tl_draft *d, int segment, const tl_statement *statement) {
     const tl_operand *operand = &statement->operands[i];
     if (operand->buffer) {
       tl_draft_arg_buffer(d, operand->buffer);
-      call.row_bytes = tl_draft_row_bytes(operand->buffer, d->kv);
+      call.row_bytes = tl_draft_row_bytes(d, operand->buffer);
       call.format = tl_draft_is_bf16(d, operand->buffer);
     } else if (!operand->value) {
       tl_draft_arg(d, TL_PLAN_ARG_INT, 0, 0); // an absent vector
@@ -297,8 +303,8 @@ void tl_draft_attention(tl_draft *d) {
   tl_draft_arg_buffer(d, d->kernel->input);
   tl_draft_arg_buffer(d, out);
   tl_draft_arg_state(d, a->state);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d->kernel->input, d->kv));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(out, d->kv));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, d->kernel->input));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, out));
   d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
   d->launch.grid_items = (uint32_t)a->kv_heads;
   d->launch.grid_rows = 1;
@@ -310,7 +316,7 @@ void tl_draft_table(tl_draft *d) {
   tl_draft_real(d, "T_FACTOR", d->kernel->factor);
   tl_draft_constant(d, "T_LIMIT", d->kernel->limit);
   tl_draft_real(d, "T_STRETCH", d->kernel->stretch);
-  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(out, d->kv));
+  tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, out));
   tl_draft_arg_weight(d, d->kernel->table, 0, TL_PLAN_LAYOUT_VECTOR);
   tl_draft_arg_buffer(d, out);
 }

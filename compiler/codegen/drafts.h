@@ -71,6 +71,8 @@ typedef struct tl_draft_rules {
   // The launch that finds the largest of each row of the kernel's input and stores its index to
   // row `best` of the buffer table; NULL = the host does.
   tl_status (*fill_best)(tl_draft *draft, uint32_t best);
+  // Rows of bf16 values take 4 bytes a value all the same: what lies in them is the target's choice.
+  bool wide_bf16;
 } tl_draft_rules;
 
 // Adds weights, groups, states, buffers and arguments to `tables`. `kv_types` is a bit mask of
@@ -98,7 +100,7 @@ tl_format tl_draft_format(const tl_buffer *buffer, tl_plan_kv_type kv);
 bool tl_draft_depends_on_kv(const tl_kernel *kernel);
 
 // Bytes from row to row of a buffer.
-int64_t tl_draft_row_bytes(const tl_buffer *buffer, tl_plan_kv_type kv);
+int64_t tl_draft_row_bytes(const tl_draft *draft, const tl_buffer *buffer);
 
 // 1 if the buffer holds bf16, 0 if f32; of a KV type's pages likewise. What templates are told.
 int64_t tl_draft_is_bf16(const tl_draft *draft, const tl_buffer *buffer);

@@ -8,6 +8,7 @@
 // Each page gives (m, l, o) over its 64 positions; pages are merged in ascending order, invisible
 // positions add exact zeros, so a row's result is the same however rows are cut into steps.
 #include "templates/cpu/micro.h"
+#include "templates/cpu/statements.h"
 
 void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int64_t begin,
                      int64_t end);
@@ -31,6 +32,11 @@ TL_INLINE int64_t cell(void) {
   return T_CACHE == TL_CPU_BF16 ? 2 : 4;
 }
 
+// Bytes of a value that meets the pages': of queries and weights.
+TL_INLINE int64_t operand(void) {
+  return T_CACHE == TL_CPU_BF16 ? TL_OPERAND_BYTES : 4;
+}
+
 TL_INLINE int64_t pair_bytes(void) {
   return 4; // two bf16 or one f32
 }
@@ -50,7 +56,7 @@ TL_INLINE int64_t first_visible(int64_t position) {
 TL_INLINE void score(tile *t, const char *keys) {
   for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW) {
     tl_micro m = {.x = t->queries,
-                  .x_step = T_KEY * cell(),
+                  .x_step = T_KEY * operand(),
                   .panel = keys + column * pair_bytes(),
                   .panel_step = 64 * pair_bytes(),
                   .columns = T_KEY,
@@ -90,11 +96,7 @@ TL_INLINE float weigh(tile *t, int64_t r, int64_t block) {
   for (int j = 0; j < 64; j += VW) {
     vf w = vf_exp(vf_load(scores + j) - vf_all(shift));
     sum += w;
-    if (T_CACHE == TL_CPU_BF16) {
-      *(vh_loose *)(t->weights + (r * 64 + j) * 2) = vf_to_bf16(w);
-    } else {
-      vf_store((float *)t->weights + r * 64 + j, w);
-    }
+    tl_store_vector(t->weights, r * 64 + j, w, T_CACHE == TL_CPU_BF16, 0);
   }
   t->largest[r] = top;
   t->total[r] = t->total[r] * keep + vf_total(sum);
@@ -112,8 +114,8 @@ TL_INLINE void mix_columns(tile *t, tl_micro *m, const char *values, int64_t col
 // `values`.
 TL_INLINE void mix_positions(tile *t, const char *values, int64_t first, int64_t count) {
   int64_t column = 0;
-  tl_micro m = {.x = t->weights + first * cell(),
-                .x_step = 64 * cell(),
+  tl_micro m = {.x = t->weights + first * operand(),
+                .x_step = 64 * operand(),
                 .panel_step = padded() * pair_bytes(),
                 .columns = count,
                 .more = first > 0,
@@ -163,21 +165,12 @@ TL_INLINE void run_block(tile *t, const char *head, int64_t block, int64_t count
   }
 }
 
-TL_INLINE void finish(const tile *t) {
+TL_INLINE void finish(const tile *t, int64_t plane) {
   for (int64_t r = 0; r < t->count; r++) {
     float by = 1.0f / t->total[r];
     const float *sum = t->sum + r * padded();
-    for (int64_t c = 0; c < T_VALUE; c++) {
-      if (T_INPUT == TL_CPU_BF16) {
-        uint32_t bits;
-        float x = sum[c] * by;
-        __builtin_memcpy(&bits, &x, 4);
-        ((uint16_t *)t->out[r])[c] =
-            x != x ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-      } else {
-        ((float *)t->out[r])[c] = sum[c] * by;
-      }
-    }
+    for (int64_t c = 0; c < T_VALUE; c++)
+      tl_store_one(t->out[r], c, sum[c] * by, T_INPUT == TL_CPU_BF16, plane);
   }
 }
 
@@ -196,18 +189,17 @@ TL_INLINE void run_tile(tile *t, const tl_arg *args, const int32_t *pages, int64
     int64_t count = high - block * 64 + 1;
     run_block(t, page + head * head_bytes, block, count < 64 ? count : 64);
   }
-  finish(t);
+  finish(t, args[6].i / 2);
 }
 
 TL_INLINE void zero_tail(const tl_arg *args, int64_t row) {
-  int64_t bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
   char *out = (char *)args[1].out + row * args[6].i;
-  for (int64_t i = T_HEADS * T_QUERIES * T_VALUE * bytes; i < args[6].i; i++)
-    out[i] = 0;
+  for (int64_t at = T_HEADS * T_QUERIES * T_VALUE; at < args[6].i / 4; at++)
+    tl_store_one(out, at, 0, T_INPUT == TL_CPU_BF16, args[6].i / 2);
 }
 
 TL_INLINE void copy_query(char *to, const char *from) {
-  for (int64_t i = 0; i < T_KEY * cell() / 4; i++)
+  for (int64_t i = 0; i < T_KEY * operand() / 4; i++)
     ((uint32_t *)to)[i] = ((const uint32_t *)from)[i];
 }
 
@@ -221,13 +213,13 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
   int64_t last = sequence->first_position + sequence->rows_count - 1;
   const int32_t *pages =
       tl_step_ints(step, step->pages[args[4].i]) + (int64_t)work->sequence * step->pages_max;
-  int64_t in_bytes = cell(), out_bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
+  int64_t in_bytes = operand(), out_bytes = T_INPUT == TL_CPU_BF16 ? TL_OPERAND_BYTES : 4;
   tile t = {.scores = (float *)scratch, .tiles_rows = *tiles_rows};
   t.part = t.scores + TL_QUERY_ROWS * 64;
   t.sum = t.part + TL_QUERY_ROWS * padded();
   t.weights = (char *)(t.sum + TL_QUERY_ROWS * padded());
-  t.queries = t.weights + TL_QUERY_ROWS * 64 * cell();
-  t.last = t.queries + TL_QUERY_ROWS * ((T_KEY + 15) / 16 * 16) * cell();
+  t.queries = t.weights + TL_QUERY_ROWS * 64 * operand();
+  t.last = t.queries + TL_QUERY_ROWS * ((T_KEY + 15) / 16 * 16) * operand();
   for (int64_t v = 0; v < vectors; v += t.count) {
     int64_t most = tl_micro_rows_max(T_CACHE);
     t.count = vectors - v < most ? vectors - v : most;

@@ -25,24 +25,25 @@ TL_CONSTANT int64_t T_WEIGHT;      // format of the weights
 TL_CONSTANT int64_t T_COLUMNS;     // K of a matmul; width of a row
 TL_CONSTANT int64_t T_INPUT;       // format of the input rows
 TL_CONSTANT int64_t T_INPUT_BYTES; // from input row to input row
-TL_CONSTANT int64_t T_UNIT;        // panels of one tile
-TL_CONSTANT int64_t T_WEIGHTS;     // weights whose columns lie side by side in a tile
-TL_CONSTANT int64_t T_SEGMENTS;    // segments of the kernel
-TL_CONSTANT int64_t T_WANTED;      // 1 = output row r takes input row wanted[r]
-TL_CONSTANT int64_t T_SYMBOL_R;    // 1 = rows are counted in R, else in T
-TL_CONSTANT int64_t T_BLOCK;       // rows of one item
-TL_CONSTANT int64_t T_KEY;         // attention: values of a key
-TL_CONSTANT int64_t T_VALUE;       // values of a value
-TL_CONSTANT int64_t T_HEADS;       // key heads
-TL_CONSTANT int64_t T_QUERIES;     // query heads of each key head
-TL_CONSTANT int64_t T_CACHE;       // format of the pages
-TL_CONSTANT int64_t T_WINDOW;      // visible tokens, 0 = all
-TL_CONSTANT int64_t T_CHUNK;       // only tokens of the same chunk, 0 = all
-TL_CONSTANT int64_t T_FULL;        // 1 = all rows of a sequence see each other
-TL_CONSTANT int64_t T_SOURCE;      // gather: 0 ids, 1 positions, 2 token types
-TL_CONSTANT int64_t T_EXPERTS;     // experts of a layer
-TL_CONSTANT int64_t T_CHOSEN;      // experts that each row chose
-TL_CONSTANT int64_t T_COPIES;      // experts: rows that are copied together at once
+TL_CONSTANT int64_t T_EXACT;    // 1 = inputs that meet bf16 are not rounded, at twice the products
+TL_CONSTANT int64_t T_UNIT;     // panels of one tile
+TL_CONSTANT int64_t T_WEIGHTS;  // weights whose columns lie side by side in a tile
+TL_CONSTANT int64_t T_SEGMENTS; // segments of the kernel
+TL_CONSTANT int64_t T_WANTED;   // 1 = output row r takes input row wanted[r]
+TL_CONSTANT int64_t T_SYMBOL_R; // 1 = rows are counted in R, else in T
+TL_CONSTANT int64_t T_BLOCK;    // rows of one item
+TL_CONSTANT int64_t T_KEY;      // attention: values of a key
+TL_CONSTANT int64_t T_VALUE;    // values of a value
+TL_CONSTANT int64_t T_HEADS;    // key heads
+TL_CONSTANT int64_t T_QUERIES;  // query heads of each key head
+TL_CONSTANT int64_t T_CACHE;    // format of the pages
+TL_CONSTANT int64_t T_WINDOW;   // visible tokens, 0 = all
+TL_CONSTANT int64_t T_CHUNK;    // only tokens of the same chunk, 0 = all
+TL_CONSTANT int64_t T_FULL;     // 1 = all rows of a sequence see each other
+TL_CONSTANT int64_t T_SOURCE;   // gather: 0 ids, 1 positions, 2 token types
+TL_CONSTANT int64_t T_EXPERTS;  // experts of a layer
+TL_CONSTANT int64_t T_CHOSEN;   // experts that each row chose
+TL_CONSTANT int64_t T_COPIES;   // experts: rows that are copied together at once
 TL_CONSTANT int64_t T_SCALE_BYTES; // combine: from row to row of the weights, 0 = none
 TL_CONSTANT double T_SCALE;        // of scores
 TL_CONSTANT double T_SOFTCAP;      // of scores, 0 = none

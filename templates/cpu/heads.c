@@ -15,7 +15,7 @@ void tl_kernel_entry(const tl_arg *args, const tl_step *step, char *scratch, int
   int64_t columns = args[1].i, units = (columns + T_UNIT * 64 - 1) / (T_UNIT * 64);
   for (int64_t item = begin; item < end; item++) {
     int64_t index = item / blocks, row = item % blocks * T_BLOCK, head = index / units;
-    int64_t bytes = T_COLUMNS * (T_INPUT == TL_CPU_BF16 ? 2 : 4);
+    int64_t bytes = T_COLUMNS * (T_INPUT == TL_CPU_BF16 ? TL_OPERAND_BYTES : 4);
     tl_unit u = {.input = {(const char *)args[0].in + head * bytes, 0},
                  .weights = {(const char *)args[2].in + head * args[3].i},
                  .index = index % units,

@@ -28,8 +28,9 @@ typedef struct tile {
   int64_t tiles_rows; // of the tile registers
 } tile;
 
-TL_INLINE int64_t cell(void) {
-  return T_CACHE == TL_CPU_BF16 ? 2 : 4;
+// Bytes of a value that meets the pages': of queries.
+TL_INLINE int64_t operand(void) {
+  return T_CACHE == TL_CPU_BF16 ? TL_OPERAND_BYTES : 4;
 }
 
 TL_INLINE int64_t padded(void) {
@@ -40,7 +41,7 @@ TL_INLINE void score(tile *t, const char *page) {
   const int64_t width = T_KEY + T_VALUE;
   for (int64_t column = 0; column < 64; column += TL_MICRO_VECTORS * VW) {
     tl_micro m = {.x = t->queries,
-                  .x_step = width * cell(),
+                  .x_step = width * operand(),
                   .panel = page + column * 4,
                   .panel_step = 64 * 4,
                   .columns = width,
@@ -171,19 +172,19 @@ TL_INLINE void run_tile(tile *t, const tl_arg *args, const int32_t *pages) {
   for (int64_t r = 0; r < t->count; r++) {
     float by = 1.0f / t->total[r];
     for (int64_t c = 0; c < T_KEY; c++)
-      tl_store_one(t->out[r], c, t->sum[r * padded() + c] * by, T_INPUT == TL_CPU_BF16);
+      tl_store_one(t->out[r], c, t->sum[r * padded() + c] * by, T_INPUT == TL_CPU_BF16,
+                   args[8].i / 2);
   }
 }
 
 TL_INLINE void zero_tail(const tl_arg *args, int64_t row) {
-  int64_t bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4;
   char *out = (char *)args[2].out + row * args[8].i;
-  for (int64_t i = T_HEADS * T_KEY * bytes; i < args[8].i; i++)
-    out[i] = 0;
+  for (int64_t at = T_HEADS * T_KEY; at < args[8].i / 4; at++)
+    tl_store_one(out, at, 0, T_INPUT == TL_CPU_BF16, args[8].i / 2);
 }
 
 TL_INLINE void copy_query(char *to, const char *from, int64_t count) {
-  for (int64_t i = 0; i < count * cell() / 2; i++)
+  for (int64_t i = 0; i < count * operand() / 2; i++)
     ((uint16_t *)to)[i] = ((const uint16_t *)from)[i];
 }
 
@@ -196,7 +197,8 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
   if (heads > T_QUERIES) heads = T_QUERIES;
   const int32_t *pages =
       tl_step_ints(step, step->pages[args[5].i]) + (int64_t)work->sequence * step->pages_max;
-  int64_t out_bytes = T_INPUT == TL_CPU_BF16 ? 2 : 4, most = tl_micro_rows_max(T_CACHE);
+  int64_t out_bytes = T_INPUT == TL_CPU_BF16 ? TL_OPERAND_BYTES : 4,
+          most = tl_micro_rows_max(T_CACHE);
   tile t = {.weights = (float *)scratch, .tiles_rows = *tiles_rows};
   t.sum = t.weights + TL_QUERY_ROWS * 64;
   t.queries = (char *)(t.sum + TL_QUERY_ROWS * padded());
@@ -204,11 +206,11 @@ TL_INLINE void run_item(const tl_arg *args, const tl_step *step, char *scratch, 
     t.count = vectors - v < most ? vectors - v : most;
     for (int64_t r = 0; r < t.count; r++) {
       int64_t row = (v + r) / heads, query = head + (v + r) % heads, at = work->first_row + row;
-      char *to = t.queries + r * width * cell();
+      char *to = t.queries + r * width * operand();
       t.position[r] = work->first_position + row;
-      copy_query(to, (const char *)args[0].in + at * args[6].i + query * T_KEY * cell(), T_KEY);
-      copy_query(to + T_KEY * cell(),
-                 (const char *)args[1].in + at * args[7].i + query * T_VALUE * cell(), T_VALUE);
+      copy_query(to, (const char *)args[0].in + at * args[6].i + query * T_KEY * operand(), T_KEY);
+      copy_query(to + T_KEY * operand(),
+                 (const char *)args[1].in + at * args[7].i + query * T_VALUE * operand(), T_VALUE);
       t.out[r] = (char *)args[2].out + at * args[8].i + query * T_KEY * out_bytes;
     }
     run_tile(&t, args, pages);

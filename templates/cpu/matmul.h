@@ -74,6 +74,7 @@ TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_
                 .panel_step = 64 * cell_bytes(),
                 .columns = count,
                 .more = k > 0,
+                .x_plane = T_EXACT ? T_INPUT_BYTES / 2 : 0,
                 .out_stride = at->tile->stride,
                 .tiles_rows = at->tiles_rows};
   for (int64_t first = 0, turn = 0; first < rows; first += here, turn++) {
@@ -81,7 +82,7 @@ TL_INLINE void multiply_block(const place *at, int64_t column, int64_t k, int64_
     here = even_rows(at->input, at->tile->row + first, here);
     m.x = input_row(at->input, at->tile->row + first);
     m.x_step = here > 1 ? input_row(at->input, at->tile->row + first + 1) - m.x : 0;
-    m.x += k * (T_INPUT == TL_CPU_BF16 ? 2 : 4);
+    m.x += k * (T_INPUT == TL_CPU_BF16 ? TL_OPERAND_BYTES : 4);
     m.out = at->out + first * m.out_stride + column;
     // The second turn finds its block in the cache and has time to fetch the next one.
     m.ahead = rows <= most ? TL_MICRO_AHEAD : turn == 1 ? panel_bytes(BLOCK_COLUMNS) : 0;

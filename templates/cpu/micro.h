@@ -34,6 +34,7 @@ enum { TL_MICRO_AHEAD = TL_TILES || !TL_DOT ? 4096 : 0 };
 typedef struct tl_micro {
   const char *x;       // first input row
   int64_t x_step;      // bytes from row to row
+  int64_t x_plane;     // dot product: bytes to the second plane if it is to be multiplied, else 0
   const char *panel;   // first column of the computed ones
   int64_t panel_step;  // bytes from k to k + pair
   int64_t columns;     // K, or a block of it
@@ -68,13 +69,13 @@ TL_INLINE vu vu_pair(const char *x) {
 // A step of K of bf16 x bf16: two products.
 typedef struct tl_micro_pair {
   const char *x; // of the first row
-  int64_t x_step;
+  int64_t x_step, x_plane;
   const char *w;
   uint32_t mask; // 0xffff clears the second product
 } tl_micro_pair;
 
-// Without a dot product the even values of all rows come first: then the widened weights of both
-// halves need not be held at once.
+// Without a dot product the input is f32, and the even values of all rows come first: then the
+// widened weights of both halves need not be held at once.
 TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int rows,
                                   const int vectors) {
 #if TL_DOT
@@ -86,6 +87,11 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int 
     vu pair = vu_pair(at.x + r * at.x_step) & at.mask;
     TL_UNROLL for (int n = 0; n < vectors; n++) {
       acc[r][n] = (vf)_mm512_dpbf16_ps((__m512)acc[r][n], (__m512bh)weights[n], (__m512bh)pair);
+    }
+    if (!at.x_plane) continue;
+    vu rest = vu_pair(at.x + r * at.x_step + at.x_plane) & at.mask;
+    TL_UNROLL for (int n = 0; n < vectors; n++) {
+      acc[r][n] = (vf)_mm512_dpbf16_ps((__m512)acc[r][n], (__m512bh)weights[n], (__m512bh)rest);
     }
   }
 #else
@@ -99,8 +105,7 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int 
       weights[n] = (vf)(half ? both & 0xffff0000u : both << 16);
     }
     TL_UNROLL for (int r = 0; r < rows; r++) {
-      vu pair = vu_pair(x + r * at.x_step);
-      vf value = (vf)(half ? pair & 0xffff0000u : pair << 16);
+      vf value = vf_all(((const float *)(x + r * at.x_step))[half]);
       TL_UNROLL for (int n = 0; n < vectors; n++) {
         acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
       }
@@ -111,8 +116,9 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int 
 }
 
 TL_INLINE void tl_micro_bf16(tl_acc acc, const tl_micro *m, const int rows, const int vectors) {
-  tl_micro_pair at = {m->x, m->x_step, m->panel, 0xffffffffu};
-  for (int64_t k = 0; k + 2 <= m->columns; k += 2, at.w += m->panel_step, at.x += 4) {
+  tl_micro_pair at = {m->x, m->x_step, m->x_plane, m->panel, 0xffffffffu};
+  for (int64_t k = 0; k + 2 <= m->columns;
+       k += 2, at.w += m->panel_step, at.x += 2 * TL_OPERAND_BYTES) {
     tl_micro_bf16_step(acc, at, rows, vectors);
     tl_micro_fetch(at.w, m->ahead, vectors * VW / 16);
   }
@@ -203,6 +209,7 @@ TL_INLINE void tl_micro_tiles(const tl_micro *m, int64_t rows, const int vectors
     const char *x = m->x, *w = m->panel;
     for (int64_t k = 0; k < whole; k += TL_TILES_STEP) {
       tl_tiles_step(x, m->x_step, w, m->panel_step, m->ahead, vectors);
+      if (m->x_plane) tl_tiles_step(x + m->x_plane, m->x_step, w, m->panel_step, 0, vectors);
       x += TL_TILES_STEP * 2;
       w += m->panel_step * (TL_TILES_STEP / 2);
     }

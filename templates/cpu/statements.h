@@ -211,17 +211,23 @@ TL_INLINE uint16_t tl_bf16_of(float x) {
   return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-TL_INLINE void tl_store_vector(char *out, int64_t at, vf x, int64_t format) {
-  if (format) {
-    *(vh_loose *)(out + at * 2) = vf_to_bf16(x);
+// `format` is that of the weights that will be met, see TL_OPERAND_BYTES; the second plane is
+// `plane` bytes after the first one.
+TL_INLINE void tl_store_vector(char *out, int64_t at, vf x, int64_t format, int64_t plane) {
+  if (format && TL_DOT) {
+    vh high = vf_to_bf16(x);
+    *(vh_loose *)(out + at * 2) = high;
+    vf rest = x - (vf)(__builtin_convertvector(high, vu) << 16);
+    if (plane) *(vh_loose *)(out + plane + at * 2) = vf_to_bf16(rest);
   } else {
     vf_store((float *)out + at, x);
   }
 }
 
-TL_INLINE void tl_store_one(char *out, int64_t at, float x, int64_t format) {
-  if (format) {
+TL_INLINE void tl_store_one(char *out, int64_t at, float x, int64_t format, int64_t plane) {
+  if (format && TL_DOT) {
     ((uint16_t *)out)[at] = tl_bf16_of(x);
+    ((uint16_t *)(out + plane))[at] = tl_bf16_of(x - tl_bf16_at(out, at));
   } else {
     ((float *)out)[at] = x;
   }
@@ -230,18 +236,17 @@ TL_INLINE void tl_store_one(char *out, int64_t at, float x, int64_t format) {
 // A tile whose neighbour is another thread's leaves its filler out; the last one of the row zeroes
 // what the row has behind its end.
 TL_STATEMENT(store) {
-  int64_t width = tile->total ? tl_tile_real(tile) : tile->width,
-          end = row_bytes / (format ? 2 : 4);
+  int64_t width = tile->total ? tl_tile_real(tile) : tile->width, end = row_bytes / 4;
   TL_EACH_ROW {
     char *out = (char *)args[0].out + (tile->row + r) * row_bytes;
     int64_t c = 0;
     for (; c + VW <= width; c += VW)
-      tl_store_vector(out, tile->column + c, vf_load(TL_ROW(r) + c), format);
+      tl_store_vector(out, tile->column + c, vf_load(TL_ROW(r) + c), format, row_bytes / 2);
     if (!tile->total) continue;
     for (; c < width; c++)
-      tl_store_one(out, tile->column + c, TL_ROW(r)[c], format);
+      tl_store_one(out, tile->column + c, TL_ROW(r)[c], format, row_bytes / 2);
     for (int64_t at = tile->total; at == tile->column + c && c < end - tile->column; c++, at++)
-      tl_store_one(out, at, 0, format);
+      tl_store_one(out, at, 0, format, row_bytes / 2);
   }
 }
 

@@ -25,6 +25,10 @@ enum { VW = 8 };
 #define TL_DOT 0
 #endif
 
+// Bytes of an input value that meets bf16 weights. Rows of them have 4 for each: f32; or, for the
+// dot product, two planes of bf16, the rounded values and what rounding took from them.
+enum { TL_OPERAND_BYTES = TL_DOT ? 2 : 4 };
+
 typedef float vf __attribute__((vector_size(VW * 4)));
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
 typedef uint32_t vu __attribute__((vector_size(VW * 4)));
