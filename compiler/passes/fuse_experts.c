@@ -29,18 +29,53 @@ static tl_status group_rows(tl_fuser *f, const tl_node *node, const tl_routing *
   return TL_OK;
 }
 
-// The other half of a gated pair: the same rows, experts and shape, and a glu that alone uses both.
+// The only user of a value, NULL if there are more.
+static tl_node *user_of(const tl_fuser *f, const tl_value *value) {
+  const tl_fuse_value *item = tl_fuse_value_of(&f->values, value);
+  return item->users_count == 1 ? item->users[0] : NULL;
+}
+
+// What scales the matmul's result and alone uses it, NULL if nothing does.
+static tl_node *scaling_of(const tl_fuser *f, const tl_node *node) {
+  tl_node *user = user_of(f, node->result);
+  return tl_node_is(user, TL_OP_scale_choices) && user->operands[0] == node->result ? user : NULL;
+}
+
+// The other half of a gated pair: the same rows, experts, shape and scales, and a glu that alone
+// uses both.
 static tl_node *partner_of(const tl_fuser *f, const tl_node *node, tl_node **out_glu) {
-  const tl_fuse_value *own = tl_fuse_value_of(&f->values, node->result);
-  tl_node *glu = own->users_count == 1 ? own->users[0] : NULL;
+  const tl_node *scaling = scaling_of(f, node);
+  const tl_value *own = scaling ? scaling->result : node->result;
+  tl_node *glu = user_of(f, own);
   if (!tl_node_is(glu, TL_OP_glu)) return NULL;
-  tl_node *other = glu->operands[glu->operands[0] == node->result]->producer;
+  tl_node *last = glu->operands[glu->operands[0] == own]->producer, *other = last;
+  if (scaling) {
+    bool same = tl_node_is(last, TL_OP_scale_choices) && last->operands[1] == scaling->operands[1];
+    if (!same || !user_of(f, last->result)) return NULL;
+    other = last->operands[0]->producer;
+  }
   if (!tl_node_is(other, TL_OP_expert_linear) || other == node) return NULL;
   if (tl_fuse_root(other->operands[0]) != tl_fuse_root(node->operands[0])) return NULL;
   if (other->operands[1] != node->operands[1]) return NULL;
-  if (tl_fuse_value_of(&f->values, other->result)->users_count != 1) return NULL;
+  if (!user_of(f, other->result)) return NULL;
   *out_glu = glu;
   return tl_type_equal(&other->operands[2]->type, &node->operands[2]->type) ? other : NULL;
+}
+
+// Takes over the scales of the choices, of a partner too.
+static tl_status scale(tl_fuser *f, tl_growth *g, const tl_node *node, const tl_node *other) {
+  tl_node *scaling = scaling_of(f, node);
+  if (!scaling) return TL_OK;
+  const tl_buffer *scales = tl_fuse_value_of(&f->values, scaling->operands[1])->f32;
+  if (!scales) return tl_fuse_unsupported(f, scaling, "its scales are nowhere stored");
+  tl_statement *statement = tl_segment_add(g->segment, TL_STATEMENT_SCALE_CHOICE);
+  statement->operands[0].buffer = g->kernel->routing.groups;
+  statement->operands[1].buffer = scales;
+  statement->ints[0] = g->kernel->routing.chosen;
+  tl_fuse_value_of(&f->values, scaling->result)->done = true;
+  if (other) tl_fuse_value_of(&f->values, scaling_of(f, other)->result)->done = true;
+  g->value = scaling->result;
+  return TL_OK;
 }
 
 tl_status tl_fuse_experts(tl_fuser *f, tl_node *node) {
@@ -61,10 +96,13 @@ tl_status tl_fuse_experts(tl_fuser *f, tl_node *node) {
   kernel->routing.picks = input->slots <= 1 && !from->routing;
   tl_node *glu = NULL, *other = partner_of(f, node, &glu);
   tl_growth g = tl_fuse_growth_of(kernel, node->result, false);
-  const tl_node *gate = glu && glu->operands[0] != node->result ? other : node;
+  const tl_node *scaling = scaling_of(f, node);
+  const tl_value *own = scaling ? scaling->result : node->result;
+  const tl_node *gate = glu && glu->operands[0] != own ? other : node;
   g.segment->weights[g.segment->weights_count++] = gate->operands[2];
   g.segment->columns = weight->dims[1].constant;
   g.slots = routing->chosen;
+  TL_TRY(scale(f, &g, node, other));
   if (other) {
     g.segment->weights[g.segment->weights_count++] = (gate == node ? other : node)->operands[2];
     tl_segment_add(g.segment, TL_STATEMENT_GLU)->ints[0] = glu->attrs[0].i;

@@ -144,13 +144,6 @@ static bool absorb_whole_row(tl_growth *g, const tl_node *user, tl_statement_kin
   return true;
 }
 
-static bool absorb_scale_rows(tl_fuser *f, tl_growth *g, const tl_node *user) {
-  const tl_buffer *scales = stored(f, g, user->operands[1]);
-  if (!scales || tl_fuse_root(user->operands[0]) != tl_fuse_root(g->value)) return false;
-  append(g, TL_STATEMENT_SCALE_ROW)->operands[0].buffer = scales;
-  return true;
-}
-
 static bool absorb_position_scale(tl_growth *g, const tl_node *user) {
   if (g->kernel->symbol != TL_PLAN_SYMBOL_T || g->slots) return false;
   tl_statement *statement = append(g, TL_STATEMENT_POSITION_SCALE);
@@ -206,7 +199,6 @@ bool tl_fuse_absorb(tl_fuser *fuser, tl_growth *growth, tl_node *user) {
   case TL_OP_rope: taken = absorb_rope(fuser, growth, user); break;
   case TL_OP_softmax: taken = absorb_whole_row(growth, user, TL_STATEMENT_SOFTMAX); break;
   case TL_OP_normalize: taken = absorb_whole_row(growth, user, TL_STATEMENT_NORMALIZE); break;
-  case TL_OP_scale_rows: taken = absorb_scale_rows(fuser, growth, user); break;
   case TL_OP_position_scale: taken = absorb_position_scale(growth, user); break;
   case TL_OP_group_topk: return absorb_choice(fuser, growth, user);
   case TL_OP_act: append(growth, TL_STATEMENT_ACT)->ints[0] = attr_int(user, "kind"); break;

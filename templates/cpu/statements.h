@@ -344,9 +344,14 @@ TL_STATEMENT(topk) {
   tile->columns = tile->column + i0;
 }
 
-TL_STATEMENT(scale_row) {
+// i0 = choices of a row; see tl_routing in compiler/program/program.h.
+TL_STATEMENT(scale_choice) {
+  const int32_t *order = args[0].in, *place = order + (int64_t)step->rows_count * i0;
   TL_EACH_ROW {
-    vf by = vf_all(*(const float *)((const char *)args[0].in + (tile->row + r) * row_bytes));
+    int64_t row = order[tile->row + r], a = 0;
+    while (a + 1 < i0 && place[row * i0 + a] != tile->row + r)
+      a++;
+    vf by = vf_all(((const float *)((const char *)args[1].in + row * row_bytes))[a]);
     TL_EACH_VECTOR(c) vf_store(TL_ROW(r) + c, vf_load(TL_ROW(r) + c) * by);
   }
 }

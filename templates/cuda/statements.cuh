@@ -221,10 +221,16 @@ TL_STATEMENT(mul_unit) {
   }
 }
 
-TL_STATEMENT(scale_row) {
+// i0 = choices of a row; see tl_routing in compiler/program/program.h.
+TL_STATEMENT(scale_choice) {
+  const char *order = (const char *)a->at[first].p;
+  tl_i64 places = (tl_i64)step->rows_count * i0;
   TL_EACH_FOUR(r, c) {
     tl_four x = tl_tile_four(tile, r, c);
-    float by = tl_load_f32(tl_row_of(a, first, tile->row + r, row_bytes), 0);
+    tl_i32 row = tl_load_i32(order, tile->row + r), choice = 0;
+    while (choice + 1 < i0 && tl_load_i32(order, places + row * i0 + choice) != tile->row + r)
+      choice++;
+    float by = tl_load_f32(tl_row_of(a, first + 1, row, row_bytes), choice);
     TL_UNROLL for (tl_i32 e = 0; e < 4; e++) x.v[e] *= by;
     tl_tile_put_four(tile, r, c, x);
   }

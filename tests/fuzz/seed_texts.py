@@ -185,7 +185,7 @@ GRAPHS = (
           ("T,6", "T", "split_heads %x {heads=4}"), ("T,6", "T", "split_heads %x {heads=0}"),
           ("T,2*T+3*S+R+7", "T,7+3*S+2*T+R", "add %x, %z"), ("T,S", "T,R", "mul %x, %z"),
           ("T,2*S", "T,S+1", "add %x, %z"), ("T,4", "T,2", "combine %x"), ("T,2,4", "T,2", "combine %x, %z"),
-          ("T,4", "T,2", "scale_rows %x, %z"), ("T,1,1,1,1,1", "T", "act %x {kind=relu}"),
+          ("T,4,2", "T,2", "scale_choices %x, %z"), ("T,1,1,1,1,1", "T", "act %x {kind=relu}"),
           ("T,1,1,1,1,1,1", "T", "softmax %x"), ("1099511627776,1099511627776,1099511627776", "T", "softmax %x"),
           ("T,1099511627776", "T", "scale %x {by=1e-40}"), ("T,4", "T", "softcap %x {cap=0}"),
           ("T,4", "T", "normalize %x {eps=-1}"), ("T,4", "T", "layernorm %x, _ {eps=-1}"),

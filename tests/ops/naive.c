@@ -113,9 +113,9 @@ static void scale(const tl_ref_args *a, double *out) {
     out[i] = num(a, 0, i) * a->attrs[0].f;
 }
 
-static void scale_rows(const tl_ref_args *a, double *out) {
+static void scale_choices(const tl_ref_args *a, double *out) {
   for (int64_t i = 0; i < count(&a->result); i++)
-    out[i] = num(a, 0, i) * num(a, 1, i / dim(a, 0, 1) * dim(a, 1, 1));
+    out[i] = num(a, 0, i) * num(a, 1, i / dim(a, 0, 2));
 }
 
 static void softcap(const tl_ref_args *a, double *out) {

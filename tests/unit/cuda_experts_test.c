@@ -338,7 +338,14 @@ static void multiply(fixture *f, matrix *from, bool picks, matrix *const weights
   pass_number(f, (columns + 63) / 64 * 64 * row_bytes(weights[0]));
   for (int i = 0; i < count; i++)
     pass(f, weights[i], WEIGHT, "weights");
-  if (count == 2) call(f, TL_STATEMENT_GLU);
+  if (count == 2) {
+    tl_spec_call *scale = call(f, TL_STATEMENT_SCALE_CHOICE);
+    scale->ints[0] = s->chosen;
+    scale->row_bytes = row_bytes(&chosen);
+    pass(f, &groups, INPUT, "groups");
+    pass(f, &chosen, INPUT, "scales");
+    call(f, TL_STATEMENT_GLU);
+  }
   call_store(f, to, "out");
   bool is_few = s->block <= 32;
   run(f, is_few ? "matmul_few" : "matmul_many", threads_of(count, s->block),
@@ -361,9 +368,10 @@ static void run_experts(fixture *f) {
   for (int pair = 0; pair < pairs; pair++) {
     int row = pair / s->chosen, place = order[pairs + pair];
     int64_t e = int_at(&ids, (int64_t)row * ids.stride + pair % s->chosen);
+    double scale = at(&chosen, row, pair % s->chosen);
     for (int c = 0; c < s->inner; c++) {
-      double g = product(&x, row, 0, &gate, e * each + c, s->hidden);
-      double value = g / (1 + exp(-g)) * product(&x, row, 0, &up, e * each + c, s->hidden);
+      double g = product(&x, row, 0, &gate, e * each + c, s->hidden) * scale;
+      double value = g / (1 + exp(-g)) * product(&x, row, 0, &up, e * each + c, s->hidden) * scale;
       expect(at(&inner, place, c), value, s->is_bf16 ? fabs(value) / 200 + 1e-4 : 1e-4);
     }
     for (int c = 0; c < s->hidden; c++)
@@ -476,11 +484,10 @@ static void test_latent_rows(fixture *f, bool is_bf16) {
   }
 }
 
-// softmax, its share of a row's sum again, times another row's first value.
+// softmax, its share of a row's sum again.
 static void test_shares(fixture *f) {
   const sizes *s = f->sizes;
   make(f, &scores, s->rows, s->experts, 64, false);
-  make(f, &chosen, s->rows, 1, 64, false);
   make(f, &out, s->rows, s->experts, 64, false);
   begin(f, TL_ANCHOR_ROWS);
   set_rows(f, &scores, 0);
@@ -491,8 +498,6 @@ static void test_shares(fixture *f) {
   pass_number(f, s->experts);
   call(f, TL_STATEMENT_SOFTMAX);
   call(f, TL_STATEMENT_NORMALIZE)->real = 0.25;
-  call(f, TL_STATEMENT_SCALE_ROW)->row_bytes = row_bytes(&chosen);
-  pass(f, &chosen, INPUT, "factors");
   call_store(f, &out, "out");
   run(f, "rows", THREADS, s->rows, scores.stride * 4LL);
   for (int r = 0; r < s->rows; r++) {
@@ -500,7 +505,7 @@ static void test_shares(fixture *f) {
     for (int c = 0; c < s->experts; c++)
       total += exp(at(&scores, r, c));
     for (int c = 0; c < s->experts; c++)
-      expect(at(&out, r, c), exp(at(&scores, r, c)) / total / 1.25 * at(&chosen, r, 0), 1e-6);
+      expect(at(&out, r, c), exp(at(&scores, r, c)) / total / 1.25, 1e-6);
   }
 }
 
