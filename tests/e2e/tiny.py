@@ -7,8 +7,10 @@ Per model, for every target (default: cpu:x86-64-v3, and the machine's own if th
 config.json:
     f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
            and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
-    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations (blunders only); 5 % of
-           the positions may differ more where experts are routed
+    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations and KL <= 5e-4 at every
+           position (on a GPU the mean KL), but for those where a router's choice is so near a tie that rounding may
+           rightly choose another expert, and those that see the keys and values of such a one
+It prints the worst position of each, and how many were excepted.
 A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in that --driver names (build/tests/driver), which
 does not need what NVRTC makes: --nvrtc names a stand-in for that (build/tests/nvrtc).
 Needs the standard library only. Exit status 77: skipped, because the programs are not built.
@@ -29,8 +31,10 @@ RUNS = (("--chunk", "512", "--threads", "1"), ("--chunk", "64", "--threads", "2"
 WHOLE_RUNS = (("--threads", "1"), ("--threads", "2"))    # an encoder takes a sequence whole
 BARS = {"f32": 5e-5, "auto": 0.1}
 EXACT = ("--kv-type", "f32")
-# Rounded to bf16, a row whose experts nearly tie may take another one, and rightly has other logits.
-NEAR_TIES = 0.05
+KL_BAR = 5e-4
+# In standard deviations of a router's scores: what rounding may change their differences by. The fixtures have the
+# margin of every position; experts were seen to change up to 0.004 on CPUs.
+NEAR_TIE = {"cpu": 0.01, "cuda": 0.03}
 
 
 def scale_of(values, rows):
@@ -51,6 +55,22 @@ def distances(expected, found):
             for at in range(0, len(a), width)]
 
 
+def log_softmax(row):
+    top = max(row)
+    total = top + math.log(sum(math.exp(v - top) for v in row))
+    return [v - total for v in row]
+
+
+def divergences(expected, found):
+    """KL of each position: what is lost if the found distribution is taken for the expected one."""
+    (shape, a), (_, b) = expected, found
+    out = []
+    for at in range(0, len(a), shape[1]):
+        p, q = log_softmax(a[at:at + shape[1]]), log_softmax(b[at:at + shape[1]])
+        out.append(sum(math.exp(x) * (x - y) for x, y in zip(p, q)))
+    return out
+
+
 class Fixture:
     """A folder of tests/fixtures/tiny."""
 
@@ -67,12 +87,16 @@ class Fixture:
         name = f"types.{length}"
         return list(read_tensor(self.path, name)) if name in self.header else None
 
-    def logits(self, length):
-        name = f"logits.{length}"
+    def logits(self, length, weights="f32"):
+        """Of the weights as stored; "auto": of what they are rounded to, where that is something else."""
+        rounded = f"logits.bf16.{length}"
+        name = rounded if weights == "auto" and rounded in self.header else f"logits.{length}"
         return self.header[name].shape, read_tensor(self.path, name)
 
-    def is_routed(self):
-        return "experts" in (self.folder / CONFIGS[0]).read_text()
+    def margins(self, length):
+        """Of the routers' choices at every position; empty without routers."""
+        name = f"margins.{length}"
+        return read_tensor(self.path, name) if name in self.header else []
 
     def greedy(self):
         return list(read_tensor(self.path, "greedy.24")) if "greedy.24" in self.header else None
@@ -96,27 +120,51 @@ class Case:
         self.runs = RUNS if fixture.greedy() is not None else WHOLE_RUNS
         if self.is_gpu:
             self.runs = GPU_RUNS
-        self.worst = {weights: 0.0 for weights in BARS}
+        self.worst, self.kl, self.excepted = {weights: 0.0 for weights in BARS}, [], 0
 
     def fault(self, text):
         self.faults.append(f"{self.fixture.folder.name} ({self.target}): {text}")
 
-    def judge(self, weights, rows, what):
-        """One verdict on the distances of some positions."""
-        allowed = int(NEAR_TIES * len(rows)) if weights == "auto" and self.fixture.is_routed() else 0
-        worst = sorted(rows)[-1 - allowed]
-        self.worst[weights] = max(self.worst[weights], worst)
-        if worst > BARS[weights]:
-            self.fault(f"{what}: position {rows.index(worst)} of {len(rows)} is {worst:.2e} deviations off "
-                       f"(bar {BARS[weights]:.0e})")
-
-    def compared(self, length, found, what):
-        """Distances of all positions; none if the outputs are faulty as a whole."""
+    def judge_f32(self, length, found, what):
         try:
-            return distances(self.fixture.logits(length), found)
+            rows = distances(self.fixture.logits(length), found)
         except Failed as reason:
             self.fault(f"{what}: {reason}")
-            return []
+            return
+        worst = max(rows)
+        self.worst["f32"] = max(self.worst["f32"], worst)
+        if worst > BARS["f32"]:
+            self.fault(f"{what}: position {rows.index(worst)} of {len(rows)} is {worst:.2e} deviations off "
+                       f"(bar {BARS['f32']:.0e})")
+
+    def judge_auto(self, length, found):
+        """Positions that are off count unless another expert was chosen there or at an earlier position."""
+        expected, margins, off = self.fixture.logits(length, "auto"), self.fixture.margins(length), []
+        tie, excepted = NEAR_TIE[self.target.split(":")[0]], 0
+        ties = sum(m < tie for m in margins)
+        rows = zip(distances(expected, found), divergences(expected, found))
+        for at, (distance, kl) in enumerate(rows):
+            is_off = distance > BARS["auto"] or (kl > KL_BAR and not self.is_gpu)
+            if is_off and excepted < ties and (excepted or margins[at] < tie):
+                excepted += 1
+                continue
+            self.worst["auto"] = max(self.worst["auto"], distance)
+            self.kl.append(kl)
+            off += [f"{at} ({distance:.2e} deviations, KL {kl:.1e})"] if is_off else []
+        self.excepted += excepted
+        if off:
+            self.fault(f"weights as stored, {length} ids: off at positions {', '.join(off[:9])} "
+                       f"(bars {BARS['auto']} and {KL_BAR:.0e})")
+
+    def line(self):
+        """What was found, in the columns of the table."""
+        verdict = "" if not self.faults else f"   {len(self.faults)} FAULTS"
+        return (f"{self.worst['f32']:8.1e} {self.worst['auto']:8.1e} {self.divergence():8.1e} {self.excepted:9}"
+                f"{verdict}")
+
+    def divergence(self):
+        """Of the worst position; on a GPU of the average one."""
+        return sum(self.kl) / max(len(self.kl), 1) if self.is_gpu else max(self.kl, default=0.0)
 
     def found(self, plan, length, *options):
         types = self.fixture.types(length)
@@ -138,7 +186,7 @@ class Case:
             for options in self.runs:
                 found = self.found(plan, length, *EXACT, *options)
                 what = f"{config} {' '.join(options)}, {length} ids"
-                self.judge("f32", self.compared(length, found, what) or [0.0], what)
+                self.judge_f32(length, found, what)
                 if seen.setdefault(length, found[1]) != found[1] and not self.is_gpu:
                     self.fault(f"{what}: not the same bits as {CONFIGS[0]} {' '.join(self.runs[0])}")
         greedy = self.fixture.greedy()
@@ -147,14 +195,6 @@ class Case:
             found = self.tools.generate(plan, ids, len(greedy), *self.device, *EXACT)
             if found != greedy:
                 self.fault(f"{config}: greedy ids {found}, expected {greedy}")
-
-    def check_auto(self, plan):
-        """All lengths at once: of few positions a share would be none."""
-        rows, what = [], "weights as stored"
-        for length in self.fixture.lengths:
-            rows += self.compared(length, self.found(plan, length), f"{what}, {length} ids")
-        if rows:
-            self.judge("auto", rows, what)
 
     def run(self):
         seen, folder = {}, self.tools.work / f"{self.fixture.folder.name}-{self.target.replace(':', '-')}"
@@ -169,7 +209,10 @@ class Case:
         try:
             plan = folder / "auto.plan"
             self.build(folder / CONFIGS[0], plan)
-            self.check_auto(plan)
+            for length in self.fixture.lengths:
+                self.judge_auto(length, self.found(plan, length))
+            if self.divergence() > KL_BAR and self.is_gpu:
+                self.fault(f"weights as stored: mean KL {self.divergence():.1e} (bar {KL_BAR:.0e})")
         except Failed as reason:
             self.fault(f"weights as stored: {reason}")
         return self.faults
@@ -202,13 +245,12 @@ def main():
         work = Path(options.keep or temporary)
         work.mkdir(parents=True, exist_ok=True)
         tools = Tools(options.build, work, options.driver, options.nvrtc)
-        print(f"{'model':22} {'target':18} {'f32':>9} {'auto':>9}   (worst position, in standard deviations)")
+        print(f"{'model':22} {'target':18} {'f32':>8} {'auto':>8} {'KL':>8} {'excepted':>9}   (worst position)")
         for name in options.names or there:
             for target in options.target or default_targets():
                 case = Case(tools, Fixture(fixtures / name, options.arch), target)
                 faults += case.run()
-                verdict = "" if not case.faults else f"   {len(case.faults)} FAULTS"
-                print(f"{name:22} {target:18} {case.worst['f32']:9.1e} {case.worst['auto']:9.1e}{verdict}", flush=True)
+                print(f"{name:22} {target:18} {case.line()}", flush=True)
     print("\n".join(faults[:100]))
     print(f"tiny: {len(faults)} faults")
     return 1 if faults else 0

@@ -8,7 +8,10 @@ A folder NAME holds
     config.json            as transformers 5 writes it
     config.hub.json        the same model in the dialect of the hub
     model.safetensors      or two shards and their index
-    expected.safetensors   ids.N, logits.N for N ids; types.N (classifiers); greedy.24, greedy.24.margins
+    expected.safetensors   ids.N, logits.N for N ids; types.N (classifiers); greedy.24, greedy.24.margins;
+                           margins.N (where experts are routed), a number for every position: by how much the worst
+                           chosen score of a router is above the best one that was not, at least, in standard deviations
+                           of that router's scores; logits.bf16.N (fp8 blocks): with weights rounded to bf16
 Weights are drawn so that every part matters: norm weights scatter, biases are not zero, attention is far from
 uniform. The reference reads the stored weights back (fp8 blocks as value times scale, in float64), so rounding at
 storage is not in it.
@@ -188,8 +191,8 @@ def write_configs(folder, model, config):
 # ---- the reference ---------------------------------------------------------------------------------------------------
 
 
-def wide_weights(folder):
-    """The stored weights in float64; fp8 blocks are multiplied out."""
+def wide_weights(folder, rounds=False):
+    """The stored weights in float64; fp8 blocks are multiplied out, and rounded to bf16 if `rounds`."""
     stored = {}
     for path in sorted(folder.glob("model*.safetensors")):
         stored |= load_file(path)
@@ -201,6 +204,7 @@ def wide_weights(folder):
         if scale is not None:
             scale = scale.double().repeat_interleave(FP8_BLOCK, 0).repeat_interleave(FP8_BLOCK, 1)
             value = value.double() * scale[:value.shape[0], :value.shape[1]]
+            value = value.to(torch.bfloat16) if rounds else value
         out[name] = value.double() if value.is_floating_point() else value
     return out
 
@@ -227,7 +231,7 @@ class RouterWatch:
     """The smallest distance between a chosen and a rejected score of any router: near ties make logits ill-defined."""
 
     def __init__(self, model):
-        self.margin, self.bias = float("inf"), None
+        self.margin, self.rows, self.notes = float("inf"), None, False
         for module in model.modules():
             kind = type(module).__name__
             if kind.endswith("TopkRouter"):
@@ -235,12 +239,30 @@ class RouterWatch:
             elif kind.endswith("TopKRouter") or kind.endswith("Llama4Router"):
                 module.register_forward_hook(self.see)
 
+    def begin(self):
+        self.margin, self.rows, self.notes = float("inf"), None, True
+
+    def end(self):
+        """The margin of every position since `begin`; None without routers."""
+        self.notes = False
+        return self.rows
+
+    def note(self, gaps, scores):
+        """The gap of every row in standard deviations of the scores; of all routers the smallest counts."""
+        if not self.notes:
+            return
+        rows = gaps / scores.std()
+        self.rows = rows if self.rows is None else torch.minimum(self.rows, rows)
+
     def see(self, module, args, out):
         """The scores are the first or the second of what the router gives; chosen is by the largest."""
         scores = out[1] if type(module).__name__ == "Llama4Router" else out[0].softmax(-1)
         best = scores.sort(-1, descending=True).values
         if module.top_k < best.shape[-1]:
             self.margin = min(self.margin, float((best[:, module.top_k - 1] - best[:, module.top_k]).min()))
+            scores = out[1] if type(module).__name__ == "Llama4Router" else out[0]
+            best = scores.sort(-1, descending=True).values
+            self.note(best[:, module.top_k - 1] - best[:, module.top_k], scores)
 
     def see_groups(self, module, args, out):
         scores = out[0].sigmoid() + module.e_score_correction_bias
@@ -250,8 +272,11 @@ class RouterWatch:
         in_kept = chosen.view(groups.shape).any(-1, keepdim=True).expand(groups.shape).reshape(scores.shape)
         low = scores.masked_fill(~chosen, 9.0).min(-1).values
         high = scores.masked_fill(chosen | ~in_kept, -9.0).max(-1).values
-        gap = min((best[:, module.topk_group - 1] - best[:, module.topk_group]).min(), (low - high).min())
-        self.margin = min(self.margin, float(gap))
+        gaps = low - high
+        if module.topk_group < module.num_group:
+            gaps = torch.minimum(gaps, best[:, module.topk_group - 1] - best[:, module.topk_group])
+        self.margin = min(self.margin, float(gaps.min()))
+        self.note(gaps, scores)
 
 
 def logits_of(model, ids, types=None):
@@ -282,8 +307,9 @@ def expect_generator(name, model, lengths, vocab):
     out, watch = {}, RouterWatch(model)
     for length in lengths:
         for attempt in range(TRIES_MAX):
-            ids, watch.margin = random_ids(name, length, vocab, attempt), float("inf")
-            logits = logits_of(model, ids)
+            ids = random_ids(name, length, vocab, attempt)
+            watch.begin()
+            logits, rows = logits_of(model, ids), watch.end()
             if watch.margin < ROUTER_MARGIN * (41 / length):
                 continue
             if length != lengths[0]:
@@ -295,6 +321,8 @@ def expect_generator(name, model, lengths, vocab):
         else:
             raise RuntimeError(f"{name}: no ids of length {length} without near ties in {TRIES_MAX} tries")
         out[f"ids.{length}"], out[f"logits.{length}"] = torch.tensor(ids, dtype=torch.int32), logits
+        if rows is not None:
+            out[f"margins.{length}"] = rows
     return out
 
 
@@ -319,6 +347,7 @@ def expect_classifier(name, model, lengths, vocab):
 def expected_of(name, folder):
     """The expected tensors; both configurations must give the same bits."""
     tiny, weights = TINY[name], wide_weights(folder)
+    rounded = wide_weights(folder, rounds=True) if tiny.store == "FP8" else None
     with exact():
         expect = expect_generator if is_generator(tiny.config) else expect_scores
         expect = expect_classifier if is_classifier(tiny.config) else expect
@@ -329,6 +358,9 @@ def expected_of(name, folder):
             types = out.get(f"types.{length}")
             again = logits_of(other, out[f"ids.{length}"].tolist(), None if types is None else types.tolist())
             assert torch.equal(again, out[f"logits.{length}"]), f"{name}: the two configurations differ"
+        if rounded:
+            other = open_reference(folder, "config.json", rounded)
+            out |= {f"logits.bf16.{n}": logits_of(other, out[f"ids.{n}"].tolist()) for n in tiny.lengths}
     return {k: v.to(torch.float32).contiguous() if v.is_floating_point() else v for k, v in out.items()}
 
 
