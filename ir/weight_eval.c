@@ -160,6 +160,35 @@ static tl_status bind_concat(binder *b, tl_weight_eval *eval) {
   return TL_OK;
 }
 
+static void print_dims(const int64_t *dims, int rank, char out[DIMS_TEXT]) {
+  size_t used = 0;
+  out[0] = 0;
+  for (int i = 0; i < rank; i++) {
+    // NOLINTNEXTLINE(*.CallAndMessage): a tensor's rank is at most 3
+    int more = snprintf(out + used, DIMS_TEXT - used, "%s%lld", i ? "," : "", (long long)dims[i]);
+    used += (size_t)more;
+  }
+}
+
+// Says which tensor is unlike the first part's.
+static tl_status unlike_first(binder *b, const tl_weight *weight, const tl_weight_eval *first,
+                              const tl_weight_eval *part) {
+  char name[NAME_BYTES], first_name[NAME_BYTES], is[DIMS_TEXT], expected[DIMS_TEXT];
+  while (weight->kind != TL_WEIGHT_TENSOR)
+    weight = weight->parts[0];
+  while (part->kind != TL_WEIGHT_TENSOR) {
+    part = part->parts[0];
+    first = first->parts[0];
+  }
+  print_dims(part->tensor.dims, part->tensor.rank, is);
+  print_dims(first->tensor.dims, first->tensor.rank, expected);
+  tl_str own = expand_name(b, weight->name, name);
+  b->stack_index = 0;
+  tl_str other = expand_name(b, weight->name, first_name);
+  return FAULT(b, "tensor '%.*s' is [%s] but '%.*s', which it is stacked with, is [%s]",
+               TL_STR_ARG(own), is, TL_STR_ARG(other), expected);
+}
+
 static tl_status bind_stack(binder *b, const tl_weight *weight, tl_weight_eval *eval) {
   if (weight->count < 1 || weight->count > TL_WEIGHT_STACK_MAX) {
     return FAULT(b, "stack of %lld parts, expected 1 to %d", (long long)weight->count,
@@ -174,7 +203,7 @@ static tl_status bind_stack(binder *b, const tl_weight *weight, tl_weight_eval *
     const tl_weight_eval *first = eval->parts[0];
     if ((*part)->rank != first->rank || (*part)->rows != first->rows ||
         (*part)->columns != first->columns) {
-      return FAULT(b, "part %lld of stack has other dims than part 0", (long long)b->stack_index);
+      return unlike_first(b, weight->parts[0], first, *part);
     }
     if (b->stack_index == 0) eval->format = first->format;
     join_format(eval, *part);
@@ -242,16 +271,6 @@ static tl_status bind_node(binder *b, const tl_weight *weight, tl_weight_eval **
   return bind_dequant(b, weight, eval);
 }
 
-static void print_dims(const int64_t *dims, int rank, char out[DIMS_TEXT]) {
-  size_t used = 0;
-  out[0] = 0;
-  for (int i = 0; i < rank; i++) {
-    // NOLINTNEXTLINE(*.CallAndMessage): a tensor's rank is at most 3
-    int more = snprintf(out + used, DIMS_TEXT - used, "%s%lld", i ? "," : "", (long long)dims[i]);
-    used += (size_t)more;
-  }
-}
-
 static tl_status check_dims(const binder *b, const tl_weight_eval *eval, const tl_node *node) {
   const tl_type *type = &node->result->type;
   const int64_t all[3] = {eval->matrices, eval->rows, eval->columns};
@@ -268,8 +287,11 @@ static tl_status check_dims(const binder *b, const tl_weight_eval *eval, const t
   print_dims(found, eval->rank, gives);
   tl_str weight = node->result->name;
   if (node->weight->kind != TL_WEIGHT_TENSOR) {
-    return FAULT(b, "weight '%.*s' is declared [%s] but the checkpoint gives [%s]",
-                 TL_STR_ARG(weight), is, gives);
+    const tl_weight *from = node->weight;
+    while (from->kind != TL_WEIGHT_TENSOR)
+      from = from->parts[0];
+    return FAULT(b, "weight '%.*s' is declared [%s] but tensor '%.*s' gives [%s]",
+                 TL_STR_ARG(weight), is, TL_STR_ARG(from->name), gives);
   }
   return FAULT(b, "weight '%.*s' is declared [%s] but tensor '%.*s' is [%s]", TL_STR_ARG(weight),
                is, TL_STR_ARG(node->weight->name), gives);

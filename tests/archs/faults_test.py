@@ -124,7 +124,7 @@ CONFIGS = (
     (MLLAMA, {"text_config.num_key_value_heads": 3}),
     (MLLAMA, {"text_config.attention_bias": True}),
     (MLLAMA, {"text_config.hidden_size": "64"}),
-    (LLAMA4, {"text_config.num_experts_per_tok": 2}),
+    (LLAMA4, {"text_config.num_experts_per_tok": 5}),
     (LLAMA4, {"text_config.no_rope_layers": [1]}),
     (LLAMA4, {"text_config.layer_types": ["full_attention"]}),
     (LLAMA4, {"text_config.layer_types": ["sliding_attention", "full_attention"]}),
