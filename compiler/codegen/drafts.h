@@ -71,7 +71,7 @@ typedef struct tl_draft_rules {
   // The launch that finds the largest of each row of the kernel's input and stores its index to
   // row `best` of the buffer table; NULL = the host does.
   tl_status (*fill_best)(tl_draft *draft, uint32_t best);
-  // Rows of bf16 values take 4 bytes a value all the same: what lies in them is the target's choice.
+  // Rows of bf16 values take 4 bytes a value all the same: the target chooses what lies in them.
   bool wide_bf16;
 } tl_draft_rules;
 

@@ -69,6 +69,7 @@ ROWS = {
     "qwen2-odd": sizes(515, 96, 2, 352, 6, 2, 48),
     "qwen2-odd-7": sizes(515, 80, 4, 352, 7, 1, 48) | dict(max_window_layers=2, use_sliding_window=True,
                                                            sliding_window=33),
+    "qwen2-null-heads": dict(num_key_value_heads=None),
     "qwen2-yarn": dict(rope_scaling=dict(type="yarn", factor=4.0, original_max_position_embeddings=128)),
     "qwen2-windows-from-default": dict(max_window_layers=ABSENT, use_sliding_window=True, sliding_window=40),
     "qwen2-windows-everywhere": dict(max_window_layers=0, use_sliding_window=True, sliding_window=40),
@@ -107,13 +108,11 @@ ROWS = {
     "bert-num-labels": dict(id2label=ABSENT, label2id=ABSENT, num_labels=4),
     "bert-three-types": dict(type_vocab_size=3),
     "mistral-odd": sizes(515, 80, 2, 352, 8, 8, 48) | dict(sliding_window=65),
-    "mistral-null-heads": dict(num_key_value_heads=None),
     "mistral-defaults": dict.fromkeys(("num_key_value_heads", "sliding_window", "rms_norm_eps", "rope_theta",
                                        "max_position_embeddings", "hidden_act"), ABSENT),
     "mistral-yarn": dict(rope_scaling=YARN),
     "mistral-gelu-tied": dict(hidden_act="gelu", tie_word_embeddings=True),
     "mixtral-odd": sizes(515, 80, 2, 352, 6, 1, 48) | dict(num_local_experts=5, num_experts_per_tok=3),
-    "mixtral-null-heads": dict(num_key_value_heads=None),
     "mixtral-defaults": dict.fromkeys(("num_key_value_heads", "num_local_experts", "num_experts_per_tok",
                                        "rms_norm_eps", "rope_theta", "sliding_window"), ABSENT),
     "mixtral-all-experts": dict(num_experts_per_tok=4),
@@ -146,7 +145,6 @@ ROWS = {
     "llama4-odd": sizes(515, 80, 4, 352, 6, 2, 48) | dict(intermediate_size_mlp=352),
     "llama4-two-experts": dict(num_experts_per_tok=2),
     "llama4-all-experts": dict(num_experts_per_tok=4, interleave_moe_layer_step=2),
-    "llama4-nulls": dict(num_key_value_heads=None, head_dim=None),
     "llama4-intervals": dict(no_rope_layers=ABSENT, no_rope_layer_interval=2, interleave_moe_layer_step=3),
     "llama4-moe-layers": dict(moe_layers=[0, 3], tie_word_embeddings=False),
     "llama4-layer-types": dict(no_rope_layers=[1, 1, 0, 0], layer_types=["chunked_attention", "full_attention"] * 2),
@@ -170,7 +168,8 @@ def model_of(name):
     family = name.split("-")[0]
     base = BASES[family]
     keys = {k: v for k, v in (make_tiny.text_of(base) | ROWS[name]).items() if v is not ABSENT}
-    return TinyModel(base | dict(text_config=keys) if "text_config" in base else keys, **STORES.get(family, {}))
+    stored = STORES.get(family, {}) | (dict(embed=0.2) if keys.get("tie_word_embeddings") else {})
+    return TinyModel(base | dict(text_config=keys) if "text_config" in base else keys, **stored)
 
 
 def check(options, test, folder, name):
