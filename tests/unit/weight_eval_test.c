@@ -343,7 +343,7 @@ static void test_faults(void) {
   refuse("f32[9,5]", "concat(tensor(\"a\"), tensor(\"v\"))", TL_INPUT, "part 2 of concat");
   refuse("f32[7,1]", "transpose(tensor(\"v\"))", TL_INPUT, "transpose of a vector");
   refuse("f32[4,4,5]", "stack(4, tensor(\"e{e}\"))", TL_INPUT, "no tensor 'e3'");
-  refuse("f32[2,4,5]", "stack(2, tensor(\"odd{e}\"))", TL_INPUT, "part 1 of stack");
+  refuse("f32[2,4,5]", "stack(2, tensor(\"odd{e}\"))", TL_INPUT, "'odd1' is [5,4]");
   refuse("f32[100000,4,5]", "stack(100000, tensor(\"e{e}\"))", TL_INPUT, "expected 1 to 65536");
   refuse("f32[4,1,5]", "split(4, tensor(\"a\"))", TL_INPUT, "split of 6 rows into 4 parts");
   refuse("f32[6,5]", "merge(tensor(\"a\"))", TL_INPUT, "merge of what is no stack");
