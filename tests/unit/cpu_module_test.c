@@ -65,7 +65,7 @@ static void constant(tl_spec *spec, const char *name, int64_t value) {
 }
 
 static float input[ROWS][X_STRIDE], weight[N][K], output[ROWS][PADDED_N];
-static uint16_t input_bf16[ROWS][X_STRIDE];
+static uint16_t input_planes[ROWS][2][X_STRIDE]; // each value rounded, and the rest of it
 static char packed[1 << 20];
 
 // Packs weight[][] in `format` and leaves in weight[][] what the packed numbers are.
@@ -101,7 +101,8 @@ static tl_spec matmul_spec(int64_t format) {
   constant(&spec, "T_WEIGHT", format);
   constant(&spec, "T_COLUMNS", K);
   constant(&spec, "T_INPUT", format == TL_CPU_BF16 ? TL_CPU_BF16 : TL_CPU_F32);
-  constant(&spec, "T_INPUT_BYTES", X_STRIDE * (format == TL_CPU_BF16 ? 2 : 4));
+  constant(&spec, "T_INPUT_BYTES", X_STRIDE * 4);
+  constant(&spec, "T_EXACT", 1);
   constant(&spec, "T_UNIT", 2);
   constant(&spec, "T_WEIGHTS", 1);
   constant(&spec, "T_SEGMENTS", 1);
@@ -123,12 +124,16 @@ static void test_matmul(int64_t format, int target, tl_arena *arena) {
   pack(format);
   for (int r = 0; r < ROWS; r++) {
     for (int k = 0; k < K; k++) {
-      input[r][k] = from_bf16(to_bf16(noise()));
-      input_bf16[r][k] = to_bf16(input[r][k]);
+      uint16_t *plane = &input_planes[r][0][k];
+      plane[0] = to_bf16(noise());
+      plane[X_STRIDE] = to_bf16(noise() / 512);
+      input[r][k] = from_bf16(plane[0]) + from_bf16(plane[X_STRIDE]);
     }
   }
   code c = compile(&spec, target, arena);
-  const void *x = format == TL_CPU_BF16 ? (const void *)input_bf16 : (const void *)input;
+  bool has_dot = strstr(tl_target_of(target)->features, "avx512bf16");
+  const void *x =
+      format == TL_CPU_BF16 && has_dot ? (const void *)input_planes : (const void *)input;
   tl_arg args[] = {{.in = x}, {.i = 2}, {.i = N}, {.in = packed}, {.out = output}};
   tl_step step = {.rows_count = ROWS};
   c.entry(args, &step, scratch, 0, 4);
