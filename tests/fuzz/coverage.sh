@@ -24,11 +24,11 @@ files_of() {
   safetensors) echo compiler/load/safetensors.c ;;
   template) echo runtime/text/jinja/*.c ;;
   tokenizer_json) ls compiler/load/tokenizer*.c compiler/load/regex*.c compiler/load/charset.c \
-    compiler/load/unicode.c | grep -v pieces ;;
+    compiler/load/unicode.c compiler/load/base64.c | grep -v pieces ;;
   tokenizer_model) echo compiler/load/sentencepiece.c compiler/load/tokenizer_pieces.c ;;
   tokenizer_table) echo runtime/base/tokenizer_table.c ;;
   tokenizer_text) echo runtime/text/tokenizer.c runtime/text/decoder.c \
-    runtime/base/tokenizer_[bfmnw]*.c ;;
+    runtime/base/tokenizer_[bfkmnw]*.c ;;
   *) echo "no parser is listed for $1" >&2; exit 2 ;;
   esac
 }
