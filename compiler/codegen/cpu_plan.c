@@ -42,12 +42,9 @@ static void set_input(tl_draft *d) {
   tl_draft_arg_buffer(d, d->kernel->input);
 }
 
-// Whether inputs are multiplied unrounded where that takes a second product: small matrices, and
-// those of the wanted rows alone, which are few.
-static bool is_exact(const tl_kernel *kernel, const tl_type *type) {
-  int64_t columns = type->dims[type->rank - 1].constant;
-  return kernel->symbol == TL_PLAN_SYMBOL_R ||
-         columns * type->dims[type->rank - 2].constant <= EXACT_MAX;
+// Whether inputs are multiplied unrounded where that takes a second product.
+static bool is_exact(const tl_type *type) {
+  return type->dims[type->rank - 1].constant * type->dims[type->rank - 2].constant <= EXACT_MAX;
 }
 
 // Constants of what all matmuls share, with statements on tiles of a unit's columns.
@@ -59,7 +56,7 @@ static tl_status set_weights(tl_draft *d, int64_t unit) {
   TL_TRY(cpu_format(d->diag, type->format, kernel->span, &format));
   tl_draft_constant(d, "T_WEIGHT", format);
   tl_draft_constant(d, "T_COLUMNS", type->dims[type->rank - 1].constant);
-  tl_draft_constant(d, "T_EXACT", is_exact(kernel, type));
+  tl_draft_constant(d, "T_EXACT", is_exact(type));
   tl_draft_constant(d, "T_UNIT", unit / 64);
   tl_draft_constant(d, "T_WEIGHTS", first->weights_count);
   d->drafted.scratch_bytes = (uint32_t)(TL_TILE_ROWS * unit * first->weights_count * 4);
