@@ -303,7 +303,7 @@ TL_INLINE void run_item(const item *it) {
     fetch(it, index + T_STAGES - 1);
     run_step(&o, it, index);
   }
-  tl_barrier();
+  tl_barrier(); // the steps are over, and the item before is, where there are none
   end_sums(&o);
   if (it->splits == 1) {
     store_sums(&o, it);
