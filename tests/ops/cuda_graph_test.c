@@ -2,13 +2,14 @@
 // format of the CPUs' own, for both KV types, its prompt whole and in
 // chunks; opened `deterministic`, a row must not depend on its chunk.
 //
-//   LD_LIBRARY_PATH=build/tests/driver cuda_graph_test cuda:sm_90a GRAPH.ir..
+//   LD_LIBRARY_PATH=build/tests/driver:build/tests/nvrtc cuda_graph_test cuda:sm_90a GRAPH.ir..
 //
 // TLMC_SHIM_GPU is the target's number.
 #include "compiler/codegen/cuda_plan.h"
+#include "compiler/codegen/cuda_target.h"
 #include "runtime/base/target.h"
 #include "tests/lib/check.h"
-#include "tests/ops/cuda_sources.h"
+#include "tests/ops/graph_case.h"
 
 enum { ROWS = 75, CHUNK = 5 }; // a step of few rows behind a full page has kernels of its own
 
@@ -30,10 +31,12 @@ static void run_graph(const char *path, int target) {
   static tl_graph_case c;
   tl_graph_case_load(&c, path);
   tl_graph_case_draft(&c, &tl_cuda_rules);
-  const char *code = tl_cuda_sources_emit(&c, target);
+  tl_cuda_options options = {target, -1, 1, true};
+  tl_str code;
+  tl_graph_case_must(&c, tl_cuda_target_emit(&c.drafts, &options, &c.builder, &code, &c.diag));
   tl_graph_case_pack(&c);
   for (int kv = 0; kv < TL_PLAN_KV_COUNT; kv++)
-    run_kv(&c, target, code, (tl_plan_kv_type)kv);
+    run_kv(&c, target, code.data, (tl_plan_kv_type)kv);
   tl_graph_case_finish(&c);
 }
 

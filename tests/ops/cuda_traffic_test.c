@@ -1,14 +1,15 @@
 // What a decode step of one row reads behind 511 others, counted by the stand-in for a driver: all
 // loads together within 5 % of the weights and the KV memory, every byte once within 2 %.
 //
-//   LD_LIBRARY_PATH=build/tests/driver cuda_traffic_test cuda:sm_90a GRAPH.ir
+//   LD_LIBRARY_PATH=build/tests/driver:build/tests/nvrtc cuda_traffic_test cuda:sm_90a GRAPH.ir
 #include <dlfcn.h>
 
 #include "compiler/codegen/cuda_plan.h"
+#include "compiler/codegen/cuda_target.h"
 #include "runtime/base/target.h"
 #include "tests/lib/check.h"
 #include "tests/lib/cuda/driver/traffic.h"
-#include "tests/ops/cuda_sources.h"
+#include "tests/ops/graph_case.h"
 
 enum { POSITION = 511 };
 
@@ -52,7 +53,10 @@ int main(int argc, char **argv) {
   tl_graph_case_load(&c, argv[2]);
   tl_graph_case_draft(&c, &tl_cuda_rules);
   tl_graph_run run = {.device = &tl_device_cuda, .target = argv[1], .kv = TL_PLAN_KV_BF16};
-  run.code = tl_cuda_sources_emit(&c, target);
+  tl_cuda_options options = {target, -1, 1, true};
+  tl_str code;
+  tl_graph_case_must(&c, tl_cuda_target_emit(&c.drafts, &options, &c.builder, &code, &c.diag));
+  run.code = code.data;
   tl_graph_case_pack(&c);
   stand_in s = find_stand_in();
   s.count(true);
