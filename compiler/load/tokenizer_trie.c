@@ -148,7 +148,7 @@ tl_status tl_build_trie(tl_build *build) {
 
 tl_status tl_build_keys(tl_build *build, tl_build_key *keys, uint32_t count) {
   trie t = {.arena = build->arena, .entries = keys};
-  qsort(keys, count, sizeof *keys, order_entries);
+  if (count) qsort(keys, count, sizeof *keys, order_entries);
   TL_TRY(reserve(&t, 512));
   TL_TRY(add_words(&t, (range){0, count, 0, TL_TRIE_START}));
   build->table.keys = t.nodes;

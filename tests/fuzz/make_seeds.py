@@ -427,7 +427,7 @@ def tokenizers():
         "added-same": tokenizer(normalizer=shorten, added_tokens=[added("a", 3, normalized=True),
                                                                   added("ab", 9, normalized=True)]),
     }
-    return accepted | {"fault-" + name: data for name, data in refused.items()}
+    return accepted | {"map-empty": mapped([0])} | {"fault-" + name: data for name, data in refused.items()}
 
 
 def tokenizer_models():

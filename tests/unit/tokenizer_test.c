@@ -260,6 +260,19 @@ static void expect_model_error(tl_str model, tl_status expected, const char *wor
   tl_arena_finish(&arena);
 }
 
+// A map of no characters changes none.
+static void test_empty_map(void) {
+  tl_arena arena;
+  tl_arena_init(&arena, (size_t)256 << 20);
+  tl_tokenizer tokenizer =
+      open_section(tl_fixture_compile(tl_str_from(MAP("BAAAAAAAAAA=")), &arena));
+  tl_ids ids;
+  CHECK(tl_ok(
+      tl_tokenizer_encode(&tokenizer, TL_STR("ba"), &(tl_encode_options){0}, &arena, NULL, &ids)));
+  CHECK(ids.count == 2 && ids.items[0] == 1 && ids.items[1] == 0);
+  tl_arena_finish(&arena);
+}
+
 #define PIECE "\x0A\x03\x0A\x01x"
 
 static void test_model_errors(void) {
@@ -361,6 +374,7 @@ int main(void) {
   test_long_words(FIXTURES "scores/tokenizer.json");
   test_options();
   test_errors();
+  test_empty_map();
   test_model_errors();
   for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
     test_damage(paths[i]);
