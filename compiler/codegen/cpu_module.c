@@ -4,6 +4,7 @@
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/BitReader.h>
+#include <llvm-c/BitWriter.h>
 #include <llvm-c/Core.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
@@ -11,8 +12,11 @@
 #include <stdio.h>
 
 #include "compiler/codegen/cpu_templates.h"
+#include "compiler/codegen/kernel_cache.h"
 
 enum { CALL_PARAMETERS = 12 };
+
+static const char passes[] = "default<O3>";
 
 typedef struct unit {
   const tl_spec *spec;
@@ -161,9 +165,26 @@ static tl_status make_machine(unit *u, const tl_cpu_template *template) {
   return u->machine ? TL_OK : fail(u, "target", "no machine");
 }
 
+// The finished module holds all that its code is made from but LLVM itself and what it is told.
+static void find_kept(const unit *u, const tl_cpu_template *template,
+                      tl_kernel_cache_entry *out_entry) {
+  unsigned version[3];
+  LLVMGetVersion(&version[0], &version[1], &version[2]);
+  LLVMMemoryBufferRef buffer = LLVMWriteBitcodeToMemoryBuffer(u->module);
+  tl_sha256 sha;
+  tl_sha256_init(&sha);
+  tl_sha256_add(&sha, version, sizeof version);
+  tl_sha256_add(&sha, passes, sizeof passes);
+  tl_sha256_add(&sha, template->cpu, strlen(template->cpu) + 1);
+  tl_sha256_add(&sha, template->features, strlen(template->features) + 1);
+  tl_sha256_add(&sha, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+  LLVMDisposeMemoryBuffer(buffer);
+  tl_kernel_cache_find(&sha, out_entry);
+}
+
 static tl_status optimise(unit *u) {
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-  LLVMErrorRef error = LLVMRunPasses(u->module, "default<O3>", u->machine, options);
+  LLVMErrorRef error = LLVMRunPasses(u->module, passes, u->machine, options);
   LLVMDisposePassBuilderOptions(options);
   if (!error) return u->complained ? TL_INTERNAL : TL_OK;
   char *text = LLVMGetErrorMessage(error);
@@ -187,6 +208,23 @@ static tl_status emit(unit *u, tl_arena *arena, tl_str *out_object) {
   return out_object->data ? TL_OK : TL_MEMORY;
 }
 
+// The object of the finished module, unless it is kept from an earlier time.
+static tl_status compile(unit *u, const tl_cpu_template *template, tl_arena *arena,
+                         tl_str *out_object) {
+  tl_kernel_cache_entry entry;
+  tl_kernel_code kept;
+  find_kept(u, template, &entry);
+  if (tl_kernel_cache_get(&entry, arena, &kept)) {
+    *out_object = kept.bytes;
+    return TL_OK;
+  }
+  TL_TRY(make_machine(u, template));
+  TL_TRY(optimise(u));
+  TL_TRY(emit(u, arena, out_object));
+  tl_kernel_cache_put(&entry, &(tl_kernel_code){.bytes = *out_object});
+  return TL_OK;
+}
+
 tl_status tl_cpu_module_compile(const tl_spec *spec, int target, tl_arena *arena,
                                 tl_str *out_object, tl_diag *diag) {
   const tl_cpu_template *template = tl_cpu_template_of(tl_anchor_text(spec->anchor), target);
@@ -201,9 +239,7 @@ tl_status tl_cpu_module_compile(const tl_spec *spec, int target, tl_arena *arena
   if (tl_ok(status)) status = set_constants(&u);
   if (tl_ok(status)) status = fill_epilogue(&u);
   if (tl_ok(status)) internalize(&u);
-  if (tl_ok(status)) status = make_machine(&u, template);
-  if (tl_ok(status)) status = optimise(&u);
-  if (tl_ok(status)) status = emit(&u, arena, out_object);
+  if (tl_ok(status)) status = compile(&u, template, arena, out_object);
   if (u.machine) LLVMDisposeTargetMachine(u.machine);
   if (u.module) LLVMDisposeModule(u.module);
   LLVMDisposeBuilder(u.builder);

@@ -11,6 +11,7 @@
 
 #include "compiler/codegen/cuda_plan.h"
 #include "compiler/codegen/cuda_source.h"
+#include "compiler/codegen/cuda_texts.h"
 #include "compiler/codegen/kernel_cache.h"
 #include "compiler/codegen/nvrtc.h"
 #include "runtime/base/target.h"
@@ -58,6 +59,26 @@ static void say_why(report *r, tl_status status, const tl_diag *diag) {
   snprintf(r->text, sizeof r->text, "%s%s%s", diag->entries[0].text, *note ? ": " : "", note);
 }
 
+static void add_text(tl_sha256 *sha, const char *text) {
+  tl_sha256_add(sha, text, strlen(text) + 1);
+}
+
+static void find_kept(const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
+                      tl_kernel_cache_entry *out_entry) {
+  size_t count = 0;
+  const tl_cuda_text *texts = tl_cuda_texts(&count);
+  tl_sha256 sha;
+  tl_sha256_init(&sha);
+  add_text(&sha, tl_nvrtc_flags(nvrtc));
+  add_text(&sha, source->architecture);
+  add_text(&sha, source->text.data);
+  for (size_t i = 0; i < count; i++) {
+    add_text(&sha, texts[i].path);
+    add_text(&sha, texts[i].text);
+  }
+  tl_kernel_cache_find(&sha, out_entry);
+}
+
 // Keeps the text of a cubin's code as what the target of texts would compile, too.
 static void keep_text(const job *j, const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
                       const tl_nvrtc_code *code) {
@@ -65,13 +86,13 @@ static void keep_text(const job *j, const tl_nvrtc *nvrtc, const tl_nvrtc_source
   tl_kernel_cache_entry entry;
   if (j->options->text_target < 0) return;
   own.architecture = tl_target_of(j->options->text_target)->machine;
-  tl_kernel_cache_find(nvrtc, &own, &entry);
-  tl_kernel_cache_put(&entry, &(tl_nvrtc_code){.bytes = code->text});
+  find_kept(nvrtc, &own, &entry);
+  tl_kernel_cache_put(&entry, &(tl_kernel_code){.bytes = code->text});
 }
 
 // Compiles; where registers do not suffice, for fewer blocks beside each other, which leaves more.
 static tl_status compile_spec(const job *j, const tl_nvrtc *nvrtc, size_t index, tl_arena *arena,
-                              tl_nvrtc_code *out_code, tl_diag *diag) {
+                              tl_kernel_code *out_code, tl_diag *diag) {
   const tl_drafted *drafted = &j->drafts->kernels[index];
   const char *machine = tl_target_of(j->options->target)->machine;
   tl_spec spec = *drafted->spec;
@@ -85,19 +106,21 @@ static tl_status compile_spec(const job *j, const tl_nvrtc *nvrtc, size_t index,
     tl_nvrtc_source source = {drafted->template, text, machine};
     tl_kernel_cache_entry entry;
     diag->count = 0;
-    tl_kernel_cache_find(nvrtc, &source, &entry);
+    find_kept(nvrtc, &source, &entry);
     if (tl_kernel_cache_get(&entry, arena, out_code)) return TL_OK;
-    tl_status status = tl_nvrtc_compile(nvrtc, &source, arena, out_code, diag);
+    tl_nvrtc_code code;
+    tl_status status = tl_nvrtc_compile(nvrtc, &source, arena, &code, diag);
+    *out_code = (tl_kernel_code){code.bytes, code.registers};
     if (tl_ok(status)) tl_kernel_cache_put(&entry, out_code);
-    if (tl_ok(status)) keep_text(j, nvrtc, &source, out_code);
-    if (tl_ok(status) || out_code->spill_bytes == 0 || !blocks || blocks->i <= 1) return status;
+    if (tl_ok(status)) keep_text(j, nvrtc, &source, &code);
+    if (tl_ok(status) || code.spill_bytes == 0 || !blocks || blocks->i <= 1) return status;
   }
 }
 
 static tl_status compile_one(const job *j, const tl_nvrtc *nvrtc, size_t index) {
   static tl_diag diag;
   tl_arena arena;
-  tl_nvrtc_code code;
+  tl_kernel_code code;
   report r = {.index = index};
   tl_arena_init(&arena, ARENA_BYTES);
   tl_status status = compile_spec(j, nvrtc, index, &arena, &code, &diag);

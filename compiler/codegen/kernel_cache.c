@@ -1,4 +1,4 @@
-// Files are written beside their place and renamed over it.
+// Entries are whole files or none; what tells a damaged one is its sum.
 #include "compiler/codegen/kernel_cache.h"
 
 #include <stdio.h>
@@ -6,9 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compiler/codegen/cuda_texts.h"
-#include "runtime/base/file.h"
-#include "runtime/base/hash.h"
+#include "runtime/base/file_writer.h"
 
 typedef struct head {
   char magic[8];
@@ -17,10 +15,6 @@ typedef struct head {
 } head;
 
 static const char magic[8] = {'t', 'l', 'm', 'c', 'k', 'e', 'r', 'n'};
-
-static void add_text(tl_sha256 *sha, const char *text) {
-  tl_sha256_add(sha, text, strlen(text) + 1);
-}
 
 // Creates the folder if its parent is there. False if there is none.
 static bool find_folder(char *out, size_t bytes) {
@@ -36,25 +30,13 @@ static bool find_folder(char *out, size_t bytes) {
   return access(out, W_OK) == 0;
 }
 
-void tl_kernel_cache_find(const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
-                          tl_kernel_cache_entry *out_entry) {
+void tl_kernel_cache_find(tl_sha256 *made_from, tl_kernel_cache_entry *out_entry) {
   char folder[TL_KERNEL_CACHE_PATH_BYTES / 2 + 8], text[TL_SHA256_TEXT_BYTES];
   uint8_t digest[TL_SHA256_BYTES];
-  size_t count = 0;
-  const tl_cuda_text *texts = tl_cuda_texts(&count);
-  tl_sha256 sha;
+  tl_sha256_finish(made_from, digest);
+  tl_sha256_text(digest, text);
   out_entry->path[0] = 0;
   if (!find_folder(folder, sizeof folder)) return;
-  tl_sha256_init(&sha);
-  add_text(&sha, tl_nvrtc_flags(nvrtc));
-  add_text(&sha, source->architecture);
-  add_text(&sha, source->text.data);
-  for (size_t i = 0; i < count; i++) {
-    add_text(&sha, texts[i].path);
-    add_text(&sha, texts[i].text);
-  }
-  tl_sha256_finish(&sha, digest);
-  tl_sha256_text(digest, text);
   snprintf(out_entry->path, sizeof out_entry->path, "%s/%s", folder, text);
 }
 
@@ -75,13 +57,12 @@ static tl_str code_in(tl_str bytes, head *out_head) {
 }
 
 bool tl_kernel_cache_get(const tl_kernel_cache_entry *entry, tl_arena *arena,
-                         tl_nvrtc_code *out_code) {
-  static tl_diag nowhere;
+                         tl_kernel_code *out_code) {
   tl_file file;
   head h;
-  *out_code = (tl_nvrtc_code){0};
+  *out_code = (tl_kernel_code){0};
   if (!entry->path[0] || access(entry->path, R_OK) != 0) return false;
-  if (!tl_ok(tl_file_open(entry->path, &file, &nowhere))) return false;
+  if (!tl_ok(tl_file_open(entry->path, &file, NULL))) return false;
   tl_str code = code_in(file.bytes, &h);
   if (code.data) {
     out_code->bytes = tl_arena_copy(arena, code);
@@ -91,22 +72,18 @@ bool tl_kernel_cache_get(const tl_kernel_cache_entry *entry, tl_arena *arena,
   return out_code->bytes.data;
 }
 
-static bool write_parts(FILE *out, const head *h, tl_str code) {
-  uint64_t sum = sum_of(h, code);
-  return fwrite(h, 1, sizeof *h, out) == sizeof *h &&
-         fwrite(code.data, 1, code.length, out) == code.length &&
-         fwrite(&sum, 1, sizeof sum, out) == sizeof sum;
-}
-
-void tl_kernel_cache_put(const tl_kernel_cache_entry *entry, const tl_nvrtc_code *code) {
-  char temporary[TL_KERNEL_CACHE_PATH_BYTES + 32];
+void tl_kernel_cache_put(const tl_kernel_cache_entry *entry, const tl_kernel_code *code) {
+  tl_file_writer writer;
   head h = {.registers = code->registers, .bytes = code->bytes.length};
   memcpy(h.magic, magic, sizeof magic);
-  if (!entry->path[0]) return;
-  snprintf(temporary, sizeof temporary, "%s.%ld", entry->path, (long)getpid());
-  FILE *out = fopen(temporary, "wb");
-  if (!out) return;
-  bool written = write_parts(out, &h, code->bytes);
-  written = fclose(out) == 0 && written;
-  if (!written || rename(temporary, entry->path) != 0) unlink(temporary);
+  uint64_t sum = sum_of(&h, code->bytes);
+  if (!entry->path[0] || !tl_ok(tl_file_writer_open(entry->path, &writer, NULL))) return;
+  size_t end = sizeof h + code->bytes.length;
+  tl_status status = tl_file_writer_write(&writer, 0, &h, sizeof h, NULL);
+  if (tl_ok(status))
+    status = tl_file_writer_write(&writer, sizeof h, code->bytes.data, code->bytes.length, NULL);
+  if (tl_ok(status)) status = tl_file_writer_write(&writer, end, &sum, sizeof sum, NULL);
+  if (tl_ok(status)) status = tl_file_writer_publish(&writer, NULL);
+  (void)status; // without a place there is no cache
+  tl_file_writer_close(&writer);
 }

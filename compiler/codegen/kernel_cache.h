@@ -6,24 +6,30 @@
 #ifndef TL_COMPILER_CODEGEN_KERNEL_CACHE_H
 #define TL_COMPILER_CODEGEN_KERNEL_CACHE_H
 
-#include "compiler/codegen/nvrtc.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/hash.h"
 
 enum { TL_KERNEL_CACHE_PATH_BYTES = 4096 };
 
-// Where the code of one source lies; empty if there is no place for a cache.
+// Where the code of one kernel lies; empty if there is no place for a cache.
 typedef struct tl_kernel_cache_entry {
   char path[TL_KERNEL_CACHE_PATH_BYTES];
 } tl_kernel_cache_entry;
 
-// The entry for `source`, compiled by `nvrtc` with the embedded texts as they are. Any thread.
-void tl_kernel_cache_find(const tl_nvrtc *nvrtc, const tl_nvrtc_source *source,
-                          tl_kernel_cache_entry *out_entry);
+typedef struct tl_kernel_code {
+  tl_str bytes;
+  int64_t registers; // of a thread; 0 where its compiler does not say
+} tl_kernel_code;
 
-// True if it was there; the code is on `arena`.
+// The entry of a kernel; into `made_from`, which is finished, went all that its code depends on:
+// source, target, options, the compiler's version. Any thread.
+void tl_kernel_cache_find(tl_sha256 *made_from, tl_kernel_cache_entry *out_entry);
+
+// True if it was there; the code is on `arena`. Any thread.
 bool tl_kernel_cache_get(const tl_kernel_cache_entry *entry, tl_arena *arena,
-                         tl_nvrtc_code *out_code);
+                         tl_kernel_code *out_code);
 
-// Keeps `code`, whole or not at all. Any number of processes at once.
-void tl_kernel_cache_put(const tl_kernel_cache_entry *entry, const tl_nvrtc_code *code);
+// Keeps `code`, whole or not at all. Any thread of any number of processes.
+void tl_kernel_cache_put(const tl_kernel_cache_entry *entry, const tl_kernel_code *code);
 
 #endif

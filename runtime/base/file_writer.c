@@ -175,13 +175,18 @@ static tl_status link_temporary(tl_file_writer *writer, tl_diag *diag) {
   return other_writer(writer, diag);
 }
 
-tl_status tl_file_writer_commit(tl_file_writer *writer, tl_diag *diag) {
-  if (fsync(writer->fd) != 0) return system_fault(writer, "write", diag);
+tl_status tl_file_writer_publish(tl_file_writer *writer, tl_diag *diag) {
   if (!writer->is_named) TL_TRY(link_temporary(writer, diag));
   if (renameat(writer->folder_fd, writer->temporary, writer->folder_fd, writer->name) != 0)
     return system_fault(writer, "rename the new version of", diag);
   writer->is_named = false;
   writer->has_commit = true;
+  return TL_OK;
+}
+
+tl_status tl_file_writer_commit(tl_file_writer *writer, tl_diag *diag) {
+  if (fsync(writer->fd) != 0) return system_fault(writer, "write", diag);
+  TL_TRY(tl_file_writer_publish(writer, diag));
   // Some file systems cannot sync a folder; the rename is done either way.
   (void)fsync(writer->folder_fd);
   return TL_OK;

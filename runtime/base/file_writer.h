@@ -45,7 +45,11 @@ tl_status tl_file_writer_write(const tl_file_writer *writer, uint64_t offset, co
 // Makes the file durable and gives it its name. After TL_IO the name is as before.
 tl_status tl_file_writer_commit(tl_file_writer *writer, tl_diag *diag) TL_CHECKED;
 
-// Closes; without commit nothing remains. Accepts a closed writer.
+// Gives the file its name as it is, durable or not: for what can be made anew. After TL_IO the name
+// is as before.
+tl_status tl_file_writer_publish(tl_file_writer *writer, tl_diag *diag) TL_CHECKED;
+
+// Closes; without commit or publish nothing remains. Accepts a closed writer.
 void tl_file_writer_close(tl_file_writer *writer);
 
 #endif

@@ -3,8 +3,9 @@
 
     kill_test.py [--build DIR] [--tries 30] [--seed N]
 
-Two models take turns at one path: after a kill the file must be bit for bit the plan of one of them. Half of the kills
-come at any moment of the build, half while the plan is being written, which is a small part of it. A full disk is a
+Two models take turns at one path: after a kill the file must be bit for bit the plan of one of them. A third of the
+kills come at any moment of a build that finds no kernels compiled before, a third of one that does, and a third while
+the plan is being written, which is a small part of either. A full disk is a
 small tmpfs where the test may mount one, and a limit on the size of files (RLIMIT_FSIZE) everywhere.
 Standard library only.
 """
@@ -13,6 +14,7 @@ import hashlib
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,9 +25,10 @@ from pathlib import Path
 from tools import Failed, ROOT, find_program, run, run_test
 from models import Shape, write_model
 
-# Few kernels and many weights: a build of two seconds that writes for a part of one.
+# Few kernels and many weights: much of a build is writing.
 SHAPES = {"first": Shape(layers=1, vocabulary=300000), "second": Shape(layers=1, vocabulary=290000)}
 OPTIONS = ("--target", "cpu:x86-64-v3", "--kv", "f32")
+MOMENTS = ("compiling", "any", "writing")
 IO = 5
 FULL_BYTES = 8 << 20
 SECONDS_MAX = 120
@@ -51,22 +54,30 @@ def is_writing(process, plan):
 class Bench:
     def __init__(self, build, work):
         self.tlmc, self.tlmrt = find_program(build, "tlmc"), find_program(build, "tlmrt")
-        self.work, self.out = Path(work), Path(work) / "out"
+        self.work, self.out, self.cache = Path(work), Path(work) / "out", Path(work) / "cache"
         self.out.mkdir()
         self.plan = self.out / "x.plan"
         self.models = {name: write_model(self.work / name, shape) for name, shape in SHAPES.items()}
-        self.wanted, self.seconds, self.writing = {}, 0.0, 0.0
+        self.environment = os.environ | {"XDG_CACHE_HOME": str(self.cache)}
+        self.wanted, self.seconds, self.writing = {}, {}, 0.0
         for name in self.models:
-            begin = time.monotonic()
-            self.finish(self.start(name))
-            self.seconds = time.monotonic() - begin
-            self.wanted[digest(self.plan)] = name
+            for forgets in (True, False):
+                begin = time.monotonic()
+                self.finish(self.start(name, forgets))
+                self.seconds[forgets] = time.monotonic() - begin
+                self.wanted[digest(self.plan)] = name
+        if len(self.wanted) != len(self.models):
+            raise Failed("builds that find their kernels compiled before make other plans")
 
     def command(self, name):
         return [self.tlmc, "build", self.models[name], "-o", self.plan, *OPTIONS]
 
-    def start(self, name):
-        return subprocess.Popen(self.command(name), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def start(self, name, forgets=False):
+        """A build; one that `forgets` finds no kernels compiled before."""
+        if forgets:
+            shutil.rmtree(self.cache, ignore_errors=True)
+        return subprocess.Popen(self.command(name), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                env=self.environment)
 
     def finish(self, process):
         said = process.communicate(timeout=SECONDS_MAX)[1].decode()
@@ -85,15 +96,15 @@ class Bench:
             process.wait(SECONDS_MAX)
             self.writing = time.monotonic() - begin
 
-    def kill(self, name, while_writing, randomness):
-        """What the path holds after a kill: the name of a model."""
+    def kill(self, name, moment, randomness):
+        """Whether the build was killed, and whether its plan is there."""
         before = digest(self.plan)
-        process = self.start(name)
-        if while_writing:
+        process = self.start(name, moment == "compiling")
+        if moment == "writing":
             self.wait_for_writing(process)
             time.sleep(randomness.random() * self.writing)
         else:
-            time.sleep(randomness.random() * self.seconds)
+            time.sleep(randomness.random() * self.seconds[moment == "compiling"])
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=SECONDS_MAX)
         after = digest(self.plan)
@@ -108,22 +119,24 @@ def check_kills(bench, tries, randomness):
     for i in range(tries):
         current = bench.wanted[digest(bench.plan)]
         other = names[1 - names.index(current)]
-        was_killed, was_replaced = bench.kill(other, i % 2 == 1, randomness)
+        was_killed, was_replaced = bench.kill(other, MOMENTS[i % len(MOMENTS)], randomness)
         killed, replaced, remains = killed + was_killed, replaced + was_replaced, remains + (len(bench.left()) > 1)
     run(bench.tlmrt, "info", bench.plan)
-    print(f"kills: {tries} tries, {killed} killed ({bench.seconds:.1f} s a build, {bench.writing:.2f} s of it "
-          f"writing), {replaced} with the new plan there, {remains} with a temporary file left")
+    print(f"kills: {tries} tries, {killed} killed ({bench.seconds[True]:.1f} s a build, "
+          f"{bench.seconds[False]:.1f} with kernels there, {bench.writing:.2f} of it writing), {replaced} with the "
+          f"new plan there, {remains} with a temporary file left")
     (bench.out / "x.plan.tmp").write_bytes(b"remains of a build on a system without unnamed files")
     bench.finish(bench.start(names[0]))
-    if bench.left() != ["x.plan"] or bench.wanted[digest(bench.plan)] != names[0]:
-        raise Failed(f"the next build left {bench.left()}")
+    remains = bench.left() + [p.name for p in (bench.cache / "tlmc").iterdir() if p.suffix]
+    if remains != ["x.plan"] or bench.wanted[digest(bench.plan)] != names[0]:
+        raise Failed(f"the next build left {remains}")
     print("next build: the plan alone")
 
 
 def check_interrupt(bench):
     before = digest(bench.plan)
-    process = bench.start("second")
-    time.sleep(bench.seconds / 4)
+    process = bench.start("second", True)
+    time.sleep(bench.seconds[True] / 4)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=SECONDS_MAX)
     if not process.returncode or digest(bench.plan) != before or bench.left() != ["x.plan"]:

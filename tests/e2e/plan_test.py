@@ -57,14 +57,15 @@ def expect_equal(plans, what):
 
 
 def check_same_bytes(plans, large):
-    """Of two runs, two folders, any number of jobs, another user's surroundings, another working folder."""
+    """Of two runs, two folders, any number of jobs, another working folder, with kernels compiled now and before."""
     moved = plans.work / "elsewhere" / "deeper" / large.name
     shutil.copytree(large, moved)
     for path in moved.iterdir():
         os.utime(path, (1, 1))
     made = [plans.build(large, "first.plan", *ONE_LEVEL), plans.build(large, "again.plan", *ONE_LEVEL),
             plans.build(moved, "moved.plan", *ONE_LEVEL), plans.build(".", "dot.plan", *ONE_LEVEL, cwd=moved)]
-    made += [plans.build(large, f"jobs-{jobs}.plan", *ONE_LEVEL, "--jobs", jobs) for jobs in (1, 2, 5)]
+    made += [plans.build(large, f"jobs-{jobs}.plan", *ONE_LEVEL, "--jobs", jobs,
+                         env=os.environ | {"XDG_CACHE_HOME": str(plans.work / f"cache-{jobs}")}) for jobs in (1, 2, 5)]
     expect_equal(made, "runs, folders, jobs")
     for plan in made[1:]:
         plan.unlink()

@@ -45,14 +45,11 @@ def find_program(build, name):
     raise Skipped(f"there is no {name} under {build}: build it, or name the build folder with --build DIR")
 
 
-def run(*command, libraries=None, cache=None):
-    """Standard output of a command that must succeed; it finds libraries in the folder `libraries` first, and keeps
-    what it caches in the folder `cache`."""
+def run(*command, libraries=None):
+    """Standard output of a command that must succeed; it finds libraries in the folder `libraries` first."""
     environment = dict(os.environ)
     if libraries:
         environment["LD_LIBRARY_PATH"] = str(libraries)
-    if cache:
-        environment["XDG_CACHE_HOME"] = str(cache)
     command = [str(c) for c in command]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX,
@@ -75,7 +72,7 @@ class Tools:
         self.nvrtc = nvrtc      # folder of a libnvrtc.so.13 that stands in for NVRTC
 
     def build(self, model, plan, *options):
-        run(self.tlmc, "build", model, "-o", plan, *options, libraries=self.nvrtc, cache=self.nvrtc and self.work)
+        run(self.tlmc, "build", model, "-o", plan, *options, libraries=self.nvrtc)
         if not Path(plan).is_file():
             raise Failed(f"tlmc build {model} ended well but wrote no {plan}")
 
