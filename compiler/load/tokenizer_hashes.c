@@ -101,11 +101,12 @@ static uint32_t border(const tl_build *b, tl_str word, bool last) {
 }
 
 // Symbols that do not stand for their own text can be neighbours of anything.
-static bool is_opaque(const tl_build *b, uint32_t id) {
-  bool opaque = id == b->table.header.unknown_id;
+static void mark_opaque(const tl_build *b, uint8_t *opaque) {
+  uint32_t count = b->table.header.tokens_count, unknown = b->table.header.unknown_id;
+  memset(opaque, 0, count);
+  if (unknown < count) opaque[unknown] = 1;
   for (uint32_t i = 0; i < 256 && b->table.header.model_flags & TL_MODEL_BYTE_FALLBACK; i++)
-    opaque = opaque || b->byte_ids[i] == id;
-  return opaque;
+    if (b->byte_ids[i] < count) opaque[b->byte_ids[i]] = 1;
 }
 
 // Whether a character can vanish, and so let its neighbours meet: no symbol, no unknown token.
@@ -123,8 +124,7 @@ static tl_status build_edges(tl_build *b) {
   uint32_t *bits = tl_arena_array(b->arena, words, sizeof *bits);
   uint8_t *opaque = tl_arena_array(b->arena, b->table.header.tokens_count, 1);
   if (!bits || !opaque) return TL_MEMORY;
-  for (uint32_t id = 0; id < b->table.header.tokens_count; id++)
-    opaque[id] = is_opaque(b, id);
+  mark_opaque(b, opaque);
   bool vanishing = has_vanishing(b);
   for (uint32_t i = 0; i < b->merges_count; i++) {
     const tl_build_merge *m = &b->merges[i];
