@@ -231,6 +231,11 @@ static int64_t floor_divide(int64_t a, int64_t b) {
   return quotient - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+static int64_t floor_modulo(int64_t a, int64_t b) {
+  int64_t rest = a % b;
+  return rest + (rest != 0 && (rest < 0) != (b < 0) ? b : 0);
+}
+
 static tl_status operate_ints(tl_render *render, tl_jinja_op op, int64_t a, int64_t b,
                               tl_datum *out) {
   int64_t result = 0;
@@ -244,7 +249,7 @@ static tl_status operate_ints(tl_render *render, tl_jinja_op op, int64_t a, int6
   case TL_JINJA_MULTIPLY: overflows = __builtin_mul_overflow(a, b, &result); break;
   case TL_JINJA_DIVIDE: *out = tl_datum_of_real((double)a / (double)b); return TL_OK;
   case TL_JINJA_FLOOR_DIVIDE: result = floor_divide(a, b); break;
-  case TL_JINJA_MODULO: result = a - b * floor_divide(a, b); break;
+  case TL_JINJA_MODULO: result = floor_modulo(a, b); break;
   default: return power_of_ints(render, a, b, out);
   }
   if (overflows) return overflow(render);
