@@ -171,7 +171,8 @@ static slice slice_of(const int64_t *start, const int64_t *stop, int64_t step, i
   int64_t first = step > 0 ? low : high, last = step > 0 ? high : low;
   if (start) first = clamp(*start < 0 ? *start + count : *start, low, high);
   if (stop) last = clamp(*stop < 0 ? *stop + count : *stop, low, high);
-  int64_t span = step > 0 ? last - first : first - last, stride = step > 0 ? step : -step;
+  int64_t span = step > 0 ? last - first : first - last;
+  int64_t stride = step > 0 ? step : step == INT64_MIN ? INT64_MAX : -step;
   return (slice){first, step, span > 0 ? (span - 1) / stride + 1 : 0};
 }
 
@@ -208,8 +209,9 @@ static tl_status slice_range(tl_render *render, const tl_datum *object, slice pa
   const tl_datum_range *from = object->range;
   tl_datum_range *range = tl_arena_alloc(render->arena, sizeof *range);
   if (!range) return tl_render_full(render);
-  *range =
-      (tl_datum_range){from->start + part.start * from->step, from->step * part.step, part.count};
+  *range = (tl_datum_range){from->start, from->step, part.count};
+  if (part.count > 0) range->start += part.start * from->step;
+  if (part.count > 1) range->step *= part.step; // of fewer it might be beyond 64 bits
   *out = (tl_datum){.kind = TL_DATUM_RANGE, .range = range};
   return TL_OK;
 }
