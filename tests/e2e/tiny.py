@@ -7,9 +7,12 @@ Per model, for every target (default: cpu:x86-64-v3, and the machine's own if th
 config.json:
     f32    weights and KV in f32: |difference| <= 5e-5 standard deviations at every position, 24 greedy ids equal,
            and, on a CPU, bitwise equal logits for all chunk sizes, thread counts and dialects
-    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations and KL <= 5e-4 at every
-           position (on a GPU the mean KL), but for those where a router's choice is so near a tie that rounding may
-           rightly choose another expert, and those that see the keys and values of such a one
+    auto   weights as stored, KV as the runtime likes: |difference| <= 0.1 standard deviations at every position, KL
+           <= 5e-4 at every position of a CPU's, <= 2e-3 of a GPU's and 2e-4 on average; but for positions where a
+           router's choice is so near a tie that rounding may rightly choose another expert. Those after such a one
+           see its keys and values: 5 times the difference
+A GPU's matrix unit takes activations, queries and softmax's weights in bf16. That rounding alone, the rest in float64,
+makes KL up to 1.2e-3 at a position and 1e-4 on average (transformers in bf16: 3e-3, 4e-4).
 It prints the worst position of each, and how many were excepted.
 A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in that --driver names (build/tests/driver), which
 does not need what NVRTC makes: --nvrtc names a stand-in for that (build/tests/nvrtc).
@@ -31,10 +34,12 @@ RUNS = (("--chunk", "512", "--threads", "1"), ("--chunk", "64", "--threads", "2"
 WHOLE_RUNS = (("--threads", "1"), ("--threads", "2"))    # an encoder takes a sequence whole
 BARS = {"f32": 5e-5, "auto": 0.1}
 EXACT = ("--kv-type", "f32")
-KL_BAR = 5e-4
+KL_BARS = {"cpu": 5e-4, "cuda": 2e-3}
+KL_MEAN_BARS = {"cpu": 5e-4, "cuda": 2e-4}
 # In standard deviations of a router's scores: what rounding may change their differences by. The fixtures have the
-# margin of every position; experts were seen to change up to 0.004 on CPUs.
-NEAR_TIE = {"cpu": 0.01, "cuda": 0.03}
+# margin of every position; experts were seen to change up to 0.004 on CPUs, 0.034 on GPUs.
+NEAR_TIE = {"cpu": 0.01, "cuda": 0.04}
+AFTER_TIE = 5.0    # times the difference, and its square times the KL
 
 
 def scale_of(values, rows):
@@ -138,33 +143,34 @@ class Case:
                        f"(bar {BARS['f32']:.0e})")
 
     def judge_auto(self, length, found):
-        """Positions that are off count unless another expert was chosen there or at an earlier position."""
+        """A position where another expert was chosen counts not at all, those after it by wider bars."""
         expected, margins, off = self.fixture.logits(length, "auto"), self.fixture.margins(length), []
-        tie, excepted = NEAR_TIE[self.target.split(":")[0]], 0
-        ties = sum(m < tie for m in margins)
+        kind, wider = self.target.split(":")[0], 1.0
         rows = zip(distances(expected, found), divergences(expected, found))
         for at, (distance, kl) in enumerate(rows):
-            is_off = distance > BARS["auto"] or (kl > KL_BAR and not self.is_gpu)
-            if is_off and excepted < ties and (excepted or margins[at] < tie):
-                excepted += 1
+            error = max(distance / BARS["auto"], math.sqrt(max(kl, 0.0) / KL_BARS[kind]))
+            is_other = error > 1 and at < len(margins) and margins[at] < NEAR_TIE[kind]
+            if is_other or 1 < error <= wider:
+                wider = AFTER_TIE
+                self.excepted += 1
                 continue
             self.worst["auto"] = max(self.worst["auto"], distance)
             self.kl.append(kl)
-            off += [f"{at} ({distance:.2e} deviations, KL {kl:.1e})"] if is_off else []
-        self.excepted += excepted
+            off += [f"{at} ({distance:.2e} deviations, KL {kl:.1e})"] if error > 1 else []
         if off:
             self.fault(f"weights as stored, {length} ids: off at positions {', '.join(off[:9])} "
-                       f"(bars {BARS['auto']} and {KL_BAR:.0e})")
+                       f"(bars {BARS['auto']} and {KL_BARS[kind]:.0e})")
+
+    def judge_mean(self):
+        mean, bar = sum(self.kl) / max(len(self.kl), 1), KL_MEAN_BARS[self.target.split(":")[0]]
+        if mean > bar:
+            self.fault(f"weights as stored: mean KL {mean:.1e} (bar {bar:.0e})")
 
     def line(self):
         """What was found, in the columns of the table."""
         verdict = "" if not self.faults else f"   {len(self.faults)} FAULTS"
-        return (f"{self.worst['f32']:8.1e} {self.worst['auto']:8.1e} {self.divergence():8.1e} {self.excepted:9}"
-                f"{verdict}")
-
-    def divergence(self):
-        """Of the worst position; on a GPU of the average one."""
-        return sum(self.kl) / max(len(self.kl), 1) if self.is_gpu else max(self.kl, default=0.0)
+        return (f"{self.worst['f32']:8.1e} {self.worst['auto']:8.1e} {max(self.kl, default=0.0):8.1e} "
+                f"{self.excepted:9}{verdict}")
 
     def found(self, plan, length, *options):
         types = self.fixture.types(length)
@@ -211,8 +217,7 @@ class Case:
             self.build(folder / CONFIGS[0], plan)
             for length in self.fixture.lengths:
                 self.judge_auto(length, self.found(plan, length))
-            if self.divergence() > KL_BAR and self.is_gpu:
-                self.fault(f"weights as stored: mean KL {self.divergence():.1e} (bar {KL_BAR:.0e})")
+            self.judge_mean()
         except Failed as reason:
             self.fault(f"weights as stored: {reason}")
         return self.faults
