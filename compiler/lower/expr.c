@@ -21,6 +21,18 @@ static tl_status fault(evaluator *e, size_t from, const char *what) {
                        what);
 }
 
+// Of a value that does not fit: shown where it was read, if it was.
+static tl_status fault_of(evaluator *e, size_t from, const tl_expr_value *value, const char *what) {
+  const tl_expr_scope *scope = e->scope;
+  bool is_read = value && (value->json || value->kind == TL_EXPR_MISSING);
+  if (!scope->origin || !is_read) return fault(e, from, what);
+  tl_span here = scope->place(scope->user, from, e->at > from ? e->at - from : 0);
+  tl_diag_error(e->diag, TL_INPUT, scope->origin(scope->user, value->json), "%s", what);
+  tl_diag_note(e->diag, "%s reads it in '%.*s'", here.source->name,
+               TL_STR_ARG(tl_str_slice(e->text, from, e->at)));
+  return TL_INPUT;
+}
+
 static void skip_blanks(evaluator *e) {
   while (e->at < e->text.length && strchr(" \t\n", e->text.data[e->at]) && e->text.data[e->at])
     e->at++;
@@ -133,7 +145,7 @@ static tl_status call(evaluator *e, tl_str name, size_t begin, tl_expr_value *ou
     args[i] = rounded(e, &args[i]);
   const char *what = tl_expr_call(name, args, count, e->active, e->scope->arena, out);
   *out = rounded(e, out);
-  return what ? fault(e, begin, what) : TL_OK;
+  return what ? fault_of(e, begin, count == 1 ? args : NULL, what) : TL_OK;
 }
 
 static tl_status name(evaluator *e, tl_expr_value *out) {
@@ -184,7 +196,7 @@ static tl_status member(evaluator *e, size_t begin, tl_expr_value *value) {
     return TL_OK;
   }
   if (value->kind != TL_EXPR_JSON || tl_json_kind_of(value->json) != TL_JSON_OBJECT) {
-    return fault(e, begin, "only JSON objects have members");
+    return fault_of(e, begin, value, "only JSON objects have members");
   }
   if (e->scope->on_read) e->scope->on_read(e->scope->user, value->json, key);
   *value = tl_expr_from_json(tl_json_get(value->json, key));
@@ -210,7 +222,7 @@ static tl_status item(evaluator *e, size_t begin, tl_expr_value *value) {
   }
   size_t count = value->kind == TL_EXPR_JSON ? tl_json_count(value->json) : value->count;
   if (!tl_expr_to_int(&index, &at) || at < 0 || (size_t)at >= count) {
-    return fault(e, begin, "there is no such item");
+    return fault_of(e, begin, value, "there is no such item");
   }
   *value = value->kind == TL_EXPR_JSON ? tl_expr_from_json(tl_json_item(value->json, (size_t)at))
                                        : value->items[at];
@@ -241,7 +253,7 @@ static tl_status apply(evaluator *e, size_t begin, tl_expr_operator op, tl_expr_
     *left = rounded(e, &result);
     return TL_OK;
   }
-  return fault(e, begin, text);
+  return fault_of(e, begin, tl_expr_culprit(op, left, right), text);
 }
 
 static tl_status unary(evaluator *e, tl_expr_value *out);
@@ -342,7 +354,7 @@ static tl_status comparison(evaluator *e, tl_expr_value *out) {
 static tl_status truth(evaluator *e, size_t begin, const tl_expr_value *value, bool *out) {
   *out = false;
   if (!e->active || tl_expr_to_truth(value, out)) return TL_OK;
-  return fault(e, begin, "this is no condition: expected true, false or a number");
+  return fault_of(e, begin, value, "this is no condition: expected true, false or a number");
 }
 
 static tl_status negation(evaluator *e, tl_expr_value *out) {

@@ -57,12 +57,16 @@ typedef struct tl_expr_scope {
   // The place of bytes [offset, offset + length) of the expression's text.
   tl_span (*place)(void *user, size_t offset, size_t length);
 
+  // Where a value that is no good was read: at a node of a JSON text, or NULL for one that is not
+  // there. May be NULL: then faults of values are at the expression too.
+  tl_span (*origin)(void *user, const tl_json *node);
+
   // Reals are rounded to f32 before and after each operation: how tables come out that models were
   // trained with.
   bool single;
 } tl_expr_scope;
 
-// Evaluates all of `text`. TL_INPUT for faults of the text and of types, at their places.
+// Evaluates all of `text`. TL_INPUT for faults of the text and of values, at their places.
 tl_status tl_expr_eval(const tl_expr_scope *scope, tl_str text, tl_expr_value *out_value,
                        tl_diag *diag) TL_CHECKED;
 

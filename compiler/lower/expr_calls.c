@@ -95,11 +95,20 @@ static void describe(const tl_expr_value *value, char *out_name) {
   }
 }
 
-static bool mismatch(const tl_expr_value *a, const tl_expr_value *b, char *fault, size_t bytes) {
-  const tl_expr_value *bad = a;
+const tl_expr_value *tl_expr_culprit(tl_expr_operator op, const tl_expr_value *a,
+                                     const tl_expr_value *b) {
   double unused;
+  double divisor = 1;
+  if (op == TL_EXPR_IN) return b;
+  if (!tl_expr_to_real(a, &unused)) return a;
+  bool divides = op == TL_EXPR_DIVIDE || op == TL_EXPR_FLOOR_DIVIDE || op == TL_EXPR_MODULO;
+  if (divides && tl_expr_to_real(b, &divisor) && divisor == 0) return b;
+  return a->json && tl_expr_to_real(b, &unused) ? a : b;
+}
+
+static bool mismatch(const tl_expr_value *a, const tl_expr_value *b, char *fault, size_t bytes) {
+  const tl_expr_value *bad = tl_expr_culprit(TL_EXPR_ADD, a, b);
   char name[NAME_BYTES];
-  if (tl_expr_to_real(a, &unused)) bad = b;
   describe(bad, name);
   snprintf(fault, bytes, "%s is %s, a number was expected", name, tl_expr_kind_text(bad));
   return false;

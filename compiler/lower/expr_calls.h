@@ -25,6 +25,11 @@ typedef enum tl_expr_operator {
 bool tl_expr_apply(tl_expr_operator op, const tl_expr_value *a, const tl_expr_value *b,
                    tl_expr_value *out_value, char *out_fault, size_t fault_bytes);
 
+// Which of two operands that tl_expr_apply refused is to blame: what is no number, else what was
+// read from a JSON text.
+const tl_expr_value *tl_expr_culprit(tl_expr_operator op, const tl_expr_value *a,
+                                     const tl_expr_value *b);
+
 // Calls a function. NULL, or what is wrong. Inactive calls check the name only.
 const char *tl_expr_call(tl_str name, const tl_expr_value *args, size_t count, bool active,
                          tl_arena *arena, tl_expr_value *out_value);

@@ -72,6 +72,19 @@ static tl_status check_config(tl_scope *scope) {
   return TL_OK;
 }
 
+// Ids that end a text: one, or a list.
+static tl_status read_stops(tl_scope *scope, const tl_json **out) {
+  int64_t id;
+  TL_TRY(tl_scope_param_json(scope, "stops", out));
+  bool is_list = tl_json_kind_of(*out) == TL_JSON_ARRAY, is_good = true;
+  for (size_t i = 0; is_list && i < tl_json_count(*out); i++)
+    is_good &= tl_json_to_int(tl_json_item(*out, i), &id);
+  if (!*out || tl_json_kind_of(*out) == TL_JSON_NULL) return TL_OK;
+  if (is_list ? is_good : tl_json_to_int(*out, &id)) return TL_OK;
+  return tl_diag_error(scope->diag, TL_INPUT, tl_json_span(scope->input->config_source, *out),
+                       "ids that end a text must be an integer or a list of integers");
+}
+
 static tl_status read_facts(tl_scope *scope, tl_model *model) {
   TL_TRY(tl_scope_param_int(scope, "vocabulary", 1, INT32_MAX, &model->vocabulary));
   model->outputs = model->vocabulary;
@@ -79,7 +92,7 @@ static tl_status read_facts(tl_scope *scope, tl_model *model) {
   TL_TRY(tl_scope_param_int(scope, "context", 1, INT32_MAX, &model->context));
   TL_TRY(tl_scope_param_int(scope, "reach", 1, INT32_MAX, &model->context));
   TL_TRY(tl_scope_param_int(scope, "types", 0, INT32_MAX, &model->types));
-  TL_TRY(tl_scope_param_json(scope, "stops", &model->stops));
+  TL_TRY(read_stops(scope, &model->stops));
   if (model->vocabulary > 0 && model->context > 0) return TL_OK;
   return tl_diag_error(scope->diag, TL_INPUT, scope->input->arch->parts[0]->span,
                        "an architecture needs the parameters 'vocabulary' and 'context'");

@@ -93,6 +93,7 @@ static tl_status eval_param(tl_scope *scope, tl_scope_param *param, tl_scope_vie
     TL_TRY(status);
     param->is_known = true;
   }
+  if (!scope->last_read) scope->last_read = param->value.json;
   *out = param->value;
   return TL_OK;
 }
@@ -165,11 +166,16 @@ static tl_span place(void *user, size_t offset, size_t length) {
   return tl_yaml_place(e->node, e->begin + offset, length);
 }
 
+static tl_span origin(void *user, const tl_json *node) {
+  const tl_source *config = ((expression *)user)->scope->input->config_source;
+  return node ? tl_json_span(config, node) : (tl_span){config, 0, 0};
+}
+
 tl_status tl_scope_eval_part(tl_scope *scope, const tl_yaml *node, size_t begin, size_t end,
                              tl_expr_value *out) {
   expression e = {scope, node, begin};
   bool single = scope->single && scope->view == TL_SCOPE_ALL;
-  tl_expr_scope names = {&e, scope->input->arena, lookup, on_read, place, single};
+  tl_expr_scope names = {&e, scope->input->arena, lookup, on_read, place, origin, single};
   return tl_expr_eval(&names, tl_str_slice(node->text, begin, end), out, scope->diag);
 }
 
@@ -199,8 +205,11 @@ tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) {
   if (tl_expr_to_int(&value, out)) return TL_OK;
   const char *kind = tl_expr_kind_text(&value);
   if (value.kind == TL_EXPR_MISSING && value.text.data) {
-    return tl_diag_error(scope->diag, TL_INPUT, node->span,
-                         "%.*s is missing, an integer was expected", TL_STR_ARG(value.text));
+    tl_diag_error(scope->diag, TL_INPUT, (tl_span){scope->input->config_source, 0, 0},
+                  "%.*s is missing, an integer was expected", TL_STR_ARG(value.text));
+    tl_diag_note(scope->diag, "%s takes it as '%.*s'", node->span.source->name,
+                 TL_STR_ARG(node->key.length ? node->key : node->text));
+    return TL_INPUT;
   }
   return fault_of_value(scope, node, &value, tl_str_from(kind), "an integer");
 }
@@ -279,6 +288,18 @@ tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) {
 
 static bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+const tl_json *tl_scope_no_count(tl_scope *scope, tl_str text) {
+  for (size_t begin = 0, end = 0; begin < text.length; begin = ++end) {
+    while (end < text.length && is_word_byte(text.data[end]))
+      end++;
+    tl_str name = tl_str_slice(text, begin, end);
+    const tl_scope_param *param = find_param(scope->params, scope->params_count, name);
+    const tl_expr_value *value = param && param->is_known ? &param->value : NULL;
+    if (value && value->json && value->kind == TL_EXPR_INT && value->i <= 0) return value->json;
+  }
+  return NULL;
 }
 
 bool tl_scope_is_of_loop(const tl_scope *scope, const tl_yaml *node) {

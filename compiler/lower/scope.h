@@ -63,7 +63,7 @@ typedef struct tl_scope {
   bool single;          // a table is being made: its own expressions are in single precision
   tl_scope_read *reads; // the last one is the latest only if it was new
   size_t reads_count, reads_capacity;
-  const tl_json *last_read; // value of the latest read that found one, or NULL
+  const tl_json *last_read; // what was read last, else what the first parameter named was; or NULL
 } tl_scope;
 
 tl_status tl_scope_init(tl_scope *scope, const tl_lower_input *input, tl_diag *diag) TL_CHECKED;
@@ -98,6 +98,10 @@ tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, i
 // What of the config the parameter `name` is, as it stands there; NULL if it is not from there or
 // if there is no such parameter.
 tl_status tl_scope_param_json(tl_scope *scope, const char *name, const tl_json **out) TL_CHECKED;
+
+// Of the parameters that the expression `text` names and that are the config's values as they stand
+// there: the first that is an integer and not positive, or NULL.
+const tl_json *tl_scope_no_count(tl_scope *scope, tl_str text);
 
 // The scalar `node` with every `{expression}` replaced by its value; `{e}` stays.
 tl_status tl_scope_fill(tl_scope *scope, const tl_yaml *node, tl_str *out) TL_CHECKED;

@@ -219,13 +219,30 @@ static tl_status choose(tl_weights *w, const tl_yaml *from, bool optional, tl_we
     if (visit(w->scope->input->arena, *out, -1, check_present, &s)) {
       if (!visit(w->scope->input->arena, *out, -1, mark_used, &s)) return TL_MEMORY;
       *out_format = holds_dequant(*out) ? TL_FORMAT_F32 : format_of(s.first->dtype);
-      return TL_OK;
+      if (*out_format != TL_FORMAT_COUNT) return TL_OK;
+      return tl_diag_error(w->scope->diag, TL_UNSUPPORTED, s.first->span,
+                           "tensor '%.*s' is of type %s, which is not supported for weights",
+                           TL_STR_ARG(s.first->name), tl_dtype_text(s.first->dtype));
     }
     if (s.lacks_memory) return TL_MEMORY;
     if (!missing.data) missing = s.missing;
   }
   *out = NULL;
   return optional ? TL_OK : missing_tensor(w, first, missing);
+}
+
+// Shown at what the config says, if a parameter of the dim is that and no positive number.
+static tl_status fault_of_dim(tl_scope *scope, const tl_yaml *definition, const tl_yaml *dim,
+                              int64_t value) {
+  const tl_json *said = tl_scope_no_count(scope, dim->text);
+  if (!said) {
+    return tl_diag_error(scope->diag, TL_INPUT, dim->span, "this dim is %lld", (long long)value);
+  }
+  tl_diag_error(scope->diag, TL_INPUT, tl_json_span(scope->input->config_source, said),
+                "this must be positive");
+  tl_diag_note(scope->diag, "%s: a dim of weight '%.*s' is %.*s", dim->span.source->name,
+               TL_STR_ARG(definition->key), TL_STR_ARG(dim->text));
+  return TL_INPUT;
 }
 
 static tl_status read_shape(tl_weights *w, const tl_yaml *definition, tl_type *type) {
@@ -238,10 +255,7 @@ static tl_status read_shape(tl_weights *w, const tl_yaml *definition, tl_type *t
   for (const tl_yaml *dim = shape->first; dim; dim = dim->next) {
     int64_t value = 0;
     TL_TRY(tl_scope_int(w->scope, dim, &value));
-    if (value <= 0) {
-      return tl_diag_error(w->scope->diag, TL_INPUT, dim->span, "this dim is %lld",
-                           (long long)value);
-    }
+    if (value <= 0) return fault_of_dim(w->scope, definition, dim, value);
     type->dims[type->rank++] = tl_dim_of(value);
   }
   return TL_OK;
@@ -258,11 +272,6 @@ static tl_status add_weight(tl_weights *w, tl_graph *graph, const tl_yaml *defin
   *out_value = NULL;
   if (!node.weight) return TL_OK;
   TL_TRY(read_shape(w, definition, &type));
-  if (type.format == TL_FORMAT_COUNT) {
-    return tl_diag_error(w->scope->diag, TL_UNSUPPORTED, from->span,
-                         "the checkpoint's tensor for '%.*s' is not of a float type",
-                         TL_STR_ARG(name));
-  }
   TL_TRY(tl_graph_add(graph, &node, name, &type, &added, w->scope->diag));
   *out_value = added->result;
   if (!checkpoint_of(w)) return TL_OK;

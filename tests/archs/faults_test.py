@@ -35,7 +35,7 @@ BERT, DEEPSEEK = ("bert", "bert"), ("deepseek_v3", "deepseek_v3")
 MISTRAL, MIXTRAL, NEMOTRON = ("mistral", "mistral"), ("mixtral", "mixtral"), ("nemotron", "nemotron")
 QWEN3, QWEN3_MOE, PRM = ("qwen3", "qwen3"), ("qwen3_moe", "qwen3_moe"), ("qwen2_prm", "qwen2_prm")
 MLLAMA, LLAMA4, DECILM = ("mllama", "mllama"), ("llama4", "llama4"), ("decilm", "decilm")
-LINEAR = dict(type="linear", factor=2.0)
+LINEAR, YARN = dict(type="linear", factor=2.0), dict(type="yarn", factor=2.0)
 CONFIGS = (
     (LLAMA, dict(hidden_act="mish")),
     (LLAMA, dict(hidden_akt="silu")),
@@ -46,6 +46,7 @@ CONFIGS = (
     (LLAMA, dict(head_dim=33)),
     (LLAMA, dict(num_attention_heads=3, num_key_value_heads=2)),
     (LLAMA, dict(num_key_value_heads=0)),
+    (LLAMA, dict(num_attention_heads=0)),
     (LLAMA, dict(hidden_size=2.5)),
     (LLAMA, dict(hidden_size="96")),
     (LLAMA, dict(hidden_size=ABSENT)),
@@ -63,7 +64,12 @@ CONFIGS = (
     (LLAMA, dict(rope_scaling=dict(rope_type="yarn", factor=2.0, betafast=1))),
     (LLAMA, dict(rope_scaling=dict(rope_type="llama3", factor=2.0))),
     (LLAMA, dict(rope_scaling=dict(rope_type="linear", factor=2.0), rope_parameters=dict(rope_type="default"))),
+    (LLAMA, dict(rope_scaling=YARN | dict(original_max_position_embeddings=0))),
+    (LLAMA, dict(rope_scaling=YARN | dict(attention_factor="large"))),
+    (LLAMA, dict(eos_token_id="</s>")),
+    (LLAMA, dict(eos_token_id=[2, "</s>"])),
     (QWEN2, dict(use_mrope=True)),
+    (QWEN2, dict(use_sliding_window="true")),
     (QWEN2, dict(attention_bias=True)),
     (QWEN2, dict(sliding_window=0)),
     (QWEN2, dict(sliding_window=None)),
@@ -74,16 +80,22 @@ CONFIGS = (
     (GEMMA3, dict(use_bidirectional_attention=True)),
     (GEMMA3, dict(altup_num_inputs=4)),
     (GEMMA3, dict(query_pre_attn_scalar=0)),
+    (GEMMA3, dict(final_logit_softcapping=-3)),
+    (GEMMA3, dict(sliding_window_pattern=0)),
     (GEMMA3, dict(sliding_window=0)),
     (GEMMA3, dict(layer_types=["linear_attention", "full_attention"])),
     (BERT, dict(position_embedding_type="relative_key")),
     (BERT, dict(is_decoder=True)),
     (BERT, dict(hidden_size=97)),
+    (BERT, dict(num_attention_heads=0)),
     (BERT, dict(id2label={})),
     (BERT, dict(pruned_heads={"0": [1]})),
     (DEEPSEEK, dict(scoring_func="softmax")),
     (DEEPSEEK, dict(topk_method="greedy")),
     (DEEPSEEK, dict(n_group=3)),
+    (DEEPSEEK, dict(topk_group=9)),
+    (DEEPSEEK, dict(n_shared_experts=0)),
+    (DEEPSEEK, dict(quantization_config=dict(quant_method="fp8", weight_block_size=[0, 0]))),
     (DEEPSEEK, dict(num_experts_per_tok=1000)),
     (DEEPSEEK, dict(moe_layer_freq=2)),
     (DEEPSEEK, dict(num_key_value_heads=1)),
@@ -103,6 +115,7 @@ CONFIGS = (
     (MIXTRAL, dict(sliding_window=-1)),
     (MIXTRAL, dict(shared_expert_intermediate_size=64)),
     (NEMOTRON, dict(partial_rotary_factor=0)),
+    (NEMOTRON, dict(partial_rotary_factor=0.01)),
     (NEMOTRON, dict(partial_rotary_factor=1.5)),
     (NEMOTRON, dict(rope_percent=0.25)),
     (NEMOTRON, dict(hidden_act="squared_relu")),
@@ -167,6 +180,8 @@ CHECKPOINTS = {
     "transposed tensor": lambda t: reshape(t, LAYER0 + "mlp.up_proj.weight", [64, 96]),
     "flat tensor": lambda t: reshape(t, "model.embed_tokens.weight", [128 * 64]),
     "integers": lambda t: t.update({LAYER0 + "mlp.up_proj.weight": Tensor("I32", [96, 64], bytes(4 * 96 * 64))}),
+    "numbers of 64 bits": lambda t: t.update(
+        {LAYER0 + "mlp.up_proj.weight": Tensor("F64", [96, 64], bytes(8 * 96 * 64))}),
     "bias the config knows nothing of": lambda t: t.update(
         {LAYER0 + "self_attn.q_proj.bias": Tensor("BF16", [64], bytes(128))}),
 }

@@ -40,7 +40,7 @@ static tl_span place(void *user, size_t offset, size_t length) {
 static bool single;
 
 static tl_status eval(const char *text, tl_expr_value *out) {
-  const tl_expr_scope scope = {NULL, &arena, lookup, on_read, place, single};
+  const tl_expr_scope scope = {NULL, &arena, lookup, on_read, place, NULL, single};
   diag.count = 0;
   reads_count = 0;
   text_source = (tl_source){"test", tl_str_from(text)};

@@ -209,13 +209,19 @@ static void config_faults(void) {
                "'kinds.z' is not known", "\"z\"");
   fails_config("{\"layers\": 2, \"width\": 8, \"vocab\": \"16\", \"ctx\": 32, \"kinds\": []}",
                "expected an integer", "\"16\"");
-  fails_config("{\"layers\": 2, \"width\": 8, \"ctx\": 32}", "config.vocab is missing", "config.");
+  fails_config("{\"layers\": 2, \"width\": 8, \"ctx\": 32}", "config.vocab is missing", "{");
   fails_config("{\"layers\": 2, \"width\": 8, \"vocab\": -1, \"ctx\": 32}",
                "expected 'vocabulary' from 1 to 2147483647", "-1");
   fails_config("{\"layers\": 99999, \"width\": 8, \"vocab\": 1, \"ctx\": 32}",
                "expected 'layers' from 1 to 4096", "99999");
+  fails_config("{\"layers\": 2, \"width\": 8, \"vocab\": 16, \"ctx\": 32, \"kinds\": "
+               "[{\"k\": -4}, {\"k\": 8}]}",
+               "must be positive", "-4");
+  fails_config("{\"layers\": 2, \"width\": 8, \"vocab\": 16, \"ctx\": 32, \"kinds\": "
+               "[{\"k\": \"a\"}, {\"k\": 8}]}",
+               "expected", "\"a\"");
   fails_config("{\"layers\": 2, \"width\": 8, \"vocab\": 16, \"ctx\": 32, \"kinds\": [{\"k\": 4}]}",
-               "no such item", "config.kinds[i]");
+               "no such item", "[{");
   fails_config("{\"layers\": 2, \"width\": 1e300, \"vocab\": 16, \"ctx\": 32, \"kinds\": "
                "[{\"k\": 4}, {\"k\": 8}]}",
                "", "");
