@@ -267,6 +267,8 @@ typedef struct tlmc_session_facts {
   int32_t waiting;       // requests not yet running
   int32_t running;       //
   uint64_t preempted;    // times a request gave its pages away and was recomputed, since open
+  const char *library;   // that makes matmuls of large steps, with its version; NULL = none
+  const char *note;      // a sentence that the user should know of the device; NULL = none
 } tlmc_session_facts;
 
 // What the session came to and how full it is. TLMC_USAGE on a wrong size only.

@@ -141,6 +141,16 @@ static void choose_kv(const tl_build *build, const tl_build_options *options,
   }
 }
 
+// Every CPU is of the same class.
+static uint32_t classes_of(const tl_build_options *options) {
+  uint32_t classes = 0;
+  for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    bool is_cuda = tl_target_of(target)->device == TL_TARGET_DEVICE_CUDA;
+    if (options->targets[target]) classes |= is_cuda ? tl_cuda_class(target) : UINT32_MAX;
+  }
+  return classes;
+}
+
 typedef struct code {
   tl_str bytes[TL_TARGET_COUNT]; // of each target of the plan
   uint32_t count;
@@ -198,7 +208,8 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
   choose_kv(build, options, &model);
   tl_plan_builder_init(builder, &build->arena);
   tl_plan_add_model(builder, &model);
-  TL_TRY(tl_drafts_build(build->module.program, model.kv_types, rules, builder, &drafts, diag));
+  tl_draft_choice choice = {model.kv_types, classes_of(options)};
+  TL_TRY(tl_drafts_build(build->module.program, choice, rules, builder, &drafts, diag));
   if (rules == &tl_cpu_rules) tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
     if (!options->targets[target]) continue;

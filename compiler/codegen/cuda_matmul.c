@@ -197,21 +197,19 @@ static bool is_exact_too(const variant *v) {
   return false;
 }
 
-// Whether the matmul is one of few whose launches are for bf16 weights with KV in f32: a choice so
-// rare that it has no more kernels than it must.
-static bool is_rare(const tl_draft *d) {
+bool tl_cuda_is_rare(const tl_draft *d) {
   return d->kernel->segments[0].weights[0]->type.format == TL_FORMAT_BF16 &&
          d->kv == TL_PLAN_KV_F32 && tl_draft_depends_on_kv(d->kernel);
 }
 
 // The tiles of `deterministic` take whatever is more than few rows.
 static uint32_t rows_max_of(const tl_draft *d, const variant *v) {
-  return is_rare(d) && v->way != FEW ? UINT32_MAX : v->rows_max;
+  return tl_cuda_is_rare(d) && v->way != FEW ? UINT32_MAX : v->rows_max;
 }
 
 static bool fits_kernel(const tl_draft *d, const variant *v, bool is_bf16) {
   const tl_kernel *kernel = d->kernel;
-  if (is_rare(d) && !is_exact_too(v)) return false;
+  if (tl_cuda_is_rare(d) && !is_exact_too(v)) return false;
   if (columns_of(kernel) < v->columns_min) return false;
   if (v->way == WIDE && (!is_bf16 || kernel->wanted_rows)) return false;
   // The matrix unit's tiles; without it rows pass a few at a time, however many a tile has.
@@ -286,9 +284,27 @@ static void set_matmul_input(tl_draft *d, const shape *s) {
   tl_draft_arg_buffer_map(d, d->kernel->input, s->rows);
 }
 
-tl_status tl_cuda_fill_matmul(tl_draft *d, int number) {
+// The part of the launch's rows that a library has no part in, or that which it would take. False
+// if it is empty.
+static bool keep_part(tl_draft *d, const variant *v, bool is_library_too) {
+  uint32_t rows = v->exact == 2 ? UINT32_MAX : tl_cuda_library_rows(d, v->classes);
+  tl_plan_launch *launch = &d->launch;
+  if (is_library_too && launch->guard_min <= rows) {
+    if (rows == UINT32_MAX) return false;
+    launch->guard_min = rows + 1;
+  } else if (!is_library_too && launch->guard_max > rows) {
+    launch->guard_max = rows;
+  }
+  launch->guard_library = is_library_too;
+  return launch->guard_min <= launch->guard_max;
+}
+
+// Launches for all rows, the same for those that a library would take, then the library's.
+tl_status tl_cuda_fill_matmul(tl_draft *d, int place) {
   const tl_kernel *kernel = d->kernel;
   const tl_type *type = &kernel->segments[0].weights[0]->type;
+  if (place >= 2 * VARIANTS_COUNT) return tl_cuda_fill_library(d, place - 2 * VARIANTS_COUNT);
+  int number = place % VARIANTS_COUNT;
   shape s = shape_of(d, number);
   d->drafted.classes = 0;
   if (!find_range(d, number, &d->launch.guard_min, &d->launch.guard_max)) {
@@ -297,6 +313,7 @@ tl_status tl_cuda_fill_matmul(tl_draft *d, int number) {
                          "%lld columns that must stay together have no cuda kernel yet",
                          (long long)s.width);
   }
+  if (!keep_part(d, &variants[number], place >= VARIANTS_COUNT)) return TL_OK;
   set_way(d, &s);
   tl_cuda_set_rows(d, s.warps * TL_WARP, s.rows);
   set_matmul_input(d, &s);
@@ -311,7 +328,7 @@ tl_status tl_cuda_fill_matmul(tl_draft *d, int number) {
 }
 
 int tl_cuda_matmul_variants(void) {
-  return VARIANTS_COUNT;
+  return 2 * VARIANTS_COUNT + tl_cuda_library_variants();
 }
 
 // ---- stacks of matrices

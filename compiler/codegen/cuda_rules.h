@@ -31,6 +31,16 @@ tl_status tl_cuda_set_weights(tl_draft *draft, tl_format format) TL_CHECKED;
 int tl_cuda_matmul_variants(void);
 tl_status tl_cuda_fill_matmul(tl_draft *draft, int number) TL_CHECKED;
 
+// Whether the matmul is one of few whose launches are for bf16 weights with KV in f32: a choice so
+// rare that it has no more kernels than it must.
+bool tl_cuda_is_rare(const tl_draft *draft);
+
+// The same matmuls by a library, where a device finds one: for more than `tl_cuda_library_rows`
+// rows on GPUs of one of `classes`.
+uint32_t tl_cuda_library_rows(const tl_draft *draft, uint32_t classes);
+int tl_cuda_library_variants(void);
+tl_status tl_cuda_fill_library(tl_draft *draft, int number) TL_CHECKED;
+
 // Matmuls by stacks of matrices, and the rows dealt to these.
 int tl_cuda_stack_variants(void);
 tl_status tl_cuda_fill_heads(tl_draft *draft, int number) TL_CHECKED;

@@ -35,7 +35,8 @@ typedef struct job {
 } job;
 
 static bool is_wanted(const tl_drafts *drafts, size_t kernel, int target) {
-  return drafts->kernels[kernel].classes & tl_cuda_class(target);
+  const tl_drafted *drafted = &drafts->kernels[kernel];
+  return !drafted->is_library && drafted->classes & tl_cuda_class(target);
 }
 
 // ---- in a process of its own
@@ -233,6 +234,7 @@ static tl_status compile(const tl_drafts *drafts, const tl_cuda_options *options
 static tl_status print_sources(const tl_drafts *drafts, tl_arena *arena, tl_str *out_sources) {
   for (size_t i = 0; i < drafts->kernels_count; i++) {
     const tl_drafted *drafted = &drafts->kernels[i];
+    if (drafted->is_library) continue;
     out_sources[i] = tl_cuda_source_print(drafted->spec, drafted->template, arena);
     if (!out_sources[i].data) return TL_MEMORY;
   }

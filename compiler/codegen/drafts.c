@@ -13,13 +13,14 @@ struct tl_drafter {
   const tl_draft_rules *rules;
   tl_plan_builder *tables;
   tl_drafts *drafts;
-  uint32_t kv_types;
+  tl_draft_choice choice;
   uint32_t (*rows)[TL_PLAN_KV_COUNT]; // of the buffer table, by number in the program
   tl_memory_life *lives;              // of the buffer table's rows
   const tl_value **states;            // in order of the state table
-  uint32_t own_count;
-  uint32_t name, text; // of the kernel's launches, once one of them exists
-  uint32_t launch;     // number of the kernel that launches are made for
+  uint32_t own_first, own_count;      // buffers of a device's own lie behind the program's
+  uint32_t name, text;                // of the kernel's launches, once one of them exists
+  uint32_t products;                  // row + 1 of the kernel's own buffer, once a launch has one
+  uint32_t launch;                    // number of the kernel that launches are made for
   tl_diag *diag;
 };
 
@@ -70,16 +71,18 @@ static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
 
 static tl_status add_buffers(tl_drafter *b) {
   size_t count = b->program->buffers_count;
+  size_t most = 2 * count + b->program->kernels_count + OWN_MAX;
   b->rows = tl_arena_array(b->program->arena, count + 1, sizeof *b->rows);
-  b->lives = tl_arena_array(b->program->arena, 2 * count + OWN_MAX, sizeof *b->lives);
+  b->lives = tl_arena_array(b->program->arena, most, sizeof *b->lives);
   if (!b->rows || !b->lives) return TL_MEMORY;
-  for (size_t i = 0; i < 2 * count + OWN_MAX; i++)
+  for (size_t i = 0; i < most; i++)
     b->lives[i].first = UINT32_MAX;
   for (uint32_t i = 0; i < count; i++) {
     add_buffer(b, i, TL_PLAN_KV_F32);
     b->rows[i][TL_PLAN_KV_BF16] = b->rows[i][TL_PLAN_KV_F32];
     if (b->program->buffers[i]->role == TL_BUFFER_QUERY) add_buffer(b, i, TL_PLAN_KV_BF16);
   }
+  b->own_first = (uint32_t)b->tables->buffers_count;
   return TL_OK;
 }
 
@@ -199,7 +202,7 @@ static bool is_called(const tl_drafter *b, uint32_t row, const char *name, int64
 void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes) {
   tl_drafter *b = draft->drafter;
   int64_t row_bytes = tl_round_up(bytes, 64);
-  uint32_t count = (uint32_t)b->tables->buffers_count, first = count - b->own_count, row = first;
+  uint32_t count = (uint32_t)b->tables->buffers_count, row = b->own_first;
   while (row < count && !is_called(b, row, name, row_bytes))
     row++;
   if (row == count && b->own_count + 1 < OWN_MAX) {
@@ -214,6 +217,29 @@ void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, 
   }
   b->tables->failed |= row == count && row >= b->tables->buffers_count;
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, row, 0);
+}
+
+void tl_draft_arg_products(tl_draft *draft, int64_t columns) {
+  tl_drafter *b = draft->drafter;
+  if (b->products == 0) {
+    tl_str name =
+        tl_arena_format(b->program->arena, "%.*s.products", TL_STR_ARG(draft->kernel->name));
+    tl_plan_buffer added = {.name = tl_plan_text(b->tables, name),
+                            .format = tl_plan_text(b->tables, tl_format_of(TL_FORMAT_F32)->text),
+                            .symbol = draft->kernel->symbol,
+                            .columns = (uint32_t)columns,
+                            .row_bytes = (uint64_t)(columns * element_bytes(TL_FORMAT_F32))};
+    b->tables->failed |= !name.data;
+    b->products = tl_plan_add_buffer(b->tables, &added) + 1;
+    b->lives[b->products - 1] = (tl_memory_life){b->launch, b->launch};
+  }
+  tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, b->products - 1, 0);
+}
+
+tl_plan_weight tl_draft_matrix(const tl_draft *draft, const tl_value *value) {
+  tl_plan_builder *tables = draft->drafter->tables;
+  uint32_t row = tl_plan_weight_of(tables, value, 0, TL_PLAN_LAYOUT_ROWS);
+  return tables->failed ? (tl_plan_weight){0} : tables->weights[row];
 }
 
 void tl_draft_arg_state(tl_draft *draft, const tl_value *state) {
@@ -281,9 +307,13 @@ static void add_call(tl_draft *d, int segment, const tl_statement *statement) {
 }
 
 void tl_draft_calls(tl_draft *d) {
+  tl_draft_calls_from(d, 0);
+}
+
+void tl_draft_calls_from(tl_draft *d, int first) {
   d->spec->segments_count = d->kernel->segments_count;
   for (int s = 0; s < d->kernel->segments_count; s++) {
-    for (int i = 0; i < d->kernel->segments[s].statements_count; i++)
+    for (int i = first; i < d->kernel->segments[s].statements_count; i++)
       add_call(d, s, &d->kernel->segments[s].statements[i]);
   }
 }
@@ -370,7 +400,8 @@ static tl_status kernel_index(tl_drafter *b, const tl_draft *d, uint32_t *out_in
 static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_types,
                             int variant) {
   tl_spec spec = {.anchor = kernel->anchor};
-  tl_draft d = {.drafter = b, .kernel = kernel, .spec = &spec, .diag = b->diag};
+  tl_draft d = {
+      .drafter = b, .kernel = kernel, .spec = &spec, .classes = b->choice.classes, .diag = b->diag};
   d.kv = kv_types & 1u << TL_PLAN_KV_F32 ? TL_PLAN_KV_F32 : TL_PLAN_KV_BF16;
   d.launch = (tl_plan_launch){.kind = TL_PLAN_LAUNCH_KERNEL,
                               .guard_kv = kv_types,
@@ -410,13 +441,13 @@ static tl_status add_launches(tl_drafter *b) {
   for (size_t i = 0; i < b->program->kernels_count; i++) {
     const tl_kernel *kernel = b->program->kernels[i];
     b->launch = (uint32_t)i;
-    b->text = 0;
+    b->text = b->products = 0;
     if (!tl_draft_depends_on_kv(kernel)) {
-      TL_TRY(add_variants(b, kernel, b->kv_types));
+      TL_TRY(add_variants(b, kernel, b->choice.kv_types));
       continue;
     }
     for (uint32_t kv = 0; kv < TL_PLAN_KV_COUNT; kv++) {
-      if (b->kv_types & 1u << kv) TL_TRY(add_variants(b, kernel, 1u << kv));
+      if (b->choice.kv_types & 1u << kv) TL_TRY(add_variants(b, kernel, 1u << kv));
     }
   }
   return TL_OK;
@@ -441,17 +472,18 @@ static tl_status add_best(tl_drafter *b) {
   b->lives[index] = (tl_memory_life){b->launch, UINT32_MAX};
   b->drafts->best = index + 1;
   b->text = 0;
-  return add_launch(b, kernel, b->kv_types, 0);
+  return add_launch(b, kernel, b->choice.kv_types, 0);
 }
 
-tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl_draft_rules *rules,
-                          tl_plan_builder *tables, tl_drafts *out_drafts, tl_diag *diag) {
+tl_status tl_drafts_build(const tl_program *program, tl_draft_choice choice,
+                          const tl_draft_rules *rules, tl_plan_builder *tables,
+                          tl_drafts *out_drafts, tl_diag *diag) {
   *out_drafts = (tl_drafts){0};
   tl_drafter b = {.program = program,
                   .rules = rules,
                   .tables = tables,
                   .drafts = out_drafts,
-                  .kv_types = kv_types,
+                  .choice = choice,
                   .diag = diag};
   TL_TRY(add_buffers(&b));
   TL_TRY(add_states(&b));

@@ -24,6 +24,7 @@ typedef struct tl_drafted {
   uint32_t scratch_bytes;
   tl_block block;
   uint32_t classes; // of targets that a launch of it is for
+  bool is_library;  // a library's: nothing is compiled
 } tl_drafted;
 
 // A launch, and the classes of targets that it is for: a bit mask whose bits the device names.
@@ -54,6 +55,7 @@ typedef struct tl_draft {
   tl_spec *spec;
   tl_plan_launch launch;
   tl_drafted drafted; // its template, scratch, block and classes, at first all of them
+  uint32_t classes;   // of the plan's targets
   int args_count;
   tl_diag *diag;
 } tl_draft;
@@ -75,10 +77,17 @@ typedef struct tl_draft_rules {
   bool wide_bf16;
 } tl_draft_rules;
 
-// Adds weights, groups, states, buffers and arguments to `tables`. `kv_types` is a bit mask of
-// tl_plan_kv_type. TL_UNSUPPORTED as `fill` says it.
-tl_status tl_drafts_build(const tl_program *program, uint32_t kv_types, const tl_draft_rules *rules,
-                          tl_plan_builder *tables, tl_drafts *out_drafts, tl_diag *diag) TL_CHECKED;
+// What a plan is for.
+typedef struct tl_draft_choice {
+  uint32_t kv_types; // bit mask of tl_plan_kv_type
+  uint32_t classes;  // of its targets
+} tl_draft_choice;
+
+// Adds weights, groups, states, buffers and arguments to `tables`. TL_UNSUPPORTED as `fill` says
+// it.
+tl_status tl_drafts_build(const tl_program *program, tl_draft_choice choice,
+                          const tl_draft_rules *rules, tl_plan_builder *tables,
+                          tl_drafts *out_drafts, tl_diag *diag) TL_CHECKED;
 
 // Adds the target's row and, as far as they are for one of `classes`, its kernels (`kernels` has a
 // row for each of `drafts`, of which name, target, scratch and block are filled in here), its
@@ -121,11 +130,20 @@ void tl_draft_arg_buffer_map(tl_draft *draft, const tl_buffer *buffer, int64_t b
 // for every unit of `symbol`, zero at first, kept from step to step.
 void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes);
 
+// Memory of the kernel's launches alone, rows of `columns` values in f32; the same for all of them.
+void tl_draft_arg_products(tl_draft *draft, int64_t columns);
+
+// The row of a weight in the layout `rows`, added if it is new.
+tl_plan_weight tl_draft_matrix(const tl_draft *draft, const tl_value *value);
+
 // Three arguments: address, bytes from page to page, group.
 void tl_draft_arg_state(tl_draft *draft, const tl_value *state);
 
 // The calls of all statements, with their arguments; after the template's own.
 void tl_draft_calls(tl_draft *draft);
+
+// The same from each segment's statement number `first` on.
+void tl_draft_calls_from(tl_draft *draft, int first);
 
 // The grid: `items` for every `rows` of the kernel's rows.
 void tl_draft_grid(tl_draft *draft, int64_t items, int64_t rows);

@@ -8,7 +8,7 @@
 #define TL_PLAN_MAGIC 0x6e616c70636d6c74ull // "tlmcplan"
 
 enum {
-  TL_PLAN_VERSION = 4,
+  TL_PLAN_VERSION = 5,
   TL_PLAN_SECTIONS_MAX = 64,
   TL_PLAN_PAGE_BYTES = 4096,       // alignment of weights
   TL_PLAN_CODE_BYTES = 65536,      // alignment of code, and of the constants after the text
@@ -59,7 +59,21 @@ enum {
   X(PANEL64, "panel64", "panels of 64 rows, K inside, the CPU's layout for matrices")              \
   X(ROWS, "rows", "row after row, N up to 64s, K up to 32s, the GPU's layout for matrices")
 
-#define TL_PLAN_LAUNCH_MAP(X) X(KERNEL, "kernel", "compiled code of the plan")
+#define TL_PLAN_LAUNCH_MAP(X)                                                                      \
+  X(KERNEL, "code", "compiled code of the plan")                                                   \
+  X(PRODUCT, "product", "rows times a weight, by a library that the device loads")
+
+// The arguments of a product, all of them, in this order:
+//   out[row][first + c] = sum over k of x[row][k] * w[c][k], + bias[c], + added[row][first + c]
+// Its row of the kernel table is a name without a module; its grid is T, one item a row.
+#define TL_PLAN_PRODUCT_MAP(X)                                                                     \
+  X(ROWS, "rows", "buffer of T, in the weight's format")                                           \
+  X(WEIGHT, "weight", "f32 or bf16, in the layout `rows`, no stack")                               \
+  X(COLUMNS, "columns", "int: rows of the weight, those that follow it without a gap included")    \
+  X(OUT, "out", "buffer of T in f32")                                                              \
+  X(FIRST, "first", "int: column of out, a multiple of 64 like `columns`")                         \
+  X(ADDED, "added", "another like out, or int 0")                                                  \
+  X(BIAS, "bias", "vector, or int 0")
 
 #define TL_PLAN_ARG_MAP(X)                                                                         \
   X(INT, "int", "`value` itself")                                                                  \
@@ -79,6 +93,7 @@ enum {
 #define TL_PLAN_X_LAYOUT(name, text, summary) TL_PLAN_LAYOUT_##name,
 #define TL_PLAN_X_LAUNCH(name, text, summary) TL_PLAN_LAUNCH_##name,
 #define TL_PLAN_X_ARG(name, text, summary) TL_PLAN_ARG_##name,
+#define TL_PLAN_X_PRODUCT(name, text, summary) TL_PLAN_PRODUCT_##name,
 typedef enum tl_plan_section_kind {
   TL_PLAN_SECTION_MAP(TL_PLAN_X_SECTION) TL_PLAN_SECTION_COUNT
 } tl_plan_section_kind;
@@ -97,6 +112,9 @@ typedef enum tl_plan_launch_kind {
   TL_PLAN_LAUNCH_MAP(TL_PLAN_X_LAUNCH) TL_PLAN_LAUNCH_COUNT
 } tl_plan_launch_kind;
 typedef enum tl_plan_arg_kind { TL_PLAN_ARG_MAP(TL_PLAN_X_ARG) TL_PLAN_ARG_COUNT } tl_plan_arg_kind;
+typedef enum tl_plan_product_arg {
+  TL_PLAN_PRODUCT_MAP(TL_PLAN_X_PRODUCT) TL_PLAN_PRODUCT_ARGS
+} tl_plan_product_arg;
 
 #define TABLE(name) typedef struct tl_plan_##name {
 #define FIELD(type, name, summary) type name;

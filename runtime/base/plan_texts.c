@@ -8,6 +8,7 @@ const char *const tl_plan_kv_texts[TL_PLAN_KV_COUNT] = {TL_PLAN_KV_MAP(X)};
 const char *const tl_plan_group_texts[TL_PLAN_GROUP_COUNT] = {TL_PLAN_GROUP_MAP(X)};
 const char *const tl_plan_symbol_texts[TL_PLAN_SYMBOL_COUNT] = {TL_PLAN_SYMBOL_MAP(X)};
 const char *const tl_plan_layout_texts[TL_PLAN_LAYOUT_COUNT] = {TL_PLAN_LAYOUT_MAP(X)};
+const char *const tl_plan_launch_texts[TL_PLAN_LAUNCH_COUNT] = {TL_PLAN_LAUNCH_MAP(X)};
 const char *const tl_plan_arg_texts[TL_PLAN_ARG_COUNT] = {TL_PLAN_ARG_MAP(X)};
 #undef X
 

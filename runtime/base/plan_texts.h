@@ -14,6 +14,7 @@ extern const char *const tl_plan_kv_texts[TL_PLAN_KV_COUNT];
 extern const char *const tl_plan_group_texts[TL_PLAN_GROUP_COUNT];
 extern const char *const tl_plan_symbol_texts[TL_PLAN_SYMBOL_COUNT];
 extern const char *const tl_plan_layout_texts[TL_PLAN_LAYOUT_COUNT];
+extern const char *const tl_plan_launch_texts[TL_PLAN_LAUNCH_COUNT];
 extern const char *const tl_plan_arg_texts[TL_PLAN_ARG_COUNT];
 
 // TL_PLAN_KV_COUNT if no KV type is called `text`.

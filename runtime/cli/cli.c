@@ -125,6 +125,7 @@ tl_status tl_cli_session_reserve(tl_cli *cli, const tlmc_session_options *option
   if (strncmp(cli->session_facts.target, "cuda:compute_", 13) == 0) {
     fprintf(stderr, "tlmrt: the plan has no code for this GPU, whose driver compiled its text\n");
   }
+  if (cli->session_facts.note) fprintf(stderr, "tlmrt: %s\n", cli->session_facts.note);
   tl_cli_signals_defer();
   return TL_OK;
 }

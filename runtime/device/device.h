@@ -73,6 +73,12 @@ typedef struct tl_device_vtable {
 
   // Bytes the device holds now, without weights, for `info` and `bench`.
   uint64_t (*memory_bytes)(const tl_device *device);
+
+  // Name and version of a library that makes products of large steps, and a sentence that the user
+  // should know of the device; NULL = there is none. Texts live as long as the device. Both may be
+  // NULL.
+  const char *(*library)(const tl_device *device);
+  const char *(*note)(const tl_device *device);
 } tl_device_vtable;
 
 // Every device begins with its table.

@@ -192,12 +192,21 @@ void tlmc_plan_close(tlmc_plan *plan) {
   tl_arena_finish(&memory);
 }
 
+// Rows that products name are a library's.
+static bool is_compiled(const tl_plan_tables *t, uint32_t kernel) {
+  for (uint32_t i = 0; i < t->launchs_count; i++) {
+    const tl_plan_launch *row = &t->launchs[i];
+    if (row->kernel == kernel) return row->kind == TL_PLAN_LAUNCH_KERNEL;
+  }
+  return true;
+}
+
 static int32_t most_kernels(const tl_plan_tables *t) {
   int32_t most = 0;
   for (uint32_t target = 0; target < t->targets_count; target++) {
     int32_t count = 0;
     for (uint32_t k = 0; k < t->kernels_count; k++)
-      count += t->kernels[k].target == target;
+      count += t->kernels[k].target == target && is_compiled(t, k);
     if (count > most) most = count;
   }
   return most;

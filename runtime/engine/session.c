@@ -333,6 +333,9 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
                               .requests = session->limits.requests,
                               .context = session->limits.context,
                               .tokens_free = tokens_free(session)};
+  const tl_device_vtable *vtable = session->device->vtable;
+  if (vtable->library) facts.library = vtable->library(session->device);
+  if (vtable->note) facts.note = vtable->note(session->device);
   facts.memory_bytes =
       session->device->vtable->memory_bytes(session->device) + session->memory.total_bytes;
   count_kv(session, &facts);

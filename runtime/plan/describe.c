@@ -3,7 +3,7 @@
 
 static bool runs_for_one_row(const tl_plan_launch *launch, tl_plan_kv_type kv_type) {
   return launch->guard_kv & 1u << kv_type && launch->guard_min <= 1 && launch->guard_max >= 1 &&
-         launch->guard_exact != 2;
+         launch->guard_exact != 2 && launch->guard_library != 2;
 }
 
 // The launches from `*at` on that are of the same layer; moves `*at` behind them.

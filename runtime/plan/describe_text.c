@@ -283,6 +283,8 @@ static void put_guard(printer *p, const tl_plan_launch *launch) {
   if (launch->guard_max < UINT32_MAX) put(p, ", T <= %u", launch->guard_max);
   if (launch->guard_exact)
     put(p, ", %s", launch->guard_exact == 1 ? "by default" : "deterministic");
+  if (launch->guard_library)
+    put(p, ", %s", launch->guard_library == 1 ? "without a library" : "with a library");
   if (launch->layer) put(p, ", layer %u", launch->layer - 1);
 }
 
@@ -294,7 +296,8 @@ static void put_launch(printer *p, const tl_plan_launch *launch) {
   put(p, " : ");
   put_guard(p, launch);
   put(p, ", grid %u * ceil(%s / %u)\n", launch->grid_items, symbol, launch->grid_rows);
-  put(p, "    code %u {flops=%llu}\n    args", launch->kernel, (unsigned long long)launch->flops);
+  put(p, "    %s %u {flops=%llu}\n    args", tl_plan_launch_texts[launch->kind], launch->kernel,
+      (unsigned long long)launch->flops);
   for (uint32_t i = 0; i < launch->args_count && !p->failed; i++) {
     put(p, i ? ", " : " ");
     put_arg(p, &t->args[launch->first_arg + i]);

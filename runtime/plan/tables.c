@@ -245,12 +245,13 @@ static tl_status check_kernel(const checker *c, uint32_t i) {
 
 static tl_status check_launch(const checker *c, uint32_t i) {
   const tl_plan_launch *row = &c->t->launchs[i];
-  bool bad =
-      !is_text(c, row->name) || !is_text(c, row->text) || row->kind >= TL_PLAN_LAUNCH_COUNT ||
-      row->kernel >= c->t->kernels_count || row->grid_symbol >= TL_PLAN_SYMBOL_COUNT ||
-      row->grid_rows == 0 || row->grid_rows > PLAN_GRID_MAX || row->args_count > PLAN_ARGS_MAX ||
-      row->grid_items > PLAN_GRID_MAX ||
-      !lies_within(row->first_arg, row->args_count, c->t->args_count) || row->guard_exact > 2;
+  bool bad = !is_text(c, row->name) || !is_text(c, row->text) ||
+             row->kind >= TL_PLAN_LAUNCH_COUNT || row->kernel >= c->t->kernels_count ||
+             row->grid_symbol >= TL_PLAN_SYMBOL_COUNT || row->grid_rows == 0 ||
+             row->grid_rows > PLAN_GRID_MAX || row->args_count > PLAN_ARGS_MAX ||
+             row->grid_items > PLAN_GRID_MAX ||
+             !lies_within(row->first_arg, row->args_count, c->t->args_count) ||
+             row->guard_exact > 2 || row->guard_library > 2 || row->reserved != 0;
   return bad ? refuse(c, "launch", i, "has a value out of range") : TL_OK;
 }
 
@@ -269,6 +270,74 @@ static tl_status check_arg(const checker *c, uint32_t i) {
              (row->kind != TL_PLAN_ARG_INT && !is_map && row->value != 0) ||
              (is_map && (row->value < 1 || row->value > PLAN_BOX_MAX));
   return bad ? refuse(c, "argument", i, "has a value out of range") : TL_OK;
+}
+
+static bool is_format(const checker *c, uint32_t text, const char *format) {
+  return strcmp(c->t->strings + text, format) == 0;
+}
+
+// A buffer of T whose rows hold `values` from `first` on.
+static bool is_rows(const checker *c, const tl_plan_arg *arg, const char *format, int64_t first,
+                    int64_t values) {
+  if (arg->kind != TL_PLAN_ARG_BUFFER) return false;
+  const tl_plan_buffer *row = &c->t->buffers[arg->index];
+  int64_t room = (int64_t)row->row_bytes / (strcmp(format, "f32") == 0 ? 4 : 2);
+  return row->symbol == TL_PLAN_SYMBOL_T && is_format(c, row->format, format) && first >= 0 &&
+         first <= room && values >= 0 && values <= room - first;
+}
+
+// A matrix in f32 or bf16 of which as many rows lie within the weights.
+static bool is_matrix(const checker *c, const tl_plan_arg *arg, int64_t rows) {
+  int64_t bytes;
+  if (arg->kind != TL_PLAN_ARG_WEIGHT || rows < 1 || rows % 64 != 0) return false;
+  const tl_plan_weight *row = &c->t->weights[arg->index];
+  bool is_f32 = is_format(c, row->format, "f32");
+  return row->layout == TL_PLAN_LAYOUT_ROWS && row->experts == 1 &&
+         (is_f32 || is_format(c, row->format, "bf16")) &&
+         row->columns <= row->stride / (is_f32 ? 4 : 2) &&
+         !__builtin_mul_overflow(rows, row->stride, &bytes) &&
+         lies_within(row->offset, (uint64_t)bytes, c->weights_bytes);
+}
+
+static bool is_absent(const tl_plan_arg *arg) {
+  return arg->kind == TL_PLAN_ARG_INT && arg->value == 0;
+}
+
+static bool is_bias(const checker *c, const tl_plan_arg *arg, int64_t values) {
+  if (arg->kind != TL_PLAN_ARG_WEIGHT) return false;
+  const tl_plan_weight *row = &c->t->weights[arg->index];
+  return row->layout == TL_PLAN_LAYOUT_VECTOR && (uint64_t)values <= row->bytes / 4;
+}
+
+// A library checks nothing: what it is given must fit.
+static bool is_product(const checker *c, const tl_plan_launch *row) {
+  const tl_plan_arg *args = &c->t->args[row->first_arg];
+  if (row->args_count != TL_PLAN_PRODUCT_ARGS || c->t->kernels[row->kernel].module_bytes ||
+      row->guard_library != 2 || row->grid_symbol != TL_PLAN_SYMBOL_T || row->grid_items != 1 ||
+      row->grid_rows != 1 || args[TL_PLAN_PRODUCT_COLUMNS].kind != TL_PLAN_ARG_INT ||
+      args[TL_PLAN_PRODUCT_FIRST].kind != TL_PLAN_ARG_INT) {
+    return false;
+  }
+  int64_t columns = args[TL_PLAN_PRODUCT_COLUMNS].value, first = args[TL_PLAN_PRODUCT_FIRST].value;
+  const tl_plan_arg *added = &args[TL_PLAN_PRODUCT_ADDED], *bias = &args[TL_PLAN_PRODUCT_BIAS];
+  if (!is_matrix(c, &args[TL_PLAN_PRODUCT_WEIGHT], columns)) return false;
+  const tl_plan_weight *weight = &c->t->weights[args[TL_PLAN_PRODUCT_WEIGHT].index];
+  return first % 64 == 0 &&
+         is_rows(c, &args[TL_PLAN_PRODUCT_ROWS], c->t->strings + weight->format, 0,
+                 weight->columns) &&
+         is_rows(c, &args[TL_PLAN_PRODUCT_OUT], "f32", first, columns) &&
+         (is_absent(added) || is_rows(c, added, "f32", first, columns)) &&
+         (is_absent(bias) || is_bias(c, bias, columns));
+}
+
+static tl_status check_products(const checker *c) {
+  for (uint32_t i = 0; i < c->t->launchs_count; i++) {
+    const tl_plan_launch *row = &c->t->launchs[i];
+    if (row->kind == TL_PLAN_LAUNCH_PRODUCT && !is_product(c, row)) {
+      return refuse(c, "launch", i, "is a product of what does not fit together");
+    }
+  }
+  return TL_OK;
 }
 
 // Arguments may be shared, but not so often that reading them all takes long.
@@ -315,6 +384,7 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
   CHECK_ROWS(arg);
 #undef CHECK_ROWS
   TL_TRY(check_all_args(&c));
+  TL_TRY(check_products(&c));
   return check_targets_agree(&c);
 }
 

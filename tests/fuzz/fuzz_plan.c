@@ -99,6 +99,32 @@ static void check_arg(const tl_plan_tables *t, const tl_plan_arg *arg) {
   }
 }
 
+// The last values of all matrices of a product lie where they may.
+static void check_product(const tl_plan_tables *t, const tl_plan_launch *launch) {
+  const tl_plan_arg *args = &t->args[launch->first_arg];
+  CHECK(launch->args_count == TL_PLAN_PRODUCT_ARGS && launch->guard_library == 2);
+  CHECK(args[TL_PLAN_PRODUCT_WEIGHT].kind == TL_PLAN_ARG_WEIGHT);
+  const tl_plan_weight *weight = &t->weights[args[TL_PLAN_PRODUCT_WEIGHT].index];
+  uint64_t columns = (uint64_t)args[TL_PLAN_PRODUCT_COLUMNS].value;
+  uint64_t end = (uint64_t)args[TL_PLAN_PRODUCT_FIRST].value + columns;
+  uint64_t bytes = strcmp(tl_plan_string(t, weight->format), "f32") == 0 ? 4 : 2;
+  CHECK(columns > 0 && columns <= end && end < 1 << 26);
+  CHECK(weight->columns > 0 && (uint64_t)weight->columns * bytes <= (uint64_t)weight->stride);
+  CHECK(weight->offset + columns * (uint64_t)weight->stride <= WEIGHTS_BYTES);
+  const int buffers[] = {TL_PLAN_PRODUCT_ROWS, TL_PLAN_PRODUCT_OUT, TL_PLAN_PRODUCT_ADDED};
+  for (int i = 0; i < 3; i++) {
+    const tl_plan_arg *arg = &args[buffers[i]];
+    if (i == 2 && arg->kind == TL_PLAN_ARG_INT) continue;
+    CHECK(arg->kind == TL_PLAN_ARG_BUFFER);
+    const tl_plan_buffer *buffer = &t->buffers[arg->index];
+    CHECK(buffer->symbol == TL_PLAN_SYMBOL_T);
+    CHECK(buffer->row_bytes >= (i == 0 ? (uint64_t)weight->columns * bytes : end * 4));
+  }
+  const tl_plan_arg *bias = &args[TL_PLAN_PRODUCT_BIAS];
+  if (bias->kind == TL_PLAN_ARG_INT) return;
+  CHECK(bias->kind == TL_PLAN_ARG_WEIGHT && t->weights[bias->index].bytes >= columns * 4);
+}
+
 static void check_program(const tl_plan_tables *t, const tl_plan_program *program) {
   CHECK(program->target < t->targets_count && program->output < t->buffers_count);
   for (uint32_t i = 0; i < t->buffers_count; i++) {
@@ -114,6 +140,7 @@ static void check_program(const tl_plan_tables *t, const tl_plan_program *progra
     CHECK(kernel->scratch_bytes <= t->targets[kernel->target].scratch_bytes);
     for (uint32_t a = 0; a < launch->args_count; a++)
       check_arg(t, &t->args[launch->first_arg + a]);
+    if (launch->kind == TL_PLAN_LAUNCH_PRODUCT) check_product(t, launch);
   }
 }
 

@@ -97,7 +97,7 @@ static void find_parts(void) {
 // checksums are left.
 static void make_small(tl_plan_tables *tables, tl_plan_weight *weights, tl_plan_group *groups,
                        tl_plan_state *states) {
-  enum { EMBED, UP, NORM, DOWN, WEIGHTS };
+  enum { EMBED, UP, NORM, DOWN, SQUARE, WEIGHTS };
   enum { UP_OFFSET = TL_PLAN_CHECKSUM_BYTES, NORM_OFFSET = UP_OFFSET + 16384 };
   CHECK(tables->weights_count == WEIGHTS);
   memcpy(weights, tables->weights, WEIGHTS * sizeof *weights);
@@ -107,6 +107,7 @@ static void make_small(tl_plan_tables *tables, tl_plan_weight *weights, tl_plan_
   weights[UP].rows = 100, weights[UP].columns = 16;
   weights[NORM].offset = NORM_OFFSET;
   weights[DOWN].offset = NORM_OFFSET + 4096;
+  weights[SQUARE].offset = NORM_OFFSET + 12288;
   for (uint32_t i = 0; i < tables->groups_count; i++)
     groups[i].page_bytes[0] = 8192, groups[i].page_bytes[1] = 4096;
   for (uint32_t i = 0; i < tables->states_count; i++)

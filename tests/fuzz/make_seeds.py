@@ -488,7 +488,7 @@ def plan_files():
     places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (5, 7),
               "programs": (6, 57), "checksums": (7, 0)}
     # Each word becomes 0, all ones, one more, one less, twice as much; the parts have about so many words.
-    words = {0: 32, 1: 128, 2: 24, 3: 320, 4: 64, 5: 4, 6: 500, 7: 4}
+    words = {0: 32, 1: 128, 2: 24, 3: 320, 4: 64, 5: 4, 6: 600, 7: 4}
     swept = {f"fault-{part}-{word:03}-{how}{number}": b"\0" + patch(part, word, how, number)
              for part, count in words.items() for word in range(count)
              for how, number in ((0, 0), (0, 9), (1, 9), (1, 7), (4, 0))}

@@ -8,6 +8,8 @@ FOLDER/8b.plan       the skeleton of tests/gpu/8b.json; 8b.costs: what its steps
 FOLDER/tiny/         plans, ids and references of tests/fixtures/tiny; cases.txt has a line each:
     plan, ids, reference, KV type, rows of a step, largest deviation, largest KL
     plan, ids, reference, KV type, `greedy`, share of ids that must be equal
+FOLDER/tiny/long.txt has such a line of a model whose steps are long enough for a library of matmuls
+on every GPU, compared with a CPU plan.
 References are transformers' logits in float64. They hold for weights as stored too, which are
 exact; where weights are stored as f32 or f16 there is also a plan in bf16, whose reference is a CPU
 plan of the same bf16 weights, in f32. Standard library only.
@@ -31,6 +33,7 @@ KINDS = {"f32": ("--weights", "f32", "--kv", "f32"), "stored": (), "bf16": ("--w
 REFERENCE = ("--target", "cpu:x86-64-v3", "--weights", "bf16", "--kv", "f32")
 CHUNKS = (64, 512)      # the second takes every sequence whole
 BF16_BYTES = 2
+LONG, LONG_MODEL = 1030, "llama-tied"
 
 
 def write_logits(path, shape, values):
@@ -100,6 +103,25 @@ class Model:
         return self.cases
 
 
+def pack_long(options):
+    """A model of a longer context, and a step of more rows than any plan's border."""
+    name, out = f"{LONG_MODEL}.long", options.folder / "tiny"
+    with tempfile.TemporaryDirectory() as work:
+        tools = Tools(options.build, work)
+        model = Fixture(FIXTURES / LONG_MODEL).link_model(CONFIGS[0], Path(work) / "model")
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").unlink()
+        (model / "config.json").write_text(json.dumps(dict(config, max_position_embeddings=2 * LONG)))
+        ids, reference = [i * 37 % 101 for i in range(LONG)], Path(work) / "reference.plan"
+        tools.build(model, reference, "--target", "cpu:x86-64-v3", "--weights", "f32", "--kv", "f32")
+        write_logits(out / f"{name}.exact", *tools.logits(reference, ids, "--device", "cpu"))
+        tools.build(model, out / f"{name}.plan", "--target", ",".join(options.targets), "--no-ptx", "--keep-source")
+    (out / f"{name}.ids").write_text(json.dumps(ids))
+    bars = " ".join(BARS["stored"])
+    (out / "long.txt").write_text(f"{name}.plan {name}.ids {name}.exact auto {2 * LONG} {bars}\n")
+    return []
+
+
 def costs(config):
     """({what: bytes or operations} of a dense decoder, bytes of all weights)"""
     hidden, inner, layers = (config[k] for k in ("hidden_size", "intermediate_size", "num_hidden_layers"))
@@ -136,7 +158,8 @@ def main():
     names = sorted(p.parent.name for p in FIXTURES.glob("*/expected.safetensors"))
     models = [Model(options, name) for name in names]
     with ThreadPoolExecutor(JOBS) as jobs:
-        work = [jobs.submit(pack_skeleton, options)] + [jobs.submit(model.pack) for model in models]
+        work = [jobs.submit(pack, options) for pack in (pack_skeleton, pack_long)]
+        work += [jobs.submit(model.pack) for model in models]
         cases = [line for done in work for line in done.result()]
     (options.folder / "tiny" / "cases.txt").write_text("".join(f"{line}\n" for line in cases))
     print(f"{len(models)} tiny models, {len(cases)} comparisons, a skeleton")

@@ -7,9 +7,11 @@
 #   attention        every attention kernel, the same
 #   tiny             compiled tiny models against their references
 #   rates            how fast the card reads, copies and multiplies
-#   ours             an 8b model with random weights: decode and prefill
+#   ours             an 8b model with random weights: decode and prefill, with own kernels alone
+#   library          its prefill with products by cuBLASLt, where the machine or PyTorch has it, and
+#                    a tiny model against its reference
 #   peer             the same in PyTorch, where python3 has it
-#   table            the figures of the last three
+#   table            the figures of the last four
 #   sanitizer        compute-sanitizer on a small plan, where it is installed
 #   attention_bench, layers, bench       times of single kernels
 #
@@ -17,7 +19,7 @@
 # SECONDS_MAX (of the environment, 450) are left out; the peer begins nothing that would end after
 # PEER_SECONDS (150). work/PART.txt keeps what each part said.
 cd "$(dirname "$0")" || exit 1
-all="check attention tiny rates ours peer table sanitizer attention_bench layers bench"
+all="check attention tiny rates ours library peer table sanitizer attention_bench layers bench"
 seconds_max=${SECONDS_MAX:-450}
 peer_seconds=${PEER_SECONDS:-150}
 jobs=${JOBS:-4} # tiny models at a time
@@ -66,7 +68,41 @@ kernel_mode() {
   folder=$(kernels) && ./cuda_run "$folder" "$1"
 }
 
+# Files that hide a cuBLASLt of the machine, of both names.
+hide_library() {
+  mkdir -p work/hidden
+  for version in 12 13; do : > work/hidden/libcublasLt.so.$version; done
+  export LD_LIBRARY_PATH="$PWD/work/hidden:$LD_LIBRARY_PATH"
+}
+
+# Where the wheels of PyTorch have theirs, behind what is found without.
+show_library() {
+  find_wheel='import sys, pathlib
+for p in sys.path:
+    for f in pathlib.Path(p).glob("nvidia/*/lib/libcublasLt.so.1[23]"): print(f.parent)'
+  folder=$(python3 -c "$find_wheel" 2> /dev/null | head -n 1)
+  [ -z "$folder" ] || export LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$folder"
+}
+
+# The bench's table says what made the products.
+bench_library() {
+  show_library
+  status=0
+  for prompt in $prompts; do
+    ./tlmrt bench 8b.plan --device cuda --chunk $chunk --prompt "$prompt" --gen 0 \
+      > work/library_table || status=1
+    cat work/library_table
+    name=$(sed -n '1s/.*\(cuBLASLt [0-9.]*\).*/\1/p' work/library_table)
+    [ -n "$name" ] || { echo "no library made products"; break; }
+    awk -v name="$name" -v prompt="$prompt" \
+      'NR == 3 { print "library prefill 1", prompt, $5, name }' work/library_table
+  done
+  [ ! -f tiny/long.txt ] || xargs -L 1 ./run.sh tiny_case < tiny/long.txt || status=1
+  return $status
+}
+
 bench_ours() {
+  hide_library
   rm -f work/ours_*.json
   status=0
   ./tlmrt bench 8b.plan --device cuda --json --chunk $chunk --prompt 512 --gen 64 --batch 1,8,32 \
@@ -91,7 +127,8 @@ bench_peer() {
 
 print_table() {
   # shellcheck disable=SC2046 # a list
-  ./cuda_table 8b.costs $(find work -name rates.txt -o -name peer.txt -o -name 'ours_*.json')
+  ./cuda_table 8b.costs $(find work -name rates.txt -o -name peer.txt -o -name library.txt \
+    -o -name 'ours_*.json')
 }
 
 sanitizer() {
@@ -114,6 +151,7 @@ run_part() {
   case $1 in
     tiny) xargs -P $jobs -L 1 ./run.sh tiny_case < tiny/cases.txt ;;
     ours) bench_ours ;;
+    library) bench_library ;;
     peer) bench_peer ;;
     table) print_table ;;
     sanitizer) sanitizer ;;

@@ -8,6 +8,7 @@
 //   matmul_tflops X WITH..         bf16 products, and with what; the last line counts
 //   layer_bytes X, ..              the model's costs, see tests/gpu/pack_models.py
 //   peer decode|prefill SEQUENCES TOKENS TOK_S HOW    the fastest of a kind counts
+//   library prefill SEQUENCES TOKENS TOK_S NAME       ours, with products of a library
 //
 // A decode step reads all weights but the embedding's table once, and each sequence's KV memory; a
 // prefill does so for each of its chunks, of which the last alone makes logits.
@@ -28,6 +29,8 @@ typedef struct row {
   int steps;             // of decoding, measured
   double ours, peer;     // tokens/s; 0: not measured
   char how[WORD_MAX];    // of the peer's fastest
+  double with_library;
+  char library[WORD_MAX];
 } row;
 
 // Bytes and operations; `pair` is a row's with one position before it.
@@ -115,6 +118,17 @@ static void take_peer(table *t, const char *line) {
   memcpy(r->how, how, sizeof how);
 }
 
+static void take_library(table *t, const char *line) {
+  char name[WORD_MAX] = "";
+  int sequences, tokens;
+  double speed;
+  if (sscanf(line, "library prefill %d %d %lf %127[^\n]", &sequences, &tokens, &speed, name) < 3)
+    return;
+  row *r = row_of(t, false, sequences, tokens);
+  r->with_library = speed;
+  memcpy(r->library, name, sizeof name);
+}
+
 static void take_line(table *t, const char *line) {
   costs *c = &t->costs;
   sscanf(line, "card %127[^\n]", t->card);
@@ -128,6 +142,7 @@ static void take_line(table *t, const char *line) {
   take_number(line, "head_flops", &c->head_flops);
   take_number(line, "pair_flops", &c->pair_flops);
   take_peer(t, line);
+  take_library(t, line);
 }
 
 static void take_lines(table *t, tl_str text) {
@@ -200,17 +215,13 @@ static void print_share(double part, double whole) {
     printf(" %6s", "-");
 }
 
-static void print_row(const table *t, const row *r) {
-  char name[WORD_MAX];
-  if (r->is_decode)
-    snprintf(name, sizeof name, "decode %d at %d", r->sequences, r->tokens);
-  else
-    snprintf(name, sizeof name, "prefill %d", r->tokens);
+// Tokens/s of a row, as time and as shares of what the card can do.
+static void print_speed(const table *t, const row *r, const char *name, double speed) {
   printf("%-17s", name);
-  if (r->ours > 0) {
-    double seconds = (r->is_decode ? r->sequences : r->tokens) / r->ours;
+  if (speed > 0) {
+    double seconds = (r->is_decode ? r->sequences : r->tokens) / speed;
     double gb_s = bytes_of(&t->costs, r) / seconds;
-    printf(" %9.1f %9.3f", r->ours, seconds * 1e3);
+    printf(" %9.1f %9.3f", speed, seconds * 1e3);
     print_share(gb_s, t->read_gb_s);
     print_share(gb_s, t->copy_gb_s);
     print_share(gb_s, spec_of(t->card));
@@ -218,12 +229,24 @@ static void print_row(const table *t, const row *r) {
   } else {
     printf(" %9s %9s %6s %6s %6s %6s", "-", "-", "-", "-", "-", "-");
   }
+}
+
+static void print_row(const table *t, const row *r) {
+  char name[WORD_MAX];
+  if (r->is_decode)
+    snprintf(name, sizeof name, "decode %d at %d", r->sequences, r->tokens);
+  else
+    snprintf(name, sizeof name, "prefill %d", r->tokens);
+  print_speed(t, r, name, r->ours);
   if (r->peer > 0 && r->ours > 0)
     printf(" %9.1f %6.2f  %s\n", r->peer, r->ours / r->peer, r->how);
   else if (r->peer > 0)
     printf(" %9.1f %6s  %s\n", r->peer, "-", r->how);
   else
     printf("\n");
+  if (r->with_library <= 0) return;
+  print_speed(t, r, r->library, r->with_library);
+  printf("\n");
 }
 
 static int by_kind(const void *a, const void *b) {

@@ -443,6 +443,13 @@ static void read_guard(reader *r, tl_plan_launch *row) {
     row->guard_exact = 2;
     expect(r, ",");
   }
+  if (take(r, "without a library")) {
+    row->guard_library = 1;
+    expect(r, ",");
+  } else if (take(r, "with a library")) {
+    row->guard_library = 2;
+    expect(r, ",");
+  }
   if (take(r, "layer")) {
     row->layer = (uint32_t)number(r, UINT32_MAX - 1) + 1;
     expect(r, ",");
@@ -469,11 +476,20 @@ static void read_launch(reader *r) {
   add_launch(r, &row);
 }
 
-static void read_code(reader *r) {
+static void read_call(reader *r, tl_plan_launch_kind kind) {
   tl_plan_launch *in = launch(r);
+  in->kind = kind;
   in->kernel = row_number(r, r->kernels_count, "kernels");
   in->flops = (uint64_t)attribute(r, "flops", (int64_t)1 << 60);
   expect(r, "}");
+}
+
+static void read_code(reader *r) {
+  read_call(r, TL_PLAN_LAUNCH_KERNEL);
+}
+
+static void read_product(reader *r) {
+  read_call(r, TL_PLAN_LAUNCH_PRODUCT);
 }
 
 static void read_arg(reader *r) {
@@ -527,13 +543,14 @@ static void skip_line(reader *r) {
 static const struct {
   const char *word;
   void (*read)(reader *r);
-} lines[] = {{"plan", read_plan},     {"model", read_model},     {"kv", read_kv},
-             {"a", read_skeleton},    {"target", read_target},   {"weight", read_weight},
-             {"group", read_group},   {"state", read_state},     {"buffer", read_buffer},
-             {"kernel", read_kernel}, {"program", read_program}, {"output", read_output},
-             {"arenas", read_arenas}, {"launch", read_launch},   {"code", read_code},
-             {"args", read_args},     {"|", read_line},          {"#", skip_line},
-             {"section", skip_line},  {"memory", skip_line},     {"launches", skip_line}};
+} lines[] = {{"plan", read_plan},       {"model", read_model},     {"kv", read_kv},
+             {"a", read_skeleton},      {"target", read_target},   {"weight", read_weight},
+             {"group", read_group},     {"state", read_state},     {"buffer", read_buffer},
+             {"kernel", read_kernel},   {"program", read_program}, {"output", read_output},
+             {"arenas", read_arenas},   {"launch", read_launch},   {"code", read_code},
+             {"args", read_args},       {"|", read_line},          {"#", skip_line},
+             {"product", read_product}, {"section", skip_line},    {"memory", skip_line},
+             {"launches", skip_line}};
 
 static void read_any(reader *r) {
   skip_spaces(r);

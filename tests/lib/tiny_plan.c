@@ -7,7 +7,8 @@
 static const struct strings {
   char empty[1], v3[14], v4[14], f32[4], bf16[5], q8g32[6];
   char embed[6], up[6], norm[8], down[8], kv0[6], kv1[6], h[2], sums[5], logits[7], step[5];
-  char kernel[16], gather[7], attention[13], mlp[7], head[5], statements[64];
+  char square[10], kernel[16], library[16], gather[7], attention[13], mlp[7], head[5],
+      statements[64];
 } strings = {.empty = "",
              .v3 = "cpu:x86-64-v3",
              .v4 = "cpu:x86-64-v4",
@@ -24,6 +25,8 @@ static const struct strings {
              .sums = "sums",
              .logits = "logits",
              .step = "step",
+             .square = "l0.square",
+             .library = "library: matmul",
              .kernel = "matmul \"64\" {}",
              .gather = "embed",
              .attention = "l0.attention",
@@ -43,7 +46,8 @@ static const tl_plan_weight weight_rows[] = {
     {TEXT(embed), TEXT(f32), TL_PLAN_LAYOUT_PANEL64, 1, 0, MIB, 200, 1024, MIB / 4, 1},
     {TEXT(up), TEXT(bf16), TL_PLAN_LAYOUT_PANEL64, 1, MIB, 2 * MIB, 1000, 256, MIB / 32, 4},
     {TEXT(norm), TEXT(f32), TL_PLAN_LAYOUT_VECTOR, 1, 3 * MIB, 512, 100, 1, 4, 1},
-    {TEXT(down), TEXT(q8g32), TL_PLAN_LAYOUT_PANEL64, 1, 3 * MIB + 4096, 4352, 64, 64, 4352, 1}};
+    {TEXT(down), TEXT(q8g32), TL_PLAN_LAYOUT_PANEL64, 1, 3 * MIB + 4096, 4352, 64, 64, 4352, 1},
+    {TEXT(square), TEXT(f32), TL_PLAN_LAYOUT_ROWS, 1, 3 * MIB + 12288, 32768, 64, 100, 512, 1}};
 
 static const tl_plan_group groups[] = {{TL_PLAN_GROUP_FULL, 0, {65536, 32768}},
                                        {TL_PLAN_GROUP_WINDOW, 128, {65536, 32768}}};
@@ -59,42 +63,58 @@ static const tl_plan_buffer buffers[] = {{TEXT(h), TEXT(f32), TL_PLAN_SYMBOL_T, 
   {.name = TEXT(step),                                                                             \
    .target = number,                                                                               \
    .first_launch = (number) * 5,                                                                   \
-   .launches_count = 5,                                                                            \
+   .launches_count = 5 + (number),                                                                 \
    .output = 2,                                                                                    \
    .arena_bytes = {[TL_PLAN_SYMBOL_T] = 576, [TL_PLAN_SYMBOL_R] = 512}}
 static const tl_plan_program programs[] = {PROGRAM(0), PROGRAM(1)};
 
-static const tl_plan_kernel kernels[] = {
-    {.name = TEXT(kernel), .scratch_bytes = 1024},
-    {.name = TEXT(kernel), .target = 1, .scratch_bytes = 1024}};
+static const tl_plan_kernel kernels[] = {{.name = TEXT(kernel), .scratch_bytes = 1024},
+                                         {.name = TEXT(kernel), .target = 1, .scratch_bytes = 1024},
+                                         {.name = TEXT(library), .target = 1}};
 
 static const tl_plan_arg args[] = {
     {TL_PLAN_ARG_INT, 0, -7},   {TL_PLAN_ARG_WEIGHT, 1, 0},     {TL_PLAN_ARG_BUFFER, 0, 0},
     {TL_PLAN_ARG_STATE, 0, 0},  {TL_PLAN_ARG_PAGE_BYTES, 0, 0}, {TL_PLAN_ARG_GROUP, 1, 0},
-    {TL_PLAN_ARG_WEIGHT, 2, 0}, {TL_PLAN_ARG_WEIGHT, 3, 0},     {TL_PLAN_ARG_WEIGHT, 0, 0}};
+    {TL_PLAN_ARG_WEIGHT, 2, 0}, {TL_PLAN_ARG_WEIGHT, 3, 0},     {TL_PLAN_ARG_WEIGHT, 0, 0},
+    {TL_PLAN_ARG_BUFFER, 0, 0}, {TL_PLAN_ARG_WEIGHT, 4, 0},     {TL_PLAN_ARG_INT, 0, 64},
+    {TL_PLAN_ARG_BUFFER, 0, 0}, {TL_PLAN_ARG_INT, 0, 0},        {TL_PLAN_ARG_INT, 0, 0},
+    {TL_PLAN_ARG_WEIGHT, 2, 0}};
 
 // name, KV types, symbol, items, first argument, arguments, layer, flops
-#define LAUNCH(k, name, kv, symbol, items, first, count, layer, flops)                             \
-  {TEXT(name),                                                                                     \
-   TL_PLAN_LAUNCH_KERNEL,                                                                          \
-   k,                                                                                              \
-   kv,                                                                                             \
-   0,                                                                                              \
-   UINT32_MAX,                                                                                     \
-   TL_PLAN_SYMBOL_##symbol,                                                                        \
-   items,                                                                                          \
-   4,                                                                                              \
-   count,                                                                                          \
-   first,                                                                                          \
-   layer,                                                                                          \
-   TEXT(statements),                                                                               \
-   0,                                                                                              \
-   flops}
+#define LAUNCH(k, name_, kv, symbol, items, first, count, layer_, flops_)                          \
+  {.name = TEXT(name_),                                                                            \
+   .kernel = (k),                                                                                  \
+   .guard_kv = (kv),                                                                               \
+   .guard_max = UINT32_MAX,                                                                        \
+   .grid_symbol = TL_PLAN_SYMBOL_##symbol,                                                         \
+   .grid_items = (items),                                                                          \
+   .grid_rows = 4,                                                                                 \
+   .args_count = (count),                                                                          \
+   .first_arg = (first),                                                                           \
+   .layer = (layer_),                                                                              \
+   .text = TEXT(statements),                                                                       \
+   .flops = (flops_)}
 #define LAUNCHES(k)                                                                                \
   LAUNCH(k, gather, 3, T, 1, 0, 3, 0, 0), LAUNCH(k, attention, 1, A, 2, 2, 4, 1, 0),               \
       LAUNCH(k, attention, 2, A, 2, 2, 4, 1, 0), LAUNCH(k, mlp, 3, T, 3, 1, 2, 1, 512000),         \
       LAUNCH(k, head, 3, R, 2, 6, 3, 0, 409600)
-static const tl_plan_launch launches[] = {LAUNCHES(0), LAUNCHES(1)};
+// The last is a product, which no CPU makes.
+static const tl_plan_launch launches[] = {LAUNCHES(0),
+                                          LAUNCHES(1),
+                                          {.name = TEXT(mlp),
+                                           .kind = TL_PLAN_LAUNCH_PRODUCT,
+                                           .kernel = 2,
+                                           .guard_kv = 3,
+                                           .guard_max = UINT32_MAX,
+                                           .guard_exact = 1,
+                                           .guard_library = 2,
+                                           .grid_symbol = TL_PLAN_SYMBOL_T,
+                                           .grid_items = 1,
+                                           .grid_rows = 1,
+                                           .args_count = TL_PLAN_PRODUCT_ARGS,
+                                           .first_arg = 9,
+                                           .text = TEXT(statements),
+                                           .flops = 12800}};
 
 // mov eax, TL_TINY_ANSWER; ret
 static const char code[TL_TINY_CODE_BYTES] = {

@@ -1,4 +1,5 @@
-// A small but complete plan for tests: two targets whose kernels return at once, two programs,
+// A small but complete plan for tests: two targets whose kernels return at once, two programs, the
+// second with a product for a library, which no device that it is for has;
 // weights of 3 MiB in all formats and layouts (four checksums), a tokenizer of noise.
 //
 //   tl_tiny_plan tiny;

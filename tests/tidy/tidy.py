@@ -124,7 +124,7 @@ def check_functions(path, text, code):
             start = None
     for match in re.finditer(r"^[A-Za-z_][^;{}()=#]*\(([^;{}()]*)\)\s*\{", code, re.M):
         count = match.group(1).count(",") + 1
-        if count > PARAMETERS_MAX and not re.search(r"\b(tlmc_|cu[A-Z])\w+\(", match.group()):
+        if count > PARAMETERS_MAX and not re.search(r"\b(tlmc_|cu(?:blasLt)?[A-Z])\w+\(", match.group()):
             fault(path, code[:match.start()].count("\n") + 1,
                   f"{count} parameters (limit {PARAMETERS_MAX}): use a struct")
 

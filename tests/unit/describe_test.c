@@ -27,12 +27,12 @@ static void test_text(const tl_plan *plan) {
       "memory code of cpu:x86-64-v4 : 64.10 KiB, scratch 4.00 KiB per thread\n",
       "section tokenizer : at ",
       "section code of cpu:x86-64-v3 : at 65536, 104 bytes\n",
-      "memory weights : 3.01 MiB\n",
+      "memory weights : 3.04 MiB\n",
       "memory kv group 1 : window of 128 positions; f32 1.00 KiB per position; bf16 512 bytes per",
       "memory activations of @step for cpu:x86-64-v3 : 288.50 KiB at T = 512\n",
       "weight %l0.up : bf16[4,1000,256] panel64 {at=1048576, stride=32768}\n",
       "weight %l0.norm : f32[100] vector {at=3145728, stride=4}\n",
-      "program @step : cpu:x86-64-v4, 5 launches {\n",
+      "program @step : cpu:x86-64-v4, 6 launches {\n",
       "  launches at T = 1 with kv bf16: layer 0: 2, outside of layers: 2\n",
       "group 1 : window {span=128, f32=65536, bf16=32768}\n",
       "state %l1.kv : group 1 {heads=2, key=64, value=64, f32=0, bf16=0}\n",
@@ -45,7 +45,11 @@ static void test_text(const tl_plan *plan) {
       "    args buffer %h, state %l0.kv, page_bytes %l0.kv, group %l1.kv\n"
       "    | x = rows h\n"
       "    | y = x * l0.up\n",
-      "    args int -7, weight %l0.up, buffer %h\n"};
+      "    args int -7, weight %l0.up, buffer %h\n",
+      "kernel 2 : cpu:x86-64-v4 {at=0, scratch=0} library: matmul\n",
+      "  launch @l0.mlp : kv f32, bf16, by default, with a library, grid 1 * ceil(T / 1)\n"
+      "    product 2 {flops=12800}\n"
+      "    args buffer %h, weight %l0.square, int 64, buffer %h, int 0, int 0, weight %l0.norm\n"};
   tl_arena arena;
   tl_str text;
   tl_arena_init(&arena, (size_t)1 << 24);
@@ -86,7 +90,7 @@ static void test_json(const tl_plan *plan) {
   CHECK(tl_json_count(at(root, "sections")) == plan->header->sections_count);
   CHECK(tl_json_count(at(root, "targets")) == TL_TINY_TARGETS);
   const tl_json *memory = at(root, "memory");
-  CHECK(int_at(memory, "weights_bytes") == (3 << 20) + 4096 + 4352);
+  CHECK(int_at(memory, "weights_bytes") == (3 << 20) + 12288 + 32768);
   CHECK(int_at(at(memory, "kv_bytes_per_token"), "bf16") == 2 * 512);
   const tl_json *program = tl_json_item(at(root, "programs"), 1);
   CHECK(int_at(program, "activation_bytes") == 576 * 512 + 512);

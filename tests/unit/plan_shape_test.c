@@ -105,11 +105,11 @@ static const struct {
     {{SET(weight, 1, experts, 5)}, "weight 1 lies"},
     {{SET(weight, 2, rows, 101)}, "launch 4 does not fit"},
     {{SET(weight, 3, stride, 4353)}, "weight 3 lies"},
-    {{SET(buffer, 0, format, 0)}, "launch 0 does not fit"},
+    {{SET(buffer, 0, format, 0)}, "launch 10 is a product"},
     {{SET(buffer, 2, symbol, TL_PLAN_SYMBOL_T)}, "program 0 has"},
     {{SET(buffer, 0, symbol, TL_PLAN_SYMBOL_R), SET(buffer, 1, offset, 0),
       SET(program, 0, arena_bytes[1], 64), SET(program, 1, arena_bytes[1], 64)},
-     "launch 0 does not fit"},
+     "launch 10 is a product"},
     {{SET(buffer, 0, row_bytes, 576)}, "launch 0 does not fit"},
     {{SET(buffer, 0, columns, 101)}, "launch 0 does not fit"},
     {{SET(state, 0, group, 1)}, "launch 1 does not fit"},
@@ -128,6 +128,45 @@ static const struct {
     {{SET(program, 0, arena_bytes[1], 640)}, "program 0 has"},
     {{SET(program, 0, arena_bytes[1], 512)}, "buffer 1 lies"},
     {{SET(program, 0, arena_bytes[7], 64)}, "program 0 has"},
+    {{SET(launch, 0, guard_library, 1)}, "launch 0 does not fit"},
+    {{SET(launch, 0, guard_library, 3)}, "launch 0 has"},
+    {{SET(launch, 0, reserved, 1)}, "launch 0 has"},
+    {{SET(launch, 0, kind, TL_PLAN_LAUNCH_PRODUCT)}, "launch 0 is a product of what"},
+    {{SET(launch, 10, kind, TL_PLAN_LAUNCH_KERNEL)}, "launch 10 does not fit"},
+    {{SET(launch, 10, kind, TL_PLAN_LAUNCH_COUNT)}, "launch 10 has"},
+    {{SET(launch, 10, guard_library, 1)}, "launch 10 is a product"},
+    {{SET(launch, 10, grid_symbol, TL_PLAN_SYMBOL_R)}, "launch 10 is a product"},
+    {{SET(launch, 10, grid_items, 2)}, "launch 10 is a product"},
+    {{SET(launch, 10, grid_rows, 2)}, "launch 10 is a product"},
+    {{SET(launch, 10, args_count, 6)}, "launch 10 is a product"},
+    {{SET(launch, 10, first_arg, 8)}, "launch 10 is a product"},
+    {{SET(launch, 10, guard_min, 7)}, "launch 10 does not fit"},
+    {{SET(arg, 9, index, 1)}, "launch 10 is a product"},
+    {{SET(arg, 9, index, 2)}, "launch 10 is a product"},
+    {{SET(arg, 10, index, 0)}, "launch 10 is a product"},
+    {{SET(arg, 11, value, 0)}, "launch 10 is a product"},
+    {{SET(arg, 11, value, -64)}, "launch 10 is a product"},
+    {{SET(arg, 11, value, 63)}, "launch 10 is a product"},
+    {{SET(arg, 11, value, 128)}, "launch 10 is a product"}, // 64 more than there are
+    {{SET(arg, 11, value, INT64_MAX - 63)}, "launch 10 is a product"},
+    {{SET(arg, 11, kind, TL_PLAN_ARG_WEIGHT), SET(arg, 11, value, 0)}, "launch 10 is a product"},
+    {{SET(arg, 12, index, 1)}, "launch 10 is a product"},
+    {{SET(arg, 12, index, 2)}, "launch 10 is a product"},
+    {{SET(arg, 13, value, 64)}, "launch 10 does not fit"}, // it has room
+    {{SET(arg, 13, value, 128)}, "launch 10 is a product"},
+    {{SET(arg, 13, value, 4)}, "launch 10 is a product"},
+    {{SET(arg, 13, value, -64)}, "launch 10 is a product"},
+    {{SET(arg, 14, value, 1)}, "launch 10 is a product"},
+    {{SET(arg, 14, kind, TL_PLAN_ARG_BUFFER)}, "launch 10 does not fit"},
+    {{SET(arg, 14, kind, TL_PLAN_ARG_BUFFER), SET(arg, 14, index, 1)}, "launch 10 is a product"},
+    {{SET(arg, 15, index, 4)}, "launch 10 is a product"},
+    {{SET(weight, 4, columns, 129)}, "launch 10 is a product"},
+    {{SET(weight, 4, columns, 99)}, "launch 10 does not fit"},
+    {{COPY(weight, 4, format, 1)}, "launch 10 is a product"}, // rows are not
+    {{COPY(weight, 4, format, 3)}, "launch 10 is a product"},
+    {{SET(weight, 4, layout, TL_PLAN_LAYOUT_PANEL64), SET(weight, 4, stride, 32768)},
+     "launch 10 is a product"},
+    {{SET(kernel, 2, module_bytes, 8), SET(kernel, 2, threads, 32)}, "launch 10 is a product"},
 };
 
 static void test_refused(void) {
@@ -169,7 +208,7 @@ static void test_list(void) {
   uint64_t lists[TL_TINY_TARGETS][16];
   for (uint32_t target = 0; target < TL_TINY_TARGETS; target++) {
     uint32_t count = tl_plan_target_shapes(t, target, lists[target]);
-    CHECK(count == 5);
+    CHECK(count == 5 + target);
     for (uint32_t i = 1; i < count; i++)
       CHECK(lists[target][i - 1] < lists[target][i]);
     const tl_plan_section *code = tl_plan_find(&plan, TL_PLAN_SECTION_CODE, target);
@@ -180,8 +219,9 @@ static void test_list(void) {
   }
   for (uint32_t i = 0; i < t->launchs_count; i++) {
     uint64_t shape = tl_plan_launch_shape(t, i);
-    CHECK(tl_plan_shapes_hold(lists[i / 5], 5, shape));
-    CHECK(!tl_plan_shapes_hold(lists[1 - i / 5], 5, shape));
+    uint32_t target = i >= 5;
+    CHECK(tl_plan_shapes_hold(lists[target], 5 + target, shape));
+    CHECK(!tl_plan_shapes_hold(lists[1 - target], 6 - target, shape));
     CHECK(!tl_plan_shapes_hold(lists[0], 0, shape));
   }
   tl_plan_close(&plan);

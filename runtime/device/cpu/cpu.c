@@ -191,7 +191,7 @@ static int64_t symbol_value(const tl_step *step, uint32_t symbol) {
 // Items of a launch in this step; 0 if its guard does not hold.
 static int64_t items_of(const cpu_device *d, const tl_plan_launch *row, const tl_step *step) {
   uint32_t rows = (uint32_t)step->rows_count;
-  if (!(row->guard_kv & 1u << d->config.kv_type)) return 0;
+  if (!(row->guard_kv & 1u << d->config.kv_type) || row->guard_library == 2) return 0;
   if (rows < row->guard_min || rows > row->guard_max) return 0;
   int64_t symbol = symbol_value(step, row->grid_symbol);
   return row->grid_items * ((symbol + row->grid_rows - 1) / row->grid_rows);

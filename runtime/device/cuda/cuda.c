@@ -46,6 +46,7 @@ static void release_memory(tl_cuda_device *d) {
   release(d, d->weights);
   release(d, d->step);
   release(d, d->maps);
+  release(d, d->workspace);
   for (int i = 0; i < TL_PLAN_SYMBOL_COUNT; i++)
     release(d, d->arenas[i]);
   for (int i = 0; i < TL_GROUPS_MAX; i++)
@@ -70,6 +71,7 @@ static void cuda_close(tl_device *device) {
     d->driver.context_push(d->context);
     if (d->stream) d->driver.stream_wait(d->stream);
     release_code(d);
+    tl_blas_close(&d->blas);
     release_memory(d);
     if (d->stream) d->driver.stream_destroy(d->stream);
     d->driver.context_pop(&d->context);
@@ -78,6 +80,7 @@ static void cuda_close(tl_device *device) {
   tl_cuda_driver_close(&d->driver);
   free(d->kernels);
   free(d->arguments);
+  free(d->ways);
   free(d);
 }
 
@@ -114,7 +117,7 @@ typedef struct piece {
   uint64_t bytes;
 } piece;
 
-enum { PIECES_MAX = 2 + TL_PLAN_SYMBOL_COUNT + TL_GROUPS_MAX };
+enum { PIECES_MAX = 3 + TL_PLAN_SYMBOL_COUNT + TL_GROUPS_MAX };
 
 static uint64_t arena_bytes(const tl_cuda_device *d, int symbol) {
   const tl_plan_tables *t = d->config.tables;
@@ -132,6 +135,7 @@ static int list_pieces(tl_cuda_device *d, piece pieces[PIECES_MAX], uint64_t *ou
   *out_kv_bytes = 0;
   pieces[count++] = (piece){&d->weights, tl_plan_weights_bytes(c->tables)};
   pieces[count++] = (piece){&d->step, c->step_bytes};
+  pieces[count++] = (piece){&d->workspace, d->blas.handle ? TL_CUDA_WORKSPACE_BYTES : 0};
   for (int s = 0; s < TL_PLAN_SYMBOL_COUNT; s++)
     pieces[count++] = (piece){&d->arenas[s], arena_bytes(d, s)};
   for (uint32_t g = 0; g < c->tables->groups_count; g++) {
@@ -236,7 +240,8 @@ static tl_status load_kernels(tl_cuda_device *d, tl_diag *diag) {
   d->kernels = calloc(t->kernels_count + 1u, sizeof *d->kernels);
   if (!d->kernels) return TL_MEMORY;
   for (uint32_t i = 0; i < t->kernels_count; i++) {
-    if (t->kernels[i].target == d->config.target) TL_TRY(load_kernel(d, i, diag));
+    bool is_own = t->kernels[i].target == d->config.target && t->kernels[i].module_bytes;
+    if (is_own) TL_TRY(load_kernel(d, i, diag));
   }
   return TL_OK;
 }
@@ -271,7 +276,9 @@ static tl_status resolve_launches(tl_cuda_device *d, tl_diag *diag) {
   if (!d->arguments) return TL_MEMORY;
   for (uint32_t i = 0; i < t->launchs_count; i++) {
     const tl_plan_launch *row = &t->launchs[i];
-    if (t->kernels[row->kernel].target != d->config.target) continue;
+    if (t->kernels[row->kernel].target != d->config.target || row->kind == TL_PLAN_LAUNCH_PRODUCT) {
+      continue;
+    }
     if (row->args_count > TL_CUDA_ARGUMENTS_MAX || t->kernels[row->kernel].module_bytes == 0) {
       return tl_diag_error(diag, TL_INPUT, (tl_span){0},
                            "%s is damaged: launch %u is none of a GPU", d->config.file_name, i);
@@ -285,6 +292,7 @@ static tl_status resolve_launches(tl_cuda_device *d, tl_diag *diag) {
 static tl_status set_up(tl_cuda_device *d, tl_diag *diag) {
   TL_TRY(tl_cuda_driver_open(&d->driver, diag));
   TL_TRY(find_gpu(d, diag));
+  tl_cuda_products_open(d);
   TL_TRY(take_memory(d, diag));
   TL_TRY(take_host_memory(d, diag));
   TL_TRY(load_kernels(d, diag));
@@ -421,6 +429,16 @@ static uint64_t memory_bytes(const tl_device *device) {
   return ((const tl_cuda_device *)device)->bytes;
 }
 
+static const char *library(const tl_device *device) {
+  const tl_cuda_device *d = (const tl_cuda_device *)device;
+  return d->ways_count ? d->blas.name : NULL;
+}
+
+static const char *note(const tl_device *device) {
+  const tl_cuda_device *d = (const tl_cuda_device *)device;
+  return *d->note ? d->note : NULL;
+}
+
 const tl_device_vtable tl_device_cuda = {
     .name = "cuda",
     .attention_rows = TL_CUDA_ATTENTION_ROWS,
@@ -435,4 +453,6 @@ const tl_device_vtable tl_device_cuda = {
     .read_page = read_page,
     .write_page = write_page,
     .memory_bytes = memory_bytes,
+    .library = library,
+    .note = note,
 };

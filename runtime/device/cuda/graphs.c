@@ -2,6 +2,8 @@
 // need, and blocks without work end at once.
 #include "runtime/device/cuda/state.h"
 
+enum { PARTS = 8 }; // of a power of two, where rows behind the last cost time
+
 // Bounds of the symbols in a step of `rows` rows.
 typedef struct bounds {
   uint64_t of[TL_PLAN_SYMBOL_COUNT];
@@ -22,9 +24,12 @@ static bounds bounds_of(const tl_device_config *config, uint64_t rows) {
   return b;
 }
 
-static bool runs(const tl_device_config *config, const tl_plan_launch *row, uint32_t rows) {
+bool tl_cuda_runs(const tl_cuda_device *d, const tl_plan_launch *row, uint32_t rows,
+                  bool has_library) {
+  const tl_device_config *config = &d->config;
   bool is_chosen = row->guard_exact == 0 || (row->guard_exact == 2) == config->deterministic;
-  return is_chosen && row->guard_kv & 1u << config->kv_type && row->guard_min <= rows &&
+  bool is_made = row->guard_library == 0 || (row->guard_library == 2) == has_library;
+  return is_chosen && is_made && row->guard_kv & 1u << config->kv_type && row->guard_min <= rows &&
          rows <= row->guard_max;
 }
 
@@ -48,15 +53,21 @@ static tl_status launch(tl_cuda_device *d, uint32_t index, const bounds *b, bool
   return tl_cuda_check(&d->driver, result, "launch a kernel", diag);
 }
 
-static tl_status launch_all(tl_cuda_device *d, uint32_t program, uint32_t rows, tl_diag *diag) {
-  const tl_plan_program *p = &d->config.tables->programs[program];
-  bounds b = bounds_of(&d->config, rows);
+// A kernel may begin before the launch before it has ended only if that is a kernel too: a library
+// tells nobody when the next may begin.
+static tl_status launch_all(tl_cuda_device *d, const tl_cuda_graph *graph, bool has_library,
+                            tl_diag *diag) {
+  const tl_plan_program *p = &d->config.tables->programs[graph->program];
+  bounds b = bounds_of(&d->config, graph->rows);
   bool overlaps = false;
   for (uint32_t i = 0; i < p->launches_count; i++) {
     uint32_t index = p->first_launch + i;
-    if (!runs(&d->config, &d->config.tables->launchs[index], rows)) continue;
-    TL_TRY(launch(d, index, &b, overlaps, diag));
-    overlaps = true;
+    const tl_plan_launch *row = &d->config.tables->launchs[index];
+    if (!tl_cuda_runs(d, row, graph->rows, has_library)) continue;
+    overlaps = overlaps && row->kind == TL_PLAN_LAUNCH_KERNEL;
+    TL_TRY(row->kind == TL_PLAN_LAUNCH_PRODUCT ? tl_cuda_product_launch(d, row, graph->rows, diag)
+                                               : launch(d, index, &b, overlaps, diag));
+    overlaps = row->kind == TL_PLAN_LAUNCH_KERNEL;
   }
   return TL_OK;
 }
@@ -67,11 +78,13 @@ static tl_status capture(tl_cuda_device *d, uint32_t program, uint32_t rows, tl_
     return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0}, "a plan of too many programs");
   }
   void *graph = NULL;
+  bool has_library;
   tl_cuda_graph *own = &d->graphs[d->graphs_count];
   *own = (tl_cuda_graph){.program = program, .rows = rows};
+  TL_TRY(tl_cuda_products_prepare(d, program, rows, &has_library));
   TL_TRY(tl_cuda_check(driver, driver->capture_begin(d->stream, TL_CUDA_CAPTURE_THREAD_LOCAL),
                        "begin a graph", diag));
-  tl_status status = launch_all(d, program, rows, diag);
+  tl_status status = launch_all(d, own, has_library, diag);
   tl_cuda_result ended = driver->capture_end(d->stream, &graph);
   if (tl_ok(status)) status = tl_cuda_check(driver, ended, "end a graph", diag);
   if (tl_ok(status)) {
@@ -82,10 +95,23 @@ static tl_status capture(tl_cuda_device *d, uint32_t program, uint32_t rows, tl_
   return status;
 }
 
+// A library computes all rows of the range: then it is a part of `below` only.
+static uint32_t range_rows(const tl_cuda_device *d, const tl_plan_program *p, uint32_t below) {
+  uint32_t part = 1;
+  for (uint32_t i = 0; d->blas.handle && i < p->launches_count; i++) {
+    const tl_plan_launch *row = &d->config.tables->launchs[p->first_launch + i];
+    if (row->kind != TL_PLAN_LAUNCH_PRODUCT || !tl_cuda_runs(d, row, below + 1, true)) continue;
+    while (2 * PARTS * part <= below)
+      part *= 2;
+    return part;
+  }
+  return below == 0 ? 1 : below;
+}
+
 // The most rows of the range that begins after `below`: twice as many, no further than a guard.
 static uint32_t next_bound(const tl_cuda_device *d, const tl_plan_program *p, uint32_t below) {
   uint32_t most = (uint32_t)d->config.symbols_max[TL_PLAN_SYMBOL_T];
-  uint32_t bound = below == 0 ? 1 : below * 2;
+  uint32_t bound = below + range_rows(d, p, below);
   for (uint32_t i = 0; i < p->launches_count; i++) {
     const tl_plan_launch *row = &d->config.tables->launchs[p->first_launch + i];
     if (row->guard_max > below && row->guard_max < bound) bound = row->guard_max;

@@ -1,15 +1,16 @@
 // The CUDA device's parts, for the files of this folder.
 //
-//   device memory   weights | arenas | pages of each group | step block
+//   device memory   weights | arenas | pages of each group | step block | a library's workspace
 //   pinned memory   step block, outputs of the wanted rows, two pieces that weights pass through
 #ifndef TL_DEVICE_CUDA_STATE_H
 #define TL_DEVICE_CUDA_STATE_H
 
 #include "runtime/base/kernel.h"
+#include "runtime/device/cuda/blas.h"
 #include "runtime/device/cuda/driver.h"
 #include "runtime/device/device.h"
 
-enum { TL_CUDA_GRAPHS_MAX = 32 };
+enum { TL_CUDA_GRAPHS_MAX = 96, TL_CUDA_WORKSPACE_BYTES = 32 << 20, TL_CUDA_NOTE_BYTES = 192 };
 
 // What a kernel of the plan is given; see templates/cuda/types.cuh.
 typedef struct tl_cuda_arguments {
@@ -25,6 +26,19 @@ typedef struct tl_cuda_graph {
 typedef struct tl_cuda_kernel {
   void *module, *function;
 } tl_cuda_kernel;
+
+// What a library's way to compute a product depends on; strides are values from row to row.
+typedef struct tl_cuda_shape {
+  uint32_t rows, columns, depth;
+  uint32_t x_stride, weight_stride, out_stride;
+  uint32_t added_stride; // 0 = nothing is added
+  uint32_t is_bf16, has_bias;
+} tl_cuda_shape;
+
+typedef struct tl_cuda_way {
+  tl_cuda_shape shape;
+  tl_blas_way way;
+} tl_cuda_way;
 
 typedef struct tl_cuda_device {
   tl_device device;
@@ -43,6 +57,11 @@ typedef struct tl_cuda_device {
   tl_cuda_arguments *arguments; // by row of the launch table
   tl_cuda_graph graphs[TL_CUDA_GRAPHS_MAX];
   uint32_t graphs_count;
+  tl_blas blas; // loaded if the session has steps for it
+  tl_cuda_address workspace;
+  tl_cuda_way *ways;
+  uint32_t ways_count, ways_capacity;
+  char note[TL_CUDA_NOTE_BYTES];  // what a user should know; empty = nothing
   const tl_plan_program *program; // of the last run
 } tl_cuda_device;
 
@@ -54,6 +73,24 @@ tl_status tl_cuda_make_maps(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
 
 // Where a buffer lies.
 tl_cuda_address tl_cuda_buffer_at(const tl_cuda_device *device, const tl_plan_buffer *buffer);
+
+// Whether a launch belongs to a step of `rows` rows whose products a library makes or not.
+bool tl_cuda_runs(const tl_cuda_device *device, const tl_plan_launch *row, uint32_t rows,
+                  bool has_library);
+
+// Loads a library of matmuls if the session has steps for it; without one the note says why. The
+// context is current.
+void tl_cuda_products_open(tl_cuda_device *device);
+
+// Finds ways to compute all products of a step of `rows` rows, and takes each new one once; not
+// while the stream is captured. If the library has none for a product, `out_works` is false and
+// the note says so.
+tl_status tl_cuda_products_prepare(tl_cuda_device *device, uint32_t program, uint32_t rows,
+                                   bool *out_works) TL_CHECKED;
+
+// Launches a product for `rows` rows that are prepared.
+tl_status tl_cuda_product_launch(const tl_cuda_device *device, const tl_plan_launch *row,
+                                 uint32_t rows, tl_diag *diag) TL_CHECKED;
 
 // Captures the graphs of all programs of the target. The context is current.
 tl_status tl_cuda_capture(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;

@@ -6,7 +6,8 @@
 //
 // What was copied from the host (weights, the step block) may only be read by kernels; everything
 // else is taken for what an earlier launch wrote, so that a kernel must have waited for it. A fault
-// is printed and makes the step fail. Copies and memory are told to be ordered by the stream.
+// is printed and makes the step fail. Copies and memory are told to be ordered by the stream. What
+// a library launches (library.h) is a part of graphs too.
 //
 //   TLMC_SHIM_SEED    order of warps and blocks (1)
 //   TLMC_SHIM_GPU     compute capability (90)
@@ -22,6 +23,7 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/device/cuda/driver.h"
+#include "tests/lib/cuda/driver/library.h"
 #include "tests/lib/cuda/driver/traffic.h"
 #include "tests/lib/cuda/map.h"
 #include "tests/lib/cuda/shim.h"
@@ -50,8 +52,10 @@ typedef struct module {
   int cluster; // blocks that its source wants beside each other
 } module;
 
-// A launch as it was captured.
+// A launch as it was captured: of a library, or of a kernel.
 typedef struct recorded {
+  tl_stand_in_work *work;
+  void *context;
   module *module;
   tl_arguments arguments;
   const void *step;
@@ -410,6 +414,8 @@ tl_cuda_result cuGraphInstantiateWithFlags(void **out, void *from, unsigned long
 
 tl_cuda_result cuGraphExecDestroy(void *from) {
   graph *own = from;
+  for (size_t i = 0; own && i < own->count; i++)
+    free(own->launches[i].context);
   if (own) free(own->launches);
   free(own);
   return 0;
@@ -419,18 +425,30 @@ tl_cuda_result cuGraphDestroy(void *from) {
   return cuGraphExecDestroy(from);
 }
 
+static recorded *add_recorded(graph *g) {
+  if (g->count == g->capacity) {
+    g->capacity = g->capacity ? 2 * g->capacity : 64;
+    recorded *grown = realloc(g->launches, g->capacity * sizeof *grown);
+    if (!grown) return NULL;
+    g->launches = grown;
+  }
+  return &g->launches[g->count++];
+}
+
+// A library's launches never say that the next may begin.
+static bool begins_too_early(const graph *g, const tl_cuda_launch *launch) {
+  bool overlaps = launch->attributes_count > 0 && launch->attributes[0].id == TL_CUDA_OVERLAPS &&
+                  launch->attributes[0].value;
+  return overlaps && (g->count == 0 || g->launches[g->count - 1].work);
+}
+
 tl_cuda_result cuLaunchKernelEx(const tl_cuda_launch *launch, void *function, void **parameters,
                                 void **extra) {
   graph *g = state.capturing;
   module *m = function;
-  if (!g || extra) return INVALID; // the runtime captures every launch
-  if (g->count == g->capacity) {
-    g->capacity = g->capacity ? 2 * g->capacity : 64;
-    recorded *grown = realloc(g->launches, g->capacity * sizeof *grown);
-    if (!grown) return TL_CUDA_OUT_OF_MEMORY;
-    g->launches = grown;
-  }
-  recorded *r = &g->launches[g->count++];
+  if (!g || extra || begins_too_early(g, launch)) return INVALID; // the runtime captures all
+  recorded *r = add_recorded(g);
+  if (!r) return TL_CUDA_OUT_OF_MEMORY;
   *r = (recorded){.blocks = (int)launch->grid[0],
                   .threads = (int)launch->block[0],
                   .cluster = m->cluster,
@@ -462,6 +480,8 @@ tl_cuda_result cuGraphLaunch(void *from, void *stream) {
   if (!register_memory()) return INVALID;
   for (size_t i = 0; i < g->count; i++) {
     const recorded *r = &g->launches[i];
+    if (r->work && !r->work(r->context)) return LAUNCH_FAILED;
+    if (r->work) continue;
     if (!load(r->module)) return INVALID_IMAGE;
     tl_shim_grid grid = {.kernel = r->module->kernel,
                          .arguments = &r->arguments,
@@ -478,6 +498,26 @@ tl_cuda_result cuGraphLaunch(void *from, void *stream) {
 }
 
 // ---- what a driver has not
+
+EXPORT bool tl_stand_in_holds(tl_cuda_address at, size_t bytes) {
+  return lies_within(piece_of(at), at, bytes);
+}
+
+EXPORT bool tl_stand_in_captures(const void *stream) {
+  return stream == &state.capturing && state.capturing;
+}
+
+EXPORT tl_cuda_result tl_stand_in_launch(void *stream, tl_stand_in_work *work, const void *context,
+                                         size_t bytes) {
+  if (stream != &state.capturing) return INVALID;
+  if (!state.capturing) return work(context) ? 0 : LAUNCH_FAILED;
+  recorded *r = add_recorded(state.capturing);
+  void *copy = malloc(bytes);
+  if (!r || !copy) return TL_CUDA_OUT_OF_MEMORY;
+  memcpy(copy, context, bytes);
+  *r = (recorded){.work = work, .context = copy};
+  return 0;
+}
 
 EXPORT void tl_stand_in_count(bool counts) {
   cuInit(0);
