@@ -32,14 +32,26 @@ WITHOUT = (({NEWER: None, OLDER: None}, VERSION, "there is no cuBLASLt"),
            ({NEWER: None, OLDER: NEWER}, 110203, f"{OLDER} is version 11.2, not 12"))
 
 
+def launches_of(text, rows):
+    """(name, code or product, arguments) of a step with a library, of what `tlmrt info --text` prints of a plan."""
+    kv = re.search(r"; (\w+) by default", text).group(1)
+    launch = (r"launch @(\S+) : kv ((?:\w+, )+?)((?:T [<>]= |by |det|with|layer|grid).*)\n"
+              r"    (\w+) \d+ .*\n    args (.*)\n")
+    for name, types, guard, kind, args in re.findall(launch, text):
+        least, most = re.search(r"T >= (\d+)", guard), re.search(r"T <= (\d+)", guard)
+        runs = (not least or int(least[1]) <= rows) and (not most or rows <= int(most[1]))
+        if runs and kv in types and "deterministic" not in guard and "without a library" not in guard:
+            yield name, kind, args
+
+
 def wanted_products(text, rows):
-    """{(columns, depth, format, what is added): launches} of a step, of what `tlmrt info --text` prints of a plan."""
-    weights = dict(re.findall(r"^weight %(\S+) : (\w+\[[\d,]+\])", text, re.MULTILINE))
-    kv, found = re.search(r"; (\w+) by default", text).group(1), Counter()
-    launch = r"launch @\S+ : kv (.*?), (T >= .*?)grid .*\n    product .*\n    args (.*)\n"
-    for types, guard, args in re.findall(launch, text):
-        if kv not in types.split(", ") or int(re.search(r"T >= (\d+)", guard).group(1)) > rows:
-            continue
+    """{(columns, depth, format, what is added): launches} of a step."""
+    weights, found = dict(re.findall(r"^weight %(\S+) : (\w+\[[\d,]+\])", text, re.MULTILINE)), Counter()
+    launches = list(launches_of(text, rows))
+    codes = Counter(name for name, kind, _ in launches if kind == "code")
+    if max(codes.values()) > 1:
+        raise Failed(f"a step of {rows} rows runs two kernels for one: {codes.most_common(1)}")
+    for _, _, args in (launch for launch in launches if launch[1] == "product"):
         _, weight, columns, _, _, added, bias = args.split(", ")
         form, depth = re.match(r"(\w+)\[\d+,(\d+)\]", weights[weight.split("%")[1].split("~")[0]]).groups()
         what = " bias" * bias.startswith("weight") + " added" * added.startswith("buffer")
