@@ -9,7 +9,9 @@ enum {
   UNIT_MAX = 384, // a tile of more columns has no fast way: heads of such units wait for a `rows`
   ROW_THREADS = 256, // of kernels that work on whole rows
   TABLE_THREADS = 64,
-  BEST_THREADS = 1024,
+  CANDIDATE_THREADS = 512,
+  CANDIDATE_EACH = 16,       // values of a thread
+  CANDIDATE_BLOCKS_MAX = 64, // of a row
   COMBINE_COLUMNS = 1024,
   GROUPS_OF_EXPERTS_MAX = 32 // a lane for each
 };
@@ -140,13 +142,35 @@ static tl_status fill_table(tl_draft *d) {
   return TL_OK;
 }
 
-static tl_status fill_best(tl_draft *d, uint32_t best) {
-  d->drafted.template = "best";
-  tl_cuda_set_rows(d, BEST_THREADS, 1);
+// Of a row's largest values: blocks of a row, and how many of what they found are a thread's.
+static tl_status fill_candidates(tl_draft *d, uint32_t *out_best, uint32_t *out_candidates) {
+  const tl_buffer *input = d->kernel->input;
+  int64_t piece = CANDIDATE_THREADS * CANDIDATE_EACH, merged = 1;
+  int64_t blocks = (input->columns + piece - 1) / piece;
+  int64_t part = 16 + TL_STEP_CANDIDATES * (int64_t)sizeof(tl_step_candidate);
+  if (blocks > CANDIDATE_BLOCKS_MAX) {
+    d->drafted.classes = 0;
+    return TL_OK;
+  }
+  while (merged * CANDIDATE_THREADS < blocks * TL_STEP_CANDIDATES)
+    merged *= 2;
+  d->drafted.template = "candidates";
+  tl_cuda_set_rows(d, CANDIDATE_THREADS, 1);
+  tl_draft_grid(d, blocks, 1);
   tl_cuda_set_input(d);
-  tl_draft_constant(d, "T_COLUMNS", d->kernel->input->columns);
-  tl_draft_arg(d, TL_PLAN_ARG_BUFFER, best, 0);
-  d->drafted.block.shared_bytes = BEST_THREADS / TL_WARP * 8;
+  tl_draft_constant(d, "T_COLUMNS", input->columns);
+  tl_draft_constant(d, "T_EACH", CANDIDATE_EACH);
+  tl_draft_constant(d, "T_BLOCKS", blocks);
+  tl_draft_constant(d, "T_MERGED", merged);
+  tl_draft_constant(d, "T_LISTED", TL_STEP_CANDIDATES);
+  tl_draft_constant(d, "T_PARTS_BYTES", tl_round_up(blocks * part, 64));
+  *out_best = tl_draft_arg_own(d, "best", TL_PLAN_SYMBOL_R, TL_PLAN_BEST_BYTES) + 1;
+  *out_candidates = tl_draft_arg_own(d, "candidates", TL_PLAN_SYMBOL_R,
+                                     TL_STEP_CANDIDATES * (int64_t)sizeof(tl_step_candidate)) +
+                    1;
+  tl_draft_arg_own(d, "candidates.parts", TL_PLAN_SYMBOL_R, blocks * part);
+  tl_draft_arg_own(d, "candidates.counters", TL_PLAN_SYMBOL_R, 4);
+  d->drafted.block.shared_bytes = CANDIDATE_THREADS / TL_WARP * 12 + 16;
   return TL_OK;
 }
 
@@ -198,4 +222,5 @@ static int variants_of(const tl_kernel *kernel) {
   }
 }
 
-const tl_draft_rules tl_cuda_rules = {UNIT_MAX, head_bytes, variants_of, fill, fill_best, false};
+const tl_draft_rules tl_cuda_rules = {UNIT_MAX, head_bytes,      variants_of,
+                                      fill,     fill_candidates, false};

@@ -4,8 +4,7 @@
 #include "compiler/codegen/memory.h"
 
 enum {
-  BEST_BYTES = 64, // of a row that holds an index
-  OWN_MAX = 64     // buffers of a device's own
+  OWN_MAX = 64 // buffers of a device's own
 };
 
 struct tl_drafter {
@@ -199,13 +198,13 @@ static bool is_called(const tl_drafter *b, uint32_t row, const char *name, int64
          strcmp(b->tables->strings + buffer->name, name) == 0;
 }
 
-void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes) {
+uint32_t tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes) {
   tl_drafter *b = draft->drafter;
   int64_t row_bytes = tl_round_up(bytes, 64);
   uint32_t count = (uint32_t)b->tables->buffers_count, row = b->own_first;
   while (row < count && !is_called(b, row, name, row_bytes))
     row++;
-  if (row == count && b->own_count + 1 < OWN_MAX) {
+  if (row == count && b->own_count < OWN_MAX) {
     tl_plan_buffer added = {.name = tl_plan_text(b->tables, tl_str_from(name)),
                             .format = tl_plan_text(b->tables, tl_format_of(TL_FORMAT_I32)->text),
                             .symbol = symbol,
@@ -217,6 +216,7 @@ void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, 
   }
   b->tables->failed |= row == count && row >= b->tables->buffers_count;
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, row, 0);
+  return row;
 }
 
 void tl_draft_arg_products(tl_draft *draft, int64_t columns) {
@@ -409,8 +409,9 @@ static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_
                               .layer = (uint32_t)kernel->layer,
                               .first_arg = (uint32_t)b->tables->args_count};
   d.drafted.classes = UINT32_MAX;
-  TL_TRY(kernel->anchor == TL_ANCHOR_BEST ? b->rules->fill_best(&d, b->drafts->best - 1)
-                                          : b->rules->fill(&d, variant));
+  TL_TRY(kernel->anchor == TL_ANCHOR_CANDIDATES
+             ? b->rules->fill_candidates(&d, &b->drafts->best, &b->drafts->candidates)
+             : b->rules->fill(&d, variant));
   if (d.drafted.classes == 0) return TL_OK; // there is none of this number
   if (!b->text) {
     b->name = tl_plan_text(b->tables, kernel->name);
@@ -454,23 +455,15 @@ static tl_status add_launches(tl_drafter *b) {
 }
 
 // A kernel that no program has: it reads the output when all is done.
-static tl_status add_best(tl_drafter *b) {
-  if (!b->rules->fill_best) return TL_OK;
+static tl_status add_candidates(tl_drafter *b) {
+  if (!b->rules->fill_candidates) return TL_OK;
   tl_kernel *kernel = tl_arena_alloc(b->program->arena, sizeof *kernel);
   if (!kernel) return TL_MEMORY;
-  *kernel = (tl_kernel){.name = TL_STR("best"),
-                        .anchor = TL_ANCHOR_BEST,
+  *kernel = (tl_kernel){.name = TL_STR("candidates"),
+                        .anchor = TL_ANCHOR_CANDIDATES,
                         .symbol = TL_PLAN_SYMBOL_R,
                         .input = b->program->output};
-  tl_plan_buffer row = {.name = tl_plan_text(b->tables, TL_STR("best")),
-                        .format = tl_plan_text(b->tables, tl_format_of(TL_FORMAT_I32)->text),
-                        .symbol = TL_PLAN_SYMBOL_R,
-                        .columns = 1,
-                        .row_bytes = BEST_BYTES};
-  uint32_t index = tl_plan_add_buffer(b->tables, &row);
   b->launch = (uint32_t)b->program->kernels_count;
-  b->lives[index] = (tl_memory_life){b->launch, UINT32_MAX};
-  b->drafts->best = index + 1;
   b->text = 0;
   return add_launch(b, kernel, b->choice.kv_types, 0);
 }
@@ -488,7 +481,7 @@ tl_status tl_drafts_build(const tl_program *program, tl_draft_choice choice,
   TL_TRY(add_buffers(&b));
   TL_TRY(add_states(&b));
   TL_TRY(add_launches(&b));
-  TL_TRY(add_best(&b));
+  TL_TRY(add_candidates(&b));
   out_drafts->whole = program->whole;
   // The output is read after the last launch.
   out_drafts->output = buffer_row(&b, program->output, TL_PLAN_KV_F32);
@@ -525,7 +518,8 @@ tl_status tl_drafts_add_target(const tl_drafts *drafts, uint32_t classes,
                              .first_launch = (uint32_t)tables->launchs_count,
                              .output = drafts->output,
                              .whole = drafts->whole,
-                             .best = drafts->best};
+                             .best = drafts->best,
+                             .candidates = drafts->candidates};
   uint32_t *numbers = tl_arena_array(tables->arena, drafts->kernels_count + 1, sizeof *numbers);
   if (!numbers) return TL_MEMORY;
   add_kernels(drafts, classes, &row, kernels, numbers, tables);

@@ -40,9 +40,9 @@ typedef struct tl_drafts {
   tl_drafted_launch *launches;
   size_t launches_count, launches_capacity;
   uint64_t arena_bytes[TL_PLAN_SYMBOL_COUNT];
-  uint32_t output; // row of the buffer table
-  bool whole;      // a sequence must come whole in one step
-  uint32_t best;   // row + 1 of the index of each row's largest output; 0 = none
+  uint32_t output;           // row of the buffer table
+  bool whole;                // a sequence must come whole in one step
+  uint32_t best, candidates; // as the program's row has them
 } tl_drafts;
 
 typedef struct tl_drafter tl_drafter;
@@ -70,9 +70,9 @@ typedef struct tl_draft_rules {
   int (*variants)(const tl_kernel *kernel);
   // Constants and arguments of launch `variant`; TL_UNSUPPORTED names what the device cannot do.
   tl_status (*fill)(tl_draft *draft, int variant);
-  // The launch that finds the largest of each row of the kernel's input and stores its index to
-  // row `best` of the buffer table; NULL = the host does.
-  tl_status (*fill_best)(tl_draft *draft, uint32_t best);
+  // The launch that finds the largest of each row of the kernel's input, and the buffers it stores
+  // to, as the program's row has them; of no class if it cannot. NULL = the host does.
+  tl_status (*fill_candidates)(tl_draft *draft, uint32_t *out_best, uint32_t *out_candidates);
   // Rows of bf16 values take 4 bytes a value all the same: the target chooses what lies in them.
   bool wide_bf16;
 } tl_draft_rules;
@@ -127,8 +127,9 @@ void tl_draft_arg_weight_map(tl_draft *draft, const tl_value *value, int64_t box
 void tl_draft_arg_buffer_map(tl_draft *draft, const tl_buffer *buffer, int64_t box_rows);
 
 // Memory of a device's own, the same for all launches that ask for as much under this name: `bytes`
-// for every unit of `symbol`, zero at first, kept from step to step.
-void tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes);
+// for every unit of `symbol`, zero at first, kept from step to step. Gives its row of the buffer
+// table.
+uint32_t tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symbol, int64_t bytes);
 
 // Memory of the kernel's launches alone, rows of `columns` values in f32; the same for all of them.
 void tl_draft_arg_products(tl_draft *draft, int64_t columns);

@@ -8,11 +8,12 @@
 #define TL_PLAN_MAGIC 0x6e616c70636d6c74ull // "tlmcplan"
 
 enum {
-  TL_PLAN_VERSION = 5,
+  TL_PLAN_VERSION = 6,
   TL_PLAN_SECTIONS_MAX = 64,
-  TL_PLAN_PAGE_BYTES = 4096,       // alignment of weights
-  TL_PLAN_CODE_BYTES = 65536,      // alignment of code, and of the constants after the text
-  TL_PLAN_CHECKSUM_BYTES = 1 << 20 // weights per checksum
+  TL_PLAN_PAGE_BYTES = 4096,        // alignment of weights
+  TL_PLAN_CODE_BYTES = 65536,       // alignment of code, and of the constants after the text
+  TL_PLAN_CHECKSUM_BYTES = 1 << 20, // weights per checksum
+  TL_PLAN_BEST_BYTES = 64           // from row to row of tl_step_best
 };
 
 // X(NAME, text, summary)

@@ -4,7 +4,7 @@
 // from launch arguments, so one captured launch list serves every step. All places are byte offsets
 // from the start of the block, so that it can be copied to another memory as it is.
 //
-//   | tl_step | ids | positions | types | lengths | wanted |
+//   | tl_step | ids | positions | types | lengths | wanted | asked |
 //   | slots[g].. | sequences | pages[g].. | work |
 //
 // A page holds TL_PAGE_TOKENS consecutive positions of one sequence; position p lies in page
@@ -36,6 +36,25 @@ typedef struct tl_step_work {
   int32_t first_position; // of first_row
 } tl_step_work;
 
+enum { TL_STEP_CANDIDATES = 128 }; // of a wanted row, at most
+
+// An output that may be chosen, and its number.
+typedef struct tl_step_candidate {
+  float value;
+  int32_t id;
+} tl_step_candidate;
+
+// What a device finds of a wanted row's outputs x where a place of `asked` is t. t < 0: nothing.
+// t = 0: only the largest of them. t > 0: a list of the TL_STEP_CANDIDATES largest (all, if there
+// are no more), ids ascending; of equal values the first belong to it. x of minus infinity are not
+// looked at. A sum is within 1e-4 of itself, or 1e-29, of what exact arithmetic gives.
+typedef struct tl_step_best {
+  int32_t id;    // of the only one found, the lowest of several; -1 if t > 0 or count is not 1
+  int32_t count; // of what is found; -1 if some x is no number
+  float rest;    // sum of exp((x - most) / t) of all others, 0 if t is; nothing if most is infinite
+  int32_t reserved;
+} tl_step_best;
+
 typedef struct tl_step {
   int32_t rows_count;      // T
   int32_t sequences_count; // S
@@ -51,6 +70,7 @@ typedef struct tl_step {
   uint32_t lengths;        // int32 [T]: of the prompt of the row's sequence, fixed when it begins
   uint32_t slots[TL_GROUPS_MAX]; // int32 [T]: page * TL_PAGE_TOKENS + place in the page
   uint32_t pages[TL_GROUPS_MAX]; // int32 [S][pages_max]
+  uint32_t asked;                // float [R]: see tl_step_best
 } tl_step;
 
 static inline const int32_t *tl_step_ints(const tl_step *step, uint32_t place) {

@@ -59,9 +59,9 @@ typedef struct tl_device_vtable {
   // valid until the next run. A device that keeps them elsewhere copies them now; NULL if it fails.
   const float *(*output)(tl_device *device, uint32_t row);
 
-  // The index of the largest of them, the lowest of several; -1 if the device does not know, or if
-  // one of them is no number. Who needs no more spares the copy.
-  int32_t (*best)(tl_device *device, uint32_t row);
+  // What was found of that row, as `asked` of the step block said; NULL if the device does not
+  // look. `*out_list` is the list if one was asked for. Who needs no more spares the copy.
+  const tl_step_best *(*best)(tl_device *device, uint32_t row, const tl_step_candidate **out_list);
 
   // Copies whole pages inside a group (copy on write), in order, before the next run.
   tl_status (*copy_pages)(tl_device *device, uint32_t group, const int32_t (*pairs)[2],

@@ -265,6 +265,16 @@ static bool schedule(tlmc_session *session) {
 // ---------------------------------------------------------------------------------------------
 // The step
 
+// What the device is to look for in the outputs that a request's next id is chosen from; see
+// tl_step_best. Outputs that are no ids would be listed too, so then it is only the largest.
+static float asked_of(const tlmc_session *session, const tlmc_request *request) {
+  const tl_plan_model *model = session->plan->plan.tables.models;
+  const tl_sampling *sampling = &request->sampling;
+  if (tl_sampling_is_plain(sampling)) return 0;
+  if (sampling->logprobs != 0 || model->outputs > model->vocabulary) return -1;
+  return sampling->temperature > 0 ? sampling->temperature : 1;
+}
+
 // Adds the rows that the scheduler gave. A request whose rows do not fit ends, so that no step is
 // tried for ever.
 static void add_rows(tlmc_session *session) {
@@ -277,6 +287,7 @@ static void add_rows(tlmc_session *session) {
                             .count = requests->rows[i],
                             .ids = request->ids + length,
                             .prompt = request->prompt_count,
+                            .asked = asked_of(session, request),
                             .wanted = is_last ? TLMC_WANTED_LAST : TLMC_WANTED_NONE};
     if (rows.count == 0) continue;
     if (!tl_ok(tl_session_step_add(session, &rows, &requests->outputs[i]))) requests->rows[i] = -1;
@@ -284,21 +295,34 @@ static void add_rows(tlmc_session *session) {
   }
 }
 
-static tl_status choose(tlmc_session *session, tlmc_request *request, int32_t output,
+// Chooses by what the device has found; false if all logits are needed.
+static bool choose_found(tlmc_session *session, const tlmc_request *request, uint32_t output,
+                         const tl_sample_row *row, tl_sample *out_sample) {
+  tl_sample_list list;
+  float asked = asked_of(session, request);
+  const tl_step_best *best =
+      asked < 0 ? NULL : session->device->vtable->best(session->device, output, &list.candidates);
+  if (!best) return false;
+  list.count = best->count;
+  list.rest = best->rest;
+  *out_sample = (tl_sample){.id = best->id};
+  if (asked == 0) return best->id >= 0 && best->id < session->requests->vocabulary;
+  return tl_sampler_choose_listed(session->requests->sampler, &request->sampling, row, &list,
+                                  out_sample);
+}
+
+static tl_status choose(tlmc_session *session, tlmc_request *request, uint32_t output,
                         tlmc_finish *out_finish) {
-  const tl_device *device = session->device;
-  if (tl_sampling_is_plain(&request->sampling)) {
-    tl_sample best = {.id = device->vtable->best(session->device, (uint32_t)output)};
-    if (best.id >= 0) return tl_request_take(request, &best, out_finish);
-  }
-  tl_sample_row row = {.logits = device->vtable->output(session->device, (uint32_t)output),
-                       .ids = request->ids,
+  tl_sample_row row = {.ids = request->ids,
                        .ids_count = request->known,
                        .prompt_count = request->prompt_count,
                        .position = (uint64_t)request->known};
   tl_sample sample;
-  if (!row.logits) return TL_IO;
-  TL_TRY(tl_sampler_choose(session->requests->sampler, &request->sampling, &row, &sample, NULL));
+  if (!choose_found(session, request, output, &row, &sample)) {
+    row.logits = session->device->vtable->output(session->device, output);
+    if (!row.logits) return TL_IO;
+    TL_TRY(tl_sampler_choose(session->requests->sampler, &request->sampling, &row, &sample, NULL));
+  }
   return tl_request_take(request, &sample, out_finish);
 }
 
@@ -321,7 +345,7 @@ static void take_outputs(tlmc_session *session) {
     tl_status status = requests->rows[i] < 0 ? TL_MEMORY : TL_OK;
     if (requests->rows[i] == 0) continue;
     if (tl_ok(status) && requests->outputs[i] >= 0) {
-      status = choose(session, request, requests->outputs[i], &reason);
+      status = choose(session, request, (uint32_t)requests->outputs[i], &reason);
     }
     if (!tl_ok(status)) {
       finish(session, request, TLMC_FINISH_FAULT, fault_of(status));

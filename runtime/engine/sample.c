@@ -1,6 +1,6 @@
 // Candidates are kept in ascending id order in parallel arrays and narrowed in place. Sums run over
 // lanes and blocks of fixed size, so that they are vector code and yet have one order.
-#include "runtime/engine/sample.h"
+#include "runtime/engine/sampler.h"
 
 #include <math.h>
 
@@ -11,23 +11,11 @@ enum {
   ALIGNMENT = 16,
   LANES = 8,
   BLOCK = 1024,
-  BINS = 2048,
 };
 
 // Range of temperature and penalties: wide enough for any use, narrow enough for floats.
 #define OPTION_MIN 1e-6f
 #define OPTION_MAX 1e6f
-
-struct tl_sampler {
-  int32_t vocabulary;
-  int32_t candidates_count;
-  int32_t *ids;      // of the candidates, ascending
-  float *values;     // their logits
-  float *weights;    // their probabilities, unnormalised
-  float *changed;    // logits with bias and penalties
-  int32_t *counts;   // per id, zero between calls
-  double bins[BINS]; // sums of weights by logit
-};
 
 // ---------------------------------------------------------------------------------------------
 // Set-up and checks
@@ -162,9 +150,8 @@ static double whole_sum(const float *weights, int32_t count) {
   return sum;
 }
 
-// weights = exp((values - most) / temperature); values at `most` get 1, also if it is +inf.
-static void weigh(const float *values, float *weights, int32_t count, float most,
-                  float temperature) {
+void tl_sampler_weigh(const float *values, float *weights, int32_t count, float most,
+                      float temperature) {
   if (most == INFINITY) {
     for (int32_t i = 0; i < count; i++)
       weights[i] = values[i] == INFINITY ? 1.0f : 0.0f;
@@ -240,7 +227,7 @@ static void fill_bins(tl_sampler *s, uint64_t prefix, int shift, int bits) {
 static int find_bin(const tl_sampler *s, double target, double *above) {
   int found = -1;
   double sum = *above;
-  for (int bin = BINS - 1; bin >= 0; bin--) {
+  for (int bin = TL_SAMPLER_BINS - 1; bin >= 0; bin--) {
     if (!(s->bins[bin] > 0)) continue;
     found = bin;
     *above = sum;
@@ -283,31 +270,18 @@ static void keep_likeliest(tl_sampler *s, int32_t k) {
 static void keep_weights_from(tl_sampler *s, float least) {
   int32_t count = 0;
   for (int32_t i = 0; i < s->candidates_count; i++) {
-    s->ids[count] = s->ids[i];
-    s->weights[count] = s->weights[i];
+    move(s, count, i);
     count += s->weights[i] >= least;
   }
   s->candidates_count = count;
 }
 
-// The candidate at which the running sum of weights first exceeds `point` of their sum.
-static int32_t draw(const tl_sampler *s, double point) {
-  int32_t count = s->candidates_count, begin = 0;
-  double target = point * whole_sum(s->weights, count), sum = 0;
-  for (; begin < count; begin += BLOCK) {
-    double block = block_sum(s->weights + begin, block_length(count, begin));
-    if (sum + block > target) break;
-    sum += block;
-  }
-  int32_t end = begin < count ? begin + block_length(count, begin) : count;
-  for (int32_t i = begin; i < end; i++) {
-    sum += (double)s->weights[i];
-    if (s->weights[i] > 0 && sum > target) return s->ids[i];
-  }
-  // The sum fell short by rounding: the newest that has any weight.
-  int32_t last = end - 1;
-  while (last > 0 && s->weights[last] <= 0)
-    last--;
+// The candidate at which the sum of weights, the likeliest first, reaches `point` of all.
+static int32_t draw(tl_sampler *s, double point) {
+  keep_leading(s, point * whole_sum(s->weights, s->candidates_count));
+  int32_t last = 0;
+  for (int32_t i = 1; i < s->candidates_count; i++)
+    if (order_of(s->values[i]) <= order_of(s->values[last])) last = i;
   return s->ids[last];
 }
 
@@ -318,7 +292,14 @@ static bool is_set(float penalty, float off) {
   return penalty != 0 && penalty != off;
 }
 
-static float penalised(const tl_sampling *sampling, float logit, int32_t outputs) {
+bool tl_sampling_penalises(const tl_sampling *s) {
+  return is_set(s->repetition_penalty, 1) || s->presence_penalty != 0 || s->frequency_penalty != 0;
+}
+
+float tl_sampler_penalised(const tl_sampler *s, const tl_sampling *sampling, int32_t id,
+                           float logit) {
+  int32_t outputs = s->counts[id] / 2;
+  if (s->counts[id] == 0) return logit;
   if (is_set(sampling->repetition_penalty, 1))
     logit = logit > 0 ? logit / sampling->repetition_penalty : logit * sampling->repetition_penalty;
   if (outputs > 0)
@@ -326,27 +307,40 @@ static float penalised(const tl_sampling *sampling, float logit, int32_t outputs
   return logit;
 }
 
-static void penalise(tl_sampler *s, const tl_sampling *sampling, const tl_sample_row *row) {
+// The first of the ids that penalties look at.
+static int32_t window_begin(const tl_sampling *sampling, const tl_sample_row *row) {
   int32_t window = sampling->penalty_window;
-  int32_t begin = window > 0 && window < row->ids_count ? row->ids_count - window : 0;
-  // Twice the occurrences in the output, and the lowest bit for having been seen at all.
-  for (int32_t i = begin; i < row->ids_count; i++) {
+  return window > 0 && window < row->ids_count ? row->ids_count - window : 0;
+}
+
+void tl_sampler_count(tl_sampler *s, const tl_sampling *sampling, const tl_sample_row *row) {
+  for (int32_t i = window_begin(sampling, row); i < row->ids_count; i++) {
     int32_t id = row->ids[i];
     if (id < 0 || id >= s->vocabulary) continue;
     s->counts[id] = (s->counts[id] | 1) + (i >= row->prompt_count ? 2 : 0);
   }
-  for (int32_t i = begin; i < row->ids_count; i++) {
+}
+
+void tl_sampler_count_end(tl_sampler *s, const tl_sampling *sampling, const tl_sample_row *row) {
+  for (int32_t i = window_begin(sampling, row); i < row->ids_count; i++) {
     int32_t id = row->ids[i];
-    if (id < 0 || id >= s->vocabulary || s->counts[id] == 0) continue;
-    s->changed[id] = penalised(sampling, s->changed[id], s->counts[id] / 2);
-    s->counts[id] = 0;
+    if (id >= 0 && id < s->vocabulary) s->counts[id] = 0;
+  }
+}
+
+static void penalise(tl_sampler *s, const tl_sampling *sampling, const tl_sample_row *row) {
+  tl_sampler_count(s, sampling, row);
+  for (int32_t i = window_begin(sampling, row); i < row->ids_count; i++) {
+    int32_t id = row->ids[i];
+    if (id < 0 || id >= s->vocabulary) continue;
+    s->changed[id] = tl_sampler_penalised(s, sampling, id, s->changed[id]);
+    s->counts[id] = 0; // once
   }
 }
 
 // The row's logits, or a changed copy if an option asks for it.
 static const float *prepare(tl_sampler *s, const tl_sampling *sampling, const tl_sample_row *row) {
-  bool penalties = is_set(sampling->repetition_penalty, 1) || sampling->presence_penalty != 0 ||
-                   sampling->frequency_penalty != 0;
+  bool penalties = tl_sampling_penalises(sampling);
   if (!penalties && sampling->biases_count == 0) return row->logits;
   memcpy(s->changed, row->logits, (size_t)s->vocabulary * sizeof(float));
   for (int32_t i = 0; i < sampling->biases_count; i++)
@@ -374,18 +368,22 @@ static int32_t first_of(const float *values, float value) {
   return i;
 }
 
+double tl_sampler_point(uint64_t seed, uint64_t position) {
+  uint32_t words[4];
+  tl_exact_random(seed, position, words);
+  uint64_t bits = ((uint64_t)words[1] << 32 | words[0]) >> 11;
+  return (double)bits * 0x1p-53;
+}
+
 static int32_t choose(tl_sampler *s, const tl_sampling *sampling, uint64_t position) {
   float most = largest(s->values, s->candidates_count);
   if (sampling->temperature == 0) return s->ids[first_of(s->values, most)];
   if (sampling->top_k > 0) keep_likeliest(s, sampling->top_k);
-  weigh(s->values, s->weights, s->candidates_count, most, sampling->temperature);
+  tl_sampler_weigh(s->values, s->weights, s->candidates_count, most, sampling->temperature);
   if (sampling->top_p > 0 && sampling->top_p < 1)
     keep_leading(s, (double)sampling->top_p * whole_sum(s->weights, s->candidates_count));
   if (sampling->min_p > 0) keep_weights_from(s, sampling->min_p);
-  uint32_t words[4];
-  tl_exact_random(sampling->seed, position, words);
-  uint64_t bits = ((uint64_t)words[1] << 32 | words[0]) >> 11;
-  return draw(s, (double)bits * 0x1p-53);
+  return draw(s, tl_sampler_point(sampling->seed, position));
 }
 
 static bool is_likelier(const tl_sample_logprob *a, const tl_sample_logprob *b) {
@@ -404,7 +402,7 @@ static void add_top(tl_sample *sample, tl_sample_logprob item) {
 static void report(tl_sampler *s, const float *logits, int32_t wanted, tl_sample *out_sample) {
   gather(s, logits);
   float most = largest(s->values, s->candidates_count);
-  weigh(s->values, s->weights, s->candidates_count, most, 1);
+  tl_sampler_weigh(s->values, s->weights, s->candidates_count, most, 1);
   double log_sum = tl_exact_log(whole_sum(s->weights, s->candidates_count));
   bool infinite = most == INFINITY;
   float base = infinite ? 0 : most;
@@ -427,9 +425,8 @@ static void report(tl_sampler *s, const float *logits, int32_t wanted, tl_sample
 }
 
 bool tl_sampling_is_plain(const tl_sampling *s) {
-  bool penalises = (s->repetition_penalty != 0 && s->repetition_penalty != 1) ||
-                   s->presence_penalty != 0 || s->frequency_penalty != 0;
-  return s->temperature == 0 && !penalises && s->biases_count == 0 && s->logprobs == 0;
+  return s->temperature == 0 && !tl_sampling_penalises(s) && s->biases_count == 0 &&
+         s->logprobs == 0;
 }
 
 tl_status tl_sampler_choose(tl_sampler *sampler, const tl_sampling *sampling,

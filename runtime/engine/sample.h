@@ -3,14 +3,19 @@
 //
 //   logits -> bias -> penalties -> / temperature -> top_k -> top_p -> min_p -> draw
 //
-// The likeliest ids are those with the largest logits, the lowest id first on ties. Selection is
-// O(vocabulary): buckets of the logits' bits, no sort. Logits that are not numbers are an error;
-// -inf forbids an id; ids at +inf, if any, share all the probability. Scratch memory is given once,
-// no call allocates. One sampler, one thread.
+// The likeliest ids are those with the largest logits, the lowest id first on ties. In this order
+// the probabilities of what is left add up, and the id at which their sum reaches a random number
+// is drawn. So a short list of the likeliest decides most draws; where it does, the choice is the
+// same as from all logits, bit for bit, as sums that come too near a border decide nothing.
+//
+// Selection is O(vocabulary): buckets of the logits' bits, no sort. Logits that are not numbers are
+// an error; -inf forbids an id; ids at +inf, if any, share all the probability. Scratch memory is
+// given once, no call allocates. One sampler, one thread.
 #ifndef TL_ENGINE_SAMPLE_H
 #define TL_ENGINE_SAMPLE_H
 
 #include "runtime/base/diag.h"
+#include "runtime/base/step.h"
 
 enum { TL_SAMPLE_LOGPROBS_MAX = 20, TL_SAMPLE_BIASES_MAX = 1024 };
 
@@ -42,6 +47,13 @@ typedef struct tl_sample_row {
   int32_t prompt_count;
   uint64_t position; // of the id to be chosen
 } tl_sample_row;
+
+// What a device found of a row's logits; see tl_step_best.
+typedef struct tl_sample_list {
+  const tl_step_candidate *candidates;
+  int32_t count; // fewer than TL_STEP_CANDIDATES: there are no others
+  float rest;    // by the temperature of the options; of no meaning if that is 0
+} tl_sample_list;
 
 typedef struct tl_sample_logprob {
   int32_t id;
@@ -76,5 +88,12 @@ bool tl_sampling_is_plain(const tl_sampling *sampling);
 TL_CHECKED tl_status tl_sampler_choose(tl_sampler *sampler, const tl_sampling *sampling,
                                        const tl_sample_row *row, tl_sample *out_sample,
                                        tl_diag *diag);
+
+// The same id from the list of a row, of all ids below the vocabulary; `logits` may be NULL. False
+// if the choice may depend on others than those listed, if logprobs are asked for or if the list is
+// no such list; then `*out_sample` is zero.
+TL_CHECKED bool tl_sampler_choose_listed(tl_sampler *sampler, const tl_sampling *sampling,
+                                         const tl_sample_row *row, const tl_sample_list *list,
+                                         tl_sample *out_sample);
 
 #endif

@@ -164,8 +164,9 @@ tlmc_status tlmc_step_add(tlmc_session *session, const tlmc_rows *rows, int32_t 
   }
   tlmc_status checked = check_rows(session, &known, error);
   if (checked != TLMC_OK) return checked;
-  tl_session_rows add = {known.sequence, known.count,       known.ids,          known.types,
-                         known.wanted,   known.wanted_rows, known.wanted_count, known.prompt};
+  tl_session_rows add = {known.sequence,     known.count,  known.ids,
+                         known.types,        known.wanted, known.wanted_rows,
+                         known.wanted_count, known.prompt, -1};
   tl_status status = tl_session_step_add(session, &add, &first);
   if (!tl_ok(status)) {
     return tl_error_set(error, TLMC_MEMORY,

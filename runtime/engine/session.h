@@ -89,6 +89,7 @@ typedef struct tl_session_rows {
   const int32_t *wanted_rows;
   int32_t wanted_count;
   int32_t prompt; // length of the prompt that the first rows of a sequence begin; 0 = count
+  float asked;    // of the wanted rows; see tl_step_best
 } tl_session_rows;
 
 // Bytes of the step block for `limits`.

@@ -25,8 +25,8 @@ static uint64_t lay_out(const tlmc_session *session, tl_step *step) {
   s->types = (uint32_t)(at += rows);
   s->lengths = (uint32_t)(at += rows);
   s->wanted = (uint32_t)(at += rows);
-  at += (uint64_t)l->outputs * sizeof(int32_t);
-  s->sequences = (uint32_t)at;
+  s->asked = (uint32_t)(at += (uint64_t)l->outputs * sizeof(int32_t));
+  s->sequences = (uint32_t)(at += (uint64_t)l->outputs * sizeof(float));
   at += (uint64_t)l->batch * sizeof(tl_step_sequence);
   s->work = (uint32_t)at;
   at += (uint64_t)tl_session_work_max(session) * sizeof(tl_step_work);
@@ -150,6 +150,7 @@ tl_status tl_session_step_add(tlmc_session *session, const tl_session_rows *rows
   add_work(session, rows, position);
   *out_first = step->wanted_count;
   for (int32_t i = 0; i < wanted; i++) {
+    ((float *)((char *)step + step->asked))[step->wanted_count] = rows->asked;
     ints_at(session, step->wanted)[step->wanted_count++] =
         step->rows_count + wanted_row(session, rows, i);
   }

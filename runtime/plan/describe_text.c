@@ -335,6 +335,8 @@ static void put_program(printer *p, const tl_plan_program *program) {
   put_buffer_name(p, program->output);
   if (program->best) put(p, ", best ");
   if (program->best) put_buffer_name(p, program->best - 1);
+  if (program->candidates) put(p, ", candidates ");
+  if (program->candidates) put_buffer_name(p, program->candidates - 1);
   put(p, "\n  arenas ");
   for (int s = 0; s < TL_PLAN_SYMBOL_COUNT; s++)
     put(p, "%s%s=%llu", s ? ", " : "{", tl_plan_symbol_texts[s],

@@ -208,17 +208,21 @@ static bool arenas_fit(const checker *c, const tl_plan_program *row) {
   return fit;
 }
 
+// Buffer `row` - 1 of the wanted rows has room for `bytes` in each; 0 is none.
+static bool is_of_rows(const checker *c, uint32_t row, uint64_t bytes) {
+  const tl_plan_buffer *buffer = &c->t->buffers[row - 1];
+  return row == 0 || (row <= c->t->buffers_count && buffer->symbol == TL_PLAN_SYMBOL_R &&
+                      buffer->row_bytes == bytes);
+}
+
 static tl_status check_program(const checker *c, uint32_t i) {
   const tl_plan_program *row = &c->t->programs[i];
   bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count || row->whole > 1 ||
              row->launches_count == 0 ||
              !lies_within(row->first_launch, row->launches_count, c->t->launchs_count) ||
              row->output >= c->t->buffers_count || !arenas_fit(c, row);
-  bad = bad || row->best > c->t->buffers_count || row->reserved != 0;
-  if (!bad && row->best) {
-    const tl_plan_buffer *best = &c->t->buffers[row->best - 1];
-    bad = best->symbol != TL_PLAN_SYMBOL_R || best->columns != 1;
-  }
+  bad = bad || !row->best != !row->candidates || !is_of_rows(c, row->best, TL_PLAN_BEST_BYTES) ||
+        !is_of_rows(c, row->candidates, TL_STEP_CANDIDATES * sizeof(tl_step_candidate));
   if (!bad) {
     const tl_plan_buffer *output = &c->t->buffers[row->output];
     bad = output->symbol != TL_PLAN_SYMBOL_R || output->columns != c->t->models->outputs ||

@@ -200,6 +200,15 @@ TL_INLINE tl_i32 tl_any(tl_i32 condition) {
   return __any_sync(0xffffffffu, condition);
 }
 
+// Of all lanes, in every lane.
+TL_INLINE tl_u32 tl_lanes_sum(tl_u32 value) {
+  return __reduce_add_sync(0xffffffffu, value);
+}
+
+TL_INLINE tl_u32 tl_lanes_largest(tl_u32 value) {
+  return __reduce_max_sync(0xffffffffu, value);
+}
+
 TL_INLINE float tl_from_lane_xor(float value, tl_i32 mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }

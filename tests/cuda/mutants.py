@@ -29,6 +29,7 @@ TESTS = [
     ("group", [["cuda_experts_test"]]),
     ("combine", [["cuda_experts_test"]]),
     ("statements_row", [["cuda_experts_test"]]),
+    ("candidates", [["cuda_candidates_test"]]),
     ("", [["cuda_experts_test"], ["cuda_kernels_test"]]),
 ]
 
@@ -84,6 +85,11 @@ EQUAL = [
     ("group.cu", "pair < r->end", "end a loop one late", "pairs past the end have no expert"),
     ("group.cu", "tl_i32 e = tl_thread()", "end a loop one late", "what follows the rows is the first place, 0"),
     ("group.cu", "put(i, 0)", "end a loop one late", "what follows the counts is written later"),
+    ("candidates.cu", "tl_thread() > 0) return 0", "do not return early", "the others' sums are not looked at"),
+    ("candidates.cu", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
+    ("candidates.cu", "by < 32", "end a loop one late", "no lane is 32 above another"),
+    ("candidates.cu", "warp < WARPS - 1", "end a loop one late", "no warp is above the last"),
+    ("candidates.cu", "i < T_EACH; i += 4", "end a loop one early", "i is a multiple of 4"),
     ("combine.cu", "done < T_CHOSEN", "end a loop one late", "no expert is past the last"),
     ("statements.cuh", "half < 64", "end a loop one early", "32 + 1 is below 64 as well"),
     ("statements.cuh", "if (tl_thread() % 32 == 0)", "drop a guard", "all lanes have the sum"),

@@ -410,6 +410,9 @@ static void read_output(reader *r) {
   if (take(r, ",")) {
     expect(r, "best");
     program(r)->best = buffer_named(r) + 1;
+    expect(r, ",");
+    expect(r, "candidates");
+    program(r)->candidates = buffer_named(r) + 1;
   }
   r->has_output = true;
 }

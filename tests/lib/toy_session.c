@@ -145,9 +145,10 @@ static uint64_t toy_memory_bytes(const tl_device *device) {
 }
 
 // Unknown, so that the sampler of the host is tested.
-static int32_t toy_best(tl_device *device, uint32_t row) {
-  (void)device, (void)row;
-  return -1;
+static const tl_step_best *toy_best(tl_device *device, uint32_t row,
+                                    const tl_step_candidate **out_list) {
+  (void)device, (void)row, (void)out_list;
+  return NULL;
 }
 
 static const tl_device_vtable toy_vtable = {

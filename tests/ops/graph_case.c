@@ -148,11 +148,13 @@ static void fill_step(tl_device *device, const tl_graph_case *c, int32_t begin, 
   step->ids = at;
   step->positions = at + bytes;
   step->wanted = at + 2 * bytes;
+  step->asked = at + 5 * bytes;
   for (int32_t i = 0; i < count; i++) {
     ints[i] = c->ids[(begin + i) % ROWS];
     ints[ROWS + i] = begin + i;
     ints[2 * ROWS + i] = i;
     ints[3 * ROWS + i] = begin + i;
+    ints[5 * ROWS + i] = 0; // the largest output
   }
   for (int g = 0; g < TL_GROUPS_MAX; g++) {
     step->slots[g] = at + 3 * bytes;
@@ -160,7 +162,7 @@ static void fill_step(tl_device *device, const tl_graph_case *c, int32_t begin, 
   }
   for (int32_t i = 0; i < PAGES; i++)
     ints[4 * ROWS + i] = i;
-  step->sequences = at + 5 * bytes;
+  step->sequences = at + 6 * bytes;
   step->work = step->sequences + sizeof(tl_step_sequence);
   *(tl_step_sequence *)((char *)step + step->sequences) =
       (tl_step_sequence){.rows_count = count, .first_position = begin};
@@ -188,6 +190,16 @@ static tl_device *open_device(tl_graph_case *c, const tl_graph_run *run) {
   return device;
 }
 
+// What the device finds, if it looks, is the first of the largest.
+static void check_best(tl_device *device, uint32_t row, const float *outputs, size_t width) {
+  const tl_step_candidate *list;
+  const tl_step_best *best = device->vtable->best(device, row, &list);
+  size_t largest = 0;
+  for (size_t i = 1; i < width; i++)
+    if (outputs[i] > outputs[largest]) largest = i;
+  CHECK(!best || (best->count == 1 && best->id == (int32_t)largest));
+}
+
 static void run_chunks(tl_graph_case *c, const tl_graph_run *run, int32_t chunk, float *out) {
   size_t width = c->tables.models->outputs;
   tl_device *device = open_device(c, run);
@@ -198,6 +210,7 @@ static void run_chunks(tl_graph_case *c, const tl_graph_run *run, int32_t chunk,
     for (int32_t i = begin; i < end; i++) {
       memcpy(out + (size_t)i * width, device->vtable->output(device, (uint32_t)(i - begin)),
              width * sizeof *out);
+      check_best(device, (uint32_t)(i - begin), out + (size_t)i * width, width);
     }
   }
   device->vtable->close(device);

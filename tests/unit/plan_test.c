@@ -298,13 +298,30 @@ static void lose_checksum(sealed *s) {
   memset(s->bytes + checksums->offset + checksums->bytes, 0, 8);
 }
 
-static void deny_weights(sealed *s) {
-  tl_plan_section *programs = section_of(s, TL_PLAN_SECTION_PROGRAMS);
+static void *rows_of(sealed *s, tl_plan_table table) {
+  const tl_plan_section *programs = section_of(s, TL_PLAN_SECTION_PROGRAMS);
   const tl_plan_extent *extents =
       (const tl_plan_extent *)(s->bytes + programs->offset + sizeof(tl_plan_directory));
-  tl_plan_model *model =
-      (tl_plan_model *)(s->bytes + programs->offset + extents[TL_PLAN_TABLE_model].offset);
-  model->has_weights = 0;
+  return s->bytes + programs->offset + extents[table].offset;
+}
+
+static void deny_weights(sealed *s) {
+  ((tl_plan_model *)rows_of(s, TL_PLAN_TABLE_model))->has_weights = 0;
+}
+
+// What a device finds of outputs lies in two buffers of the wanted rows, of just these sizes.
+static void test_candidates(void) {
+  enum { H = 1, SUMS, LOGITS, NO_BUFFER };
+  static const uint32_t cases[][2] = {
+      {LOGITS, 0}, {0, LOGITS}, {LOGITS, LOGITS}, {SUMS, H}, {NO_BUFFER, NO_BUFFER}, {~0u, ~0u}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    sealed *s = sealed_start();
+    tl_plan_program *program = rows_of(s, TL_PLAN_TABLE_program);
+    program->best = cases[i][0];
+    program->candidates = cases[i][1];
+    tl_tiny_plan_seal(s->bytes);
+    sealed_refused(s, "program 0 has a value out of range");
+  }
 }
 
 // Faults that only show when all hashes are right.
@@ -553,6 +570,7 @@ int main(void) {
   test_foreign_files();
   test_section_table();
   test_contradictions();
+  test_candidates();
   test_missing_sections();
   test_skeleton();
   test_crew();

@@ -106,28 +106,24 @@ static int32_t reference_keep(const tl_sampling *options, item *items, int32_t c
   return count;
 }
 
-// The reference's choice: walks the kept ids in ascending order. Weights that differ in the last
-// bits move the borders, so draws within `*out_margin` of one are left out.
+// The reference's choice: walks the kept ids, likeliest first. Weights that differ in the last bits
+// move the borders, so draws within `*out_margin` of one are left out.
 static int32_t reference_draw(const tl_sampling *options, uint64_t position, const item *items,
                               int32_t count, double *out_margin) {
-  static double weights[VOCABULARY_MAX];
-  memset(weights, 0, sizeof weights);
   double total = 0, sum = 0;
-  for (int32_t i = 0; i < count; i++) {
-    weights[items[i].id] = count == 1 ? 1 : items[i].weight;
-    total += weights[items[i].id];
-  }
+  for (int32_t i = 0; i < count; i++)
+    total += count == 1 ? 1 : items[i].weight;
   uint32_t words[4];
   tl_exact_random(options->seed, position, words);
   uint64_t bits = ((uint64_t)words[1] << 32 | words[0]) >> 11;
   double target = (double)bits * 0x1p-53 * total;
   *out_margin = 1;
   int32_t chosen = -1;
-  for (int32_t id = 0; id < VOCABULARY_MAX; id++) {
-    sum += weights[id];
+  for (int32_t i = 0; i < count; i++) {
+    sum += count == 1 ? 1 : items[i].weight;
     double distance = fabs(sum - target) / total;
-    if (weights[id] > 0 && distance < *out_margin) *out_margin = distance;
-    if (chosen < 0 && sum > target) chosen = id;
+    if (distance < *out_margin) *out_margin = distance;
+    if (chosen < 0 && sum > target) chosen = items[i].id;
   }
   return chosen;
 }
@@ -195,6 +191,133 @@ static void test_against_sorted(void) {
     compared++;
   }
   CHECK(compared > rounds * 95 / 100);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Lists of the likeliest
+
+typedef struct list {
+  tl_step_candidate candidates[TL_STEP_CANDIDATES];
+  tl_sample_list given;
+} list;
+
+static int compare_ids(const void *a, const void *b) {
+  return ((const tl_step_candidate *)a)->id - ((const tl_step_candidate *)b)->id;
+}
+
+// As a device makes it, its sum wrong by up to `error`.
+static void make_list(list *out, const float *logits, int32_t vocabulary, float temperature,
+                      double error) {
+  static item items[VOCABULARY_MAX];
+  double rest = 0;
+  int32_t count = 0;
+  for (int32_t i = 0; i < vocabulary; i++)
+    if (logits[i] > -INFINITY) items[count++] = (item){i, logits[i], 0};
+  qsort(items, (size_t)count, sizeof *items, compare);
+  int32_t listed = count < TL_STEP_CANDIDATES ? count : TL_STEP_CANDIDATES;
+  for (int32_t i = 0; i < listed; i++)
+    out->candidates[i] = (tl_step_candidate){items[i].logit, items[i].id};
+  for (int32_t i = listed; i < count; i++)
+    rest += exp((double)(items[i].logit - items[0].logit) / (double)temperature);
+  qsort(out->candidates, (size_t)listed, sizeof *out->candidates, compare_ids);
+  out->given = (tl_sample_list){out->candidates, listed, (float)(rest * (1 + error))};
+}
+
+// Every id that a list decides is the one that all logits give; how many are decided.
+static int count_decided(const tl_sampling *options, float *logits, int32_t vocabulary, int kind,
+                         int rounds) {
+  int decided = 0;
+  static list l;
+  tl_sampler *sampler = tl_sampler_init(vocabulary, memory, sizeof memory);
+  for (int round = 0; round < rounds; round++) {
+    int32_t ids[64];
+    for (int i = 0; i < 64; i++)
+      ids[i] = (int32_t)(draw32() % (uint32_t)vocabulary);
+    fill_logits(logits, vocabulary, kind);
+    tl_sample_row row = {logits, ids, 64, 32, draw32()};
+    tl_sample want, got;
+    float temperature = options->temperature > 0 ? options->temperature : 1;
+    tl_status status = tl_sampler_choose(sampler, options, &row, &want, NULL);
+    make_list(&l, logits, vocabulary, temperature, uniform() * 1.8e-4 - 0.9e-4);
+    row.logits = NULL;
+    bool found = tl_sampler_choose_listed(sampler, options, &row, &l.given, &got);
+    CHECK(!found || (tl_ok(status) && got.id == want.id));
+    CHECK(found || got.id == 0);
+    decided += found;
+  }
+  return decided;
+}
+
+static void test_lists(void) {
+  static float logits[VOCABULARY_MAX];
+  static const tl_sampling kinds[] = {
+      {.temperature = 0.8f, .top_k = 40, .seed = 1},
+      {.temperature = 1, .top_k = 128, .top_p = 0.9f, .seed = 2},
+      {.temperature = 0.2f, .top_p = 0.9f, .seed = 3},
+      {.temperature = 0.2f, .min_p = 0.05f, .seed = 4},
+      {.temperature = 0.15f, .seed = 5},
+      {.repetition_penalty = 1.3f},
+      {.temperature = 0.7f, .top_k = 20, .repetition_penalty = 1.05f, .presence_penalty = 0.5f},
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    int decided = count_decided(&kinds[i], logits, 3000, 0, 200);
+    CHECK(decided > 190);
+  }
+  // Hot, the list is too short for what all ids share; raised, any id may come to lie above it.
+  tl_sampling hot = {.temperature = 50, .seed = 6};
+  int decided = count_decided(&hot, logits, 3000, 0, 200);
+  CHECK(decided > 0 && decided < 40);
+  tl_sampling raised = {.temperature = 1, .top_k = 5, .repetition_penalty = 0.9f};
+  CHECK(count_decided(&raised, logits, 3000, 0, 20) == 0);
+  CHECK(count_decided(&raised, logits, 90, 0, 20) == 20); // all are listed
+  for (int round = 0; round < 3000; round++) {
+    tl_sample_bias biases[8];
+    tl_sampling options;
+    int32_t vocabulary = 1 + (int32_t)(draw32() % 1000);
+    fill_options(&options, biases, vocabulary);
+    count_decided(&options, logits, vocabulary, round % 4, 1);
+  }
+}
+
+static void refuse_list(const tl_step_candidate *candidates, int32_t count, float rest) {
+  tl_sampling options = {.temperature = 1};
+  tl_sampler *sampler = tl_sampler_init(500, memory, sizeof memory);
+  tl_sample_list given = {candidates, count, rest};
+  tl_sample_row row = {.logits = NULL};
+  tl_sample sample;
+  CHECK(!tl_sampler_choose_listed(sampler, &options, &row, &given, &sample) && sample.id == 0);
+}
+
+static void test_bad_lists(void) {
+  tl_step_candidate good[TL_STEP_CANDIDATES], bad[TL_STEP_CANDIDATES];
+  for (int32_t i = 0; i < TL_STEP_CANDIDATES; i++)
+    good[i] = (tl_step_candidate){(float)i, 3 * i};
+  for (int i = 0; i < 6; i++) {
+    memcpy(bad, good, sizeof bad);
+    if (i == 0) bad[9].id = bad[8].id;
+    if (i == 1) bad[0].id = -1;
+    if (i == 2) bad[TL_STEP_CANDIDATES - 1].id = 500;
+    if (i == 3) bad[5].value = NAN;
+    if (i == 4) bad[5].value = -INFINITY;
+    if (i == 5) bad[9].id = INT32_MAX;
+    refuse_list(bad, TL_STEP_CANDIDATES, 0);
+  }
+  refuse_list(good, 0, 0);
+  refuse_list(good, -1, 0);
+  refuse_list(good, TL_STEP_CANDIDATES + 1, 0);
+  refuse_list(good, TL_STEP_CANDIDATES, NAN);
+  refuse_list(good, TL_STEP_CANDIDATES, INFINITY);
+  for (int32_t i = 0; i < TL_STEP_CANDIDATES; i++)
+    good[i].value = INFINITY; // there may be more of them
+  refuse_list(good, TL_STEP_CANDIDATES, NAN);
+  tl_sampling options = {.temperature = 1, .logprobs = -1};
+  tl_sampler *sampler = tl_sampler_init(500, memory, sizeof memory);
+  tl_sample_list given = {good, 3, 0};
+  tl_sample_row row = {.logits = NULL};
+  tl_sample sample;
+  CHECK(!tl_sampler_choose_listed(sampler, &options, &row, &given, &sample));
+  options.logprobs = 0;
+  CHECK(tl_sampler_choose_listed(sampler, &options, &row, &given, &sample) && sample.id % 3 == 0);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -332,7 +455,7 @@ static void test_golden(void) {
   for (int i = 0; i < 97; i++)
     logits[i] = (float)(i * 37 % 97) * 0.0625f;
   tl_sampling options = {.temperature = 0.7f, .top_k = 50, .top_p = 0.95f, .seed = 12345};
-  static const int32_t want[12] = {18, 13, 34, 60, 13, 26, 34, 31, 52, 55, 52, 15};
+  static const int32_t want[12] = {34, 55, 89, 81, 55, 34, 89, 13, 47, 26, 26, 55};
   for (int i = 0; i < 12; i++)
     CHECK(choose(&options, logits, 97, (uint64_t)i).id == want[i]);
 }
@@ -341,6 +464,8 @@ int main(void) {
   test_exact();
   test_philox();
   test_against_sorted();
+  test_lists();
+  test_bad_lists();
   test_statistics();
   test_logprobs();
   test_hostile_logits();

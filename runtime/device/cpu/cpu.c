@@ -228,9 +228,10 @@ static const float *output(tl_device *device, uint32_t row) {
   return (const float *)(base + row * buffer->row_bytes);
 }
 
-static int32_t best(tl_device *device, uint32_t row) {
-  (void)device, (void)row;
-  return -1;
+static const tl_step_best *best(tl_device *device, uint32_t row,
+                                const tl_step_candidate **out_list) {
+  (void)device, (void)row, (void)out_list;
+  return NULL;
 }
 
 static char *page_at(const cpu_device *d, uint32_t group, int32_t page, size_t *out_bytes) {

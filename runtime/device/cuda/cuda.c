@@ -1,5 +1,5 @@
 // The CUDA device: all memory is taken and all launches are captured when it is opened; a step is
-// an upload of the step block, a graph, and a copy of the likeliest ids.
+// an upload of the step block, a graph, and a copy of what was found of the wanted rows.
 #include "runtime/base/target.h"
 #include "runtime/device/cuda/state.h"
 
@@ -14,7 +14,6 @@ enum {
   ALIGN = 256,
   NAME_BYTES = 128,
   SHARED_BYTES_DEFAULT = 48 << 10,
-  BEST_BYTES = 256,
   BLOCK_BYTES = 1024 /* a block's own */
 };
 
@@ -53,7 +52,7 @@ static void release_memory(tl_cuda_device *d) {
     release(d, d->groups[i]);
   if (d->host_step) d->driver.host_release(d->host_step);
   if (d->host_outputs) d->driver.host_release(d->host_outputs);
-  if (d->host_best) d->driver.host_release(d->host_best);
+  tl_cuda_best_release(d);
 }
 
 static void release_code(tl_cuda_device *d) {
@@ -186,11 +185,6 @@ tl_cuda_address tl_cuda_buffer_at(const tl_cuda_device *d, const tl_plan_buffer 
   return d->arenas[buffer->symbol] + buffer->offset * d->config.symbols_max[buffer->symbol];
 }
 
-static const tl_plan_buffer *best_of(const tl_cuda_device *d, const tl_plan_program *program) {
-  const tl_plan_buffer *best = &d->config.tables->buffers[program->best - 1];
-  return program->best && best->row_bytes <= BEST_BYTES ? best : NULL;
-}
-
 static const tl_plan_buffer *output_of(const tl_cuda_device *d, const tl_plan_program *program) {
   return &d->config.tables->buffers[program->output];
 }
@@ -206,10 +200,9 @@ static tl_status take_host_memory(tl_cuda_device *d, tl_diag *diag) {
   uint64_t rows = d->config.symbols_max[TL_PLAN_SYMBOL_R];
   tl_cuda_result result = driver->host_take((void **)&d->host_step, d->config.step_bytes, 0);
   if (result == 0) result = driver->host_take((void **)&d->host_outputs, row_bytes * rows, 0);
-  if (result == 0) result = driver->host_take((void **)&d->host_best, BEST_BYTES * rows, 0);
   TL_TRY(tl_cuda_check(driver, result, "reserve pinned memory", diag));
   memset(d->host_step, 0, d->config.step_bytes);
-  return TL_OK;
+  return tl_cuda_best_take(d, diag);
 }
 
 static tl_status load_kernel(tl_cuda_device *d, uint32_t index, tl_diag *diag) {
@@ -344,13 +337,9 @@ static tl_status run_step(tl_cuda_device *d, uint32_t program, tl_diag *diag) {
   const tl_cuda_graph *graph = tl_cuda_graph_for(d, program, (uint32_t)step->rows_count);
   if (!graph) return TL_INTERNAL;
   d->program = &d->config.tables->programs[program];
-  const tl_plan_buffer *best = best_of(d, d->program);
-  size_t bytes = best ? (size_t)step->wanted_count * best->row_bytes : 0;
   tl_cuda_result result = driver->copy_in(d->step, step, d->config.step_bytes, d->stream);
   if (result == 0) result = driver->graph_launch(graph->exec, d->stream);
-  if (result == 0 && bytes) {
-    result = driver->copy_out(d->host_best, tl_cuda_buffer_at(d, best), bytes, d->stream);
-  }
+  if (result == 0) result = tl_cuda_best_copy(d);
   if (result == 0) result = driver->stream_wait(d->stream);
   return tl_cuda_check(driver, result, "run a step", diag);
 }
@@ -375,12 +364,6 @@ static const float *output(tl_device *device, uint32_t row) {
   if (result == 0) result = d->driver.stream_wait(d->stream);
   leave(d);
   return result == 0 ? (const float *)(d->host_outputs + offset) : NULL;
-}
-
-static int32_t best(tl_device *device, uint32_t row) {
-  const tl_cuda_device *d = (const tl_cuda_device *)device;
-  const tl_plan_buffer *best = best_of(d, d->program);
-  return best ? d->host_best[row * best->row_bytes / sizeof(int32_t)] : -1;
 }
 
 static tl_cuda_address page_at(const tl_cuda_device *d, uint32_t group, int32_t page,
@@ -448,7 +431,7 @@ const tl_device_vtable tl_device_cuda = {
     .step_block = step_block,
     .run = run,
     .output = output,
-    .best = best,
+    .best = tl_cuda_best,
     .copy_pages = copy_pages,
     .read_page = read_page,
     .write_page = write_page,

@@ -1,7 +1,8 @@
 // The CUDA device's parts, for the files of this folder.
 //
 //   device memory   weights | arenas | pages of each group | step block | a library's workspace
-//   pinned memory   step block, outputs of the wanted rows, two pieces that weights pass through
+//   pinned memory   step block, outputs of the wanted rows and what was found of them, two pieces
+//                   that weights pass through
 #ifndef TL_DEVICE_CUDA_STATE_H
 #define TL_DEVICE_CUDA_STATE_H
 
@@ -50,11 +51,12 @@ typedef struct tl_cuda_device {
   tl_cuda_address weights, step, maps, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
   tl_step *host_step;
   char *host_outputs;
-  int32_t *host_best;           // of the last run; -1 = unknown
-  uint64_t bytes;               // of device memory, without weights
-  bool is_filled;               // weights are there
-  tl_cuda_kernel *kernels;      // by row of the kernel table
-  tl_cuda_arguments *arguments; // by row of the launch table
+  char *host_best;               // of the last run, rows of TL_PLAN_BEST_BYTES
+  tl_step_candidate *host_lists; // [R][TL_STEP_CANDIDATES]
+  uint64_t bytes;                // of device memory, without weights
+  bool is_filled;                // weights are there
+  tl_cuda_kernel *kernels;       // by row of the kernel table
+  tl_cuda_arguments *arguments;  // by row of the launch table
   tl_cuda_graph graphs[TL_CUDA_GRAPHS_MAX];
   uint32_t graphs_count;
   tl_blas blas; // loaded if the session has steps for it
@@ -91,6 +93,14 @@ tl_status tl_cuda_products_prepare(tl_cuda_device *device, uint32_t program, uin
 // Launches a product for `rows` rows that are prepared.
 tl_status tl_cuda_product_launch(const tl_cuda_device *device, const tl_plan_launch *row,
                                  uint32_t rows, tl_diag *diag) TL_CHECKED;
+
+// Host memory for what the GPU finds of wanted rows, given back; what follows a step's graph on the
+// stream; and a row of it, as the device's table has it.
+tl_status tl_cuda_best_take(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
+void tl_cuda_best_release(tl_cuda_device *device);
+tl_cuda_result tl_cuda_best_copy(const tl_cuda_device *device);
+const tl_step_best *tl_cuda_best(tl_device *device, uint32_t row,
+                                 const tl_step_candidate **out_list);
 
 // Captures the graphs of all programs of the target. The context is current.
 tl_status tl_cuda_capture(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;

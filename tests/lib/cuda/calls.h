@@ -40,6 +40,8 @@ void tl_shim_matrices(const tl_site *site, tl_u32 *out, tl_u32 at, bool turned);
 void tl_shim_multiply(const tl_site *site, float *d, const tl_u32 *a, const tl_u32 *b);
 float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane);
 float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask);
+tl_u32 tl_shim_lanes_sum(const tl_site *site, tl_u32 value);
+tl_u32 tl_shim_lanes_largest(const tl_site *site, tl_u32 value);
 tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition);
 void tl_shim_warp_barrier(const tl_site *site);
 void tl_shim_barrier(const tl_site *site);

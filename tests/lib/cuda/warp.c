@@ -66,6 +66,38 @@ tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
   return out > 0;
 }
 
+// Numbers travel as the places that other collectives are given.
+static tl_u32 reduce(const tl_site *site, tl_u32 value, tl_u32 (*add)(tl_u32 a, tl_u32 b)) {
+  tl_shim *shim = tl_shim_current;
+  tl_u32 out;
+  if (tl_warp_meet(shim, site, (tl_parcel){.out = &out, .at = value})) {
+    const tl_parcel *parcels = parcels_of_running(shim);
+    tl_u32 all = parcels[0].at;
+    for (int i = 1; i < TL_LANES; i++)
+      all = add(all, parcels[i].at);
+    for (int i = 0; i < TL_LANES; i++)
+      *parcels[i].out = all;
+    tl_warp_release(shim);
+  }
+  return out;
+}
+
+static tl_u32 sum_of(tl_u32 a, tl_u32 b) {
+  return a + b;
+}
+
+static tl_u32 larger_of(tl_u32 a, tl_u32 b) {
+  return a > b ? a : b;
+}
+
+tl_u32 tl_shim_lanes_sum(const tl_site *site, tl_u32 value) {
+  return reduce(site, value, sum_of);
+}
+
+tl_u32 tl_shim_lanes_largest(const tl_site *site, tl_u32 value) {
+  return reduce(site, value, larger_of);
+}
+
 float tl_shim_from_lane_xor(const tl_site *site, float value, tl_i32 mask) {
   tl_shim *shim = tl_shim_current;
   if (mask < 0 || mask >= TL_LANES) tl_shim_fail(shim, site, "bounds: there is no lane %d", mask);

@@ -75,6 +75,7 @@ static struct {
   size_t taken;
   tl_shim *shim;
   graph *capturing;
+  uint64_t copied; // bytes to the host
 } state;
 
 static int64_t setting(const char *name, int64_t otherwise) {
@@ -226,6 +227,7 @@ tl_cuda_result cuMemcpyDtoHAsync_v2(void *to, tl_cuda_address from, size_t bytes
   (void)stream;
   if (!lies_within(piece_of(from), from, bytes)) return INVALID;
   memcpy(to, pointer(from), bytes);
+  state.copied += bytes;
   return 0;
 }
 
@@ -522,6 +524,10 @@ EXPORT tl_cuda_result tl_stand_in_launch(void *stream, tl_stand_in_work *work, c
 EXPORT void tl_stand_in_count(bool counts) {
   cuInit(0);
   tl_shim_count(state.shim, counts);
+}
+
+EXPORT uint64_t tl_stand_in_copied(void) {
+  return state.copied;
 }
 
 EXPORT tl_shim_traffic tl_stand_in_counted(void) {

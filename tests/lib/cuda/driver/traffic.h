@@ -9,4 +9,7 @@
 void tl_stand_in_count(bool counts);
 tl_shim_traffic tl_stand_in_counted(void);
 
+// Bytes that were copied to the host since the start.
+uint64_t tl_stand_in_copied(void);
+
 #endif
