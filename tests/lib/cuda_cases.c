@@ -86,11 +86,31 @@ static int warps_of(const tl_cuda_variant *v, int width, int *out_splits) {
   return (v->warps < width / 16 ? v->warps : width / 16) + 4;
 }
 
+// The template has no weights and reads products, of `columns` in all.
+static void set_rest(draft *d, int columns, int unit, int weights, int segments) {
+  const tl_cuda_variant *v = d->variant;
+  set_rows(d, 32 * v->warps, false);
+  constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, false));
+  constant(d, "T_UNIT", unit);
+  constant(d, "T_WEIGHTS", weights);
+  constant(d, "T_SEGMENTS", segments);
+  constant(d, "T_ROWS", v->rows);
+  constant(d, "T_BLOCKS", v->blocks);
+  d->kernel->template = v->template;
+  d->kernel->unit = unit;
+  d->kernel->rows = v->rows;
+  d->kernel->shared_bytes = (int64_t)v->rows * (unit * weights * 64 + 4) * 4;
+}
+
 static void set_matmul(draft *d, int columns, int weights, int segments, bool is_wanted) {
   const tl_cuda_sizes *s = d->sizes;
   const tl_cuda_variant *v = d->variant;
   int unit = segments > 1 ? (s->head + 63) / 64 : 1;
   if (v->width / 64 / weights > unit) unit = v->width / 64 / weights;
+  if (strcmp(v->template, "matmul_rest") == 0) {
+    set_rest(d, columns, unit, weights, segments);
+    return;
+  }
   int width = unit * weights * 64, splits;
   int warps = warps_of(v, width, &splits);
   bool is_wide = strcmp(v->template, "matmul_wide") == 0;

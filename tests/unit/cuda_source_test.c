@@ -28,6 +28,7 @@ static const tl_cuda_variant variants[] = {
     {"matmul_wide", .width = 128, .rows = 32, .warps = 8, .stages = 9, .cluster = 2, .blocks = 1},
     {"matmul_wide", .width = 128, .rows = 256, .warps = 8, .stages = 4, .cluster = 1, .blocks = 1},
     {"matmul_wide", .width = 256, .rows = 128, .warps = 8, .stages = 4, .cluster = 1, .blocks = 1},
+    {"matmul_rest", .width = 256, .rows = 16, .warps = 8, .blocks = 4},
 };
 
 static const tl_cuda_sizes models[] = {
@@ -170,10 +171,11 @@ static void test_text(const tl_nvrtc *nvrtc) {
   tl_arena_finish(&arena);
 }
 
-// Whether a kernel can be: matmul_wide is for one generation, for bf16, for rows that are not a
+// Whether a kernel can be: a library makes no products of wanted rows; matmul_wide is for one generation, for bf16, for rows that are not a
 // list's and for tiles that its registers hold.
 static bool exists(const tl_cuda_sizes *sizes, int which, const tl_cuda_variant *variant,
                    const char *architecture) {
+  if (strcmp(variant->template, "matmul_rest") == 0) return which != TL_CUDA_LOGITS;
   if (strcmp(variant->template, "matmul_wide") != 0) return true;
   if (sizes->head * variant->rows > 128 * 256) return false;
   return sizes->is_bf16 && which != TL_CUDA_LOGITS && strcmp(architecture, "sm_90a") == 0;
