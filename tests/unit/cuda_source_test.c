@@ -171,8 +171,8 @@ static void test_text(const tl_nvrtc *nvrtc) {
   tl_arena_finish(&arena);
 }
 
-// Whether a kernel can be: a library makes no products of wanted rows; matmul_wide is for one generation, for bf16, for rows that are not a
-// list's and for tiles that its registers hold.
+// Whether a kernel can be: matmul_wide is for one generation, for bf16, for rows that are not a
+// list's and for tiles that its registers hold; a library makes no products of a list's rows.
 static bool exists(const tl_cuda_sizes *sizes, int which, const tl_cuda_variant *variant,
                    const char *architecture) {
   if (strcmp(variant->template, "matmul_rest") == 0) return which != TL_CUDA_LOGITS;
