@@ -6,10 +6,7 @@ enum {
   ATTENTION_THREADS = 256,
   ATTENTION_VECTORS = TL_ATTENTION_VECTORS,
   ATTENTION_WAYS = 3,
-  ATTENTION_BLOCKS = 264, // of the kernel for few rows: two for each of 132 multiprocessors
-  LATENT_BLOCKS = 132,
-  LATENT_COLUMNS_MAX = 256, // of a warp, times its tiles: sums in registers
-  LATENT_SPAN_ALL = 1 << 20 // pages, more than any sequence has
+  ATTENTION_BLOCKS = 264 // of the kernel for few rows: two for each of 132 multiprocessors
 };
 
 // The numbers that say which rows are which kernel's; both are given all of them.
@@ -40,8 +37,7 @@ static void set_attention(tl_draft *d, int64_t threads) {
   tl_draft_attention(d);
 }
 
-// Queries, scores, sums, and three numbers for each vector.
-static int64_t plain_bytes(int64_t key, int64_t value) {
+int64_t tl_cuda_attention_bytes(int64_t key, int64_t value) {
   return ATTENTION_VECTORS * (key + 64 + value + 3) * 4;
 }
 
@@ -50,7 +46,7 @@ static void fill_plain(tl_draft *d) {
   const tl_attention *a = &d->kernel->attention;
   d->drafted.template = "attention";
   set_attention(d, ATTENTION_THREADS);
-  d->drafted.block.shared_bytes = (uint32_t)plain_bytes(a->key, a->value);
+  d->drafted.block.shared_bytes = (uint32_t)tl_cuda_attention_bytes(a->key, a->value);
 }
 
 static int64_t tiles_of(const tl_attention *a, int64_t vectors) {
@@ -125,125 +121,4 @@ tl_status tl_cuda_fill_attention(tl_draft *d, int number) {
 
 int tl_cuda_attention_variants(void) {
   return 2 * ATTENTION_WAYS;
-}
-
-// ---- latent rows, which are keys and, but for their turned part, values: one key head
-
-static void set_latent(tl_draft *d, int64_t threads) {
-  const tl_attention *a = &d->kernel->attention;
-  const tl_buffer *out = tl_draft_only_store(d->kernel);
-  tl_cuda_set_rows(d, threads, 1);
-  tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, out));
-  tl_draft_constant(d, "T_CACHE_BF16", tl_draft_is_bf16(d, NULL));
-  tl_draft_constant(d, "T_KEY", a->key + a->value);
-  tl_draft_constant(d, "T_VALUE", a->key);
-  tl_draft_constant(d, "T_TURNED", a->value);
-  tl_draft_constant(d, "T_HEADS", 1);
-  tl_draft_constant(d, "T_QUERIES", a->heads);
-  tl_draft_constant(d, "T_WINDOW", 0);
-  tl_draft_constant(d, "T_CHUNK", 0);
-  tl_draft_constant(d, "T_FULL", 0);
-  tl_draft_real(d, "T_SCALE", a->scale);
-  tl_draft_real(d, "T_SOFTCAP", 0);
-  tl_draft_arg_buffer(d, d->kernel->input);
-  tl_draft_arg_buffer(d, out);
-  tl_draft_arg_state(d, a->state);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, d->kernel->input));
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, out));
-  tl_draft_arg_buffer(d, a->turned);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_draft_row_bytes(d, a->turned));
-  d->launch.grid_symbol = TL_PLAN_SYMBOL_A;
-  d->launch.grid_items = 1;
-}
-
-// Any sizes.
-static tl_status fill_latent_plain(tl_draft *d) {
-  const tl_attention *a = &d->kernel->attention;
-  set_latent(d, ATTENTION_THREADS);
-  d->drafted.template = "attention";
-  d->drafted.block.shared_bytes = (uint32_t)plain_bytes(a->key + a->value, a->key);
-  if (d->drafted.block.shared_bytes <= TL_CUDA_SHARED_ALL) return TL_OK;
-  return tl_diag_error(d->diag, TL_UNSUPPORTED, d->kernel->span,
-                       "latent rows of %lld and %lld values have no cuda kernel", (long long)a->key,
-                       (long long)a->value);
-}
-
-// The kernel on the matrix unit, as it is for the least GPU of a class; blocks of other GPUs hold
-// more vectors, so that pages are read less often.
-typedef struct latent_way {
-  uint32_t classes;
-  int64_t shared_max, vectors, positions, stages, warps, tiles;
-} latent_way;
-
-static const latent_way latent_ways[] = {
-    {TL_CUDA_ALL, TL_CUDA_SHARED_ALL, 32, 16, 3, 4, 1},
-    {TL_CUDA_CLUSTERS | TL_CUDA_WIDE, TL_CUDA_SHARED_CLUSTERS, 64, 64, 2, 8, 2},
-};
-
-enum { LATENT_WAYS = sizeof latent_ways / sizeof *latent_ways };
-
-static int64_t latent_across(const latent_way *w) {
-  return w->warps * 16 * w->tiles / w->vectors;
-}
-
-static int64_t latent_bytes(const tl_attention *a, const latent_way *w) {
-  return TL_LATENT_BYTES(a->key + a->value, w->vectors, w->positions, w->stages, latent_across(w));
-}
-
-// Every way or none, so that all GPUs' launches share their memory.
-static bool is_latent_for_tiles(const tl_draft *d) {
-  const tl_attention *a = &d->kernel->attention;
-  bool is = d->kv == TL_PLAN_KV_BF16 && (a->key + a->value) % 64 == 0;
-  for (int i = 0; i < LATENT_WAYS; i++) {
-    const latent_way *w = &latent_ways[i];
-    int64_t columns = a->key / latent_across(w);
-    is &= a->key % (64 * latent_across(w)) == 0 && columns * w->tiles <= LATENT_COLUMNS_MAX &&
-          latent_bytes(a, w) <= w->shared_max;
-  }
-  return is;
-}
-
-// Memory for the parts of the way that wants the most, whatever the way.
-static void fill_latent_tiles(tl_draft *d, const latent_way *way) {
-  const tl_attention *a = &d->kernel->attention;
-  int64_t part = 0, tiles = 0;
-  for (int i = 0; i < LATENT_WAYS; i++) {
-    int64_t bytes = TL_LATENT_PART(a->key, latent_ways[i].vectors);
-    int64_t of_piece = (TL_CUDA_ATTENTION_ROWS * a->heads - 1) / latent_ways[i].vectors + 1;
-    if (bytes > part) part = bytes;
-    if (of_piece > tiles) tiles = of_piece;
-  }
-  d->drafted.template = "latent";
-  set_latent(d, way->warps * TL_WARP);
-  tl_draft_constant(d, "T_PIECE", TL_CUDA_ATTENTION_ROWS);
-  tl_draft_constant(d, "T_ROWS_FEW", INT32_MAX); // all are this kernel's
-  tl_draft_constant(d, "T_ROWS_FAR", 0);
-  tl_draft_constant(d, "T_FAR", 0);
-  tl_draft_constant(d, "T_VECTORS", way->vectors);
-  tl_draft_constant(d, "T_POSITIONS", way->positions);
-  tl_draft_constant(d, "T_STAGES", way->stages);
-  tl_draft_constant(d, "T_TILES", way->tiles);
-  tl_draft_arg_own(d, "latent.parts", TL_PLAN_SYMBOL_ONE, 2 * LATENT_BLOCKS * part);
-  tl_draft_arg_own(d, "latent.counters", TL_PLAN_SYMBOL_A, tiles * 4);
-  // One span for all pages where a row's result may depend on its position alone.
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, d->launch.guard_exact == 2 ? LATENT_SPAN_ALL : 0);
-  d->launch.grid_symbol = TL_PLAN_SYMBOL_ONE;
-  d->launch.grid_items = LATENT_BLOCKS;
-  d->drafted.classes = way->classes;
-  d->drafted.block.shared_bytes = (uint32_t)latent_bytes(a, way);
-}
-
-tl_status tl_cuda_fill_latent(tl_draft *d, int number) {
-  if (is_latent_for_tiles(d)) {
-    d->launch.guard_exact = number % 2 + 1;
-    fill_latent_tiles(d, &latent_ways[number / 2]);
-    return TL_OK;
-  }
-  if (number == 0) return fill_latent_plain(d);
-  d->drafted.classes = 0;
-  return TL_OK;
-}
-
-int tl_cuda_latent_variants(void) {
-  return 2 * LATENT_WAYS;
 }

@@ -378,8 +378,7 @@ static tl_status set_stack(tl_draft *d, const shape *s) {
   return tl_cuda_set_weights(d, type->format);
 }
 
-// From one matrix of a stack to the next.
-static int64_t matrix_bytes(const tl_type *type) {
+int64_t tl_cuda_matrix_bytes(const tl_type *type) {
   return tl_round_up(type->dims[1].constant, 64) *
          tl_weight_row_bytes(type->format, type->dims[2].constant);
 }
@@ -392,6 +391,10 @@ tl_status tl_cuda_fill_heads(tl_draft *d, int number) {
   const tl_value *weight = d->kernel->segments[0].weights[0];
   const tl_type *type = &weight->type;
   int64_t heads = type->dims[0].constant;
+  if (number >= STACKS_COUNT) {
+    tl_cuda_fill_expanded(d, number - STACKS_COUNT);
+    return TL_OK;
+  }
   shape s = shape_of_stack(d->kernel, number);
   TL_TRY(set_stack(d, &s));
   set_stack_guards(d, number, 1, 1);
@@ -399,7 +402,8 @@ tl_status tl_cuda_fill_heads(tl_draft *d, int number) {
   tl_draft_constant(d, "T_WANTED", 0);
   tl_draft_arg(d, TL_PLAN_ARG_INT, 0, type->dims[1].constant);
   tl_draft_arg_weight(d, weight, 0, TL_PLAN_LAYOUT_ROWS);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, matrix_bytes(type));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_cuda_matrix_bytes(type));
+  tl_cuda_latent_share(d);
   tl_draft_grid(d, heads * units_of(type, &s), s.rows);
   d->launch.flops = (uint64_t)(2 * heads * type->dims[1].constant * type->dims[2].constant);
   tl_draft_calls(d);
@@ -423,7 +427,7 @@ tl_status tl_cuda_fill_experts(tl_draft *d, int number) {
   tl_draft_constant(d, "T_WANTED", routing->picks);
   tl_draft_arg_buffer(d, routing->groups);
   tl_draft_arg(d, TL_PLAN_ARG_INT, 0, type->dims[1].constant);
-  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, matrix_bytes(type));
+  tl_draft_arg(d, TL_PLAN_ARG_INT, 0, tl_cuda_matrix_bytes(type));
   for (int w = 0; w < segment->weights_count; w++)
     tl_draft_arg_weight(d, segment->weights[w], 0, TL_PLAN_LAYOUT_ROWS);
   tl_draft_grid(d, routing->chosen * units_of(type, &s), s.variant->way == FEW ? 1 : s.rows);

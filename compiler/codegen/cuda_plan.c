@@ -213,7 +213,7 @@ static int64_t head_bytes(int64_t key, int64_t value, int element_bytes) {
 static int variants_of(const tl_kernel *kernel) {
   switch (kernel->anchor) {
   case TL_ANCHOR_MATMUL: return tl_cuda_matmul_variants();
-  case TL_ANCHOR_HEADS:
+  case TL_ANCHOR_HEADS: return tl_cuda_stack_variants() + tl_cuda_expanded_variants(kernel);
   case TL_ANCHOR_EXPERTS:
   case TL_ANCHOR_GROUP: return tl_cuda_stack_variants();
   case TL_ANCHOR_ATTENTION: return tl_cuda_attention_variants();

@@ -43,13 +43,24 @@ tl_status tl_cuda_fill_library(tl_draft *draft, int number) TL_CHECKED;
 
 // Matmuls by stacks of matrices, and the rows dealt to these.
 int tl_cuda_stack_variants(void);
+int64_t tl_cuda_matrix_bytes(const tl_type *type); // from one of a stack to the next
 tl_status tl_cuda_fill_heads(tl_draft *draft, int number) TL_CHECKED;
 tl_status tl_cuda_fill_experts(tl_draft *draft, int number) TL_CHECKED;
 tl_status tl_cuda_fill_group(tl_draft *draft, int number) TL_CHECKED;
 
 int tl_cuda_attention_variants(void);
 tl_status tl_cuda_fill_attention(tl_draft *draft, int number) TL_CHECKED;
+
+// Shared memory of the kernel that takes any heads and pages.
+int64_t tl_cuda_attention_bytes(int64_t key, int64_t value);
+
+// Latent attention: the launches between its two matmuls by heads; the arguments few and room of
+// latent_share.cuh, for all its launches; the launches of the expanded form, which come after the
+// last of these matmuls.
 int tl_cuda_latent_variants(void);
 tl_status tl_cuda_fill_latent(tl_draft *draft, int number) TL_CHECKED;
+void tl_cuda_latent_share(tl_draft *draft);
+int tl_cuda_expanded_variants(const tl_kernel *kernel);
+void tl_cuda_fill_expanded(tl_draft *draft, int number);
 
 #endif

@@ -355,7 +355,7 @@ void tl_draft_table(tl_draft *d) {
 
 // Whether anything in `kernel` is kept in the KV type.
 bool tl_draft_depends_on_kv(const tl_kernel *kernel) {
-  if (kernel->attention.state) return true;
+  if (kernel->attention.state || kernel->latents) return true;
   for (int s = 0; s < kernel->segments_count; s++) {
     for (int i = 0; i < kernel->segments[s].statements_count; i++) {
       const tl_statement *statement = &kernel->segments[s].statements[i];

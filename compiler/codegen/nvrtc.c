@@ -11,7 +11,7 @@
 
 typedef struct nvrtc_program *program;
 
-enum { HEADERS_MAX = 32, OPTION_BYTES = 64, FLAGS_BYTES = 128, OWN_BYTES = 128 };
+enum { HEADERS_MAX = 64, OPTION_BYTES = 64, FLAGS_BYTES = 128, OWN_BYTES = 128 };
 
 // Besides the architecture; as a list, and as a text.
 #define OPTIONS "--std=c++17", "-default-device", "--diag-suppress=177", "--ptxas-options=-v"

@@ -87,11 +87,12 @@ tl_status tl_fuse_attention(tl_fuser *f, const tl_node *node) {
 }
 
 // One head's matmul of each row, in and out beside each other; what follows is up to the caller.
-static tl_status start_heads(tl_fuser *f, const tl_node *node, const tl_buffer *input,
+static tl_status start_heads(tl_fuser *f, const tl_node *node, const tl_latents *latents,
                              const tl_value *weight, tl_growth *out_growth) {
   tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_HEADS, node);
   if (!kernel) return TL_MEMORY;
-  kernel->input = input;
+  kernel->input = latents->plain;
+  kernel->latents = latents;
   *out_growth = tl_fuse_growth_of(kernel, node->result, false);
   out_growth->segment->weights[out_growth->segment->weights_count++] = weight;
   out_growth->segment->columns = weight->type.dims[1].constant;
@@ -115,8 +116,11 @@ tl_status tl_fuse_latent(tl_fuser *f, const tl_node *node) {
   if (!turned) return tl_fuse_unsupported(f, node, "its queries are nowhere stored");
   const tl_buffer *plain, *query, *mean;
   TL_TRY(tl_fuse_need_input(f, node, node->operands[0], key->type.format, &plain));
+  tl_latents *latents = tl_arena_alloc(f->program->arena, sizeof *latents);
+  if (!latents) return TL_MEMORY;
+  *latents = (tl_latents){plain, turned, node->operands[6], key, value, real_of(node, "scale")};
   tl_growth g;
-  TL_TRY(start_heads(f, node, plain, key, &g));
+  TL_TRY(start_heads(f, node, latents, key, &g));
   tl_buffer buffer = rows_buffer(f, node, ".query", heads * latent);
   buffer.role = TL_BUFFER_QUERY;
   g.kernel->name = buffer.name;
@@ -125,13 +129,14 @@ tl_status tl_fuse_latent(tl_fuser *f, const tl_node *node) {
   tl_kernel *kernel = tl_fuse_start(f, TL_ANCHOR_LATENT, node);
   if (!kernel) return TL_MEMORY;
   kernel->input = query;
+  kernel->latents = latents;
   kernel->attention = (tl_attention){.state = node->operands[6],
                                      .turned = turned,
                                      .heads = heads,
                                      .kv_heads = 1,
                                      .key = latent,
                                      .value = node->operands[3]->type.dims[1].constant,
-                                     .scale = real_of(node, "scale")};
+                                     .scale = latents->scale};
   g = tl_fuse_growth_of(kernel, node->result, false);
   buffer = rows_buffer(f, node, ".mean", heads * latent);
   buffer.role = TL_BUFFER_INPUT;
@@ -139,7 +144,8 @@ tl_status tl_fuse_latent(tl_fuser *f, const tl_node *node) {
   kernel->name = buffer.name;
   TL_TRY(store_only(f, &g, &buffer, &mean));
 
-  TL_TRY(start_heads(f, node, mean, value, &g));
+  TL_TRY(start_heads(f, node, latents, value, &g));
+  g.kernel->input = mean;
   return store_result(f, &g);
 }
 

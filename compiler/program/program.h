@@ -101,6 +101,14 @@ typedef struct tl_attention {
   double scale, softcap;
 } tl_attention;
 
+// Latent attention as a whole, for kernels that are parts of it: two matmuls by heads and the
+// attention between them. A device may take other ways from the queries to what comes out.
+typedef struct tl_latents {
+  const tl_buffer *plain, *turned;     // queries
+  const tl_value *state, *key, *value; // key: heads x latent x plain; value: heads x value x latent
+  double scale;
+} tl_latents;
+
 // What step-block list says the row of a gather.
 typedef enum tl_gather_source {
   TL_GATHER_IDS,
@@ -127,17 +135,18 @@ typedef struct tl_kernel {
   tl_str name; // of the graph value the anchor made
   tl_anchor anchor;
   tl_span span;
-  int layer;               // layer + 1; 0 = outside of layers
-  tl_plan_symbol symbol;   // what its rows are counted in: T or R
-  const tl_buffer *input;  // rows, matmul, attention: queries; NULL else
-  bool wanted_rows;        // input rows are those the step's `wanted` names
-  const tl_value *table;   // rope_table: frequencies
-  double factor;           // rope_table: of cosines and sines
-  int64_t limit;           // rope_table: prompts longer than this have a larger base, 0 = none
-  double stretch;          // rope_table: see the op rope
-  tl_gather_source source; // gather
-  tl_attention attention;  // attention, latent
-  tl_routing routing;      // experts, group, combine
+  int layer;                 // layer + 1; 0 = outside of layers
+  tl_plan_symbol symbol;     // what its rows are counted in: T or R
+  const tl_buffer *input;    // rows, matmul, attention: queries; NULL else
+  bool wanted_rows;          // input rows are those the step's `wanted` names
+  const tl_value *table;     // rope_table: frequencies
+  double factor;             // rope_table: of cosines and sines
+  int64_t limit;             // rope_table: prompts longer than this have a larger base, 0 = none
+  double stretch;            // rope_table: see the op rope
+  tl_gather_source source;   // gather
+  tl_attention attention;    // attention, latent
+  const tl_latents *latents; // latent, and the heads before and after it
+  tl_routing routing;        // experts, group, combine
   tl_segment segments[TL_SEGMENTS_MAX];
   int segments_count;
 } tl_kernel;

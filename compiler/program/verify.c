@@ -89,8 +89,13 @@ static void check_segment(verifier *v, const tl_segment *segment) {
 static void check_kernel(verifier *v) {
   const tl_kernel *kernel = v->kernel;
   if (kernel->segments_count == 0) fault(v, "has no segments", TL_STR(""));
-  const tl_buffer *inputs[] = {kernel->input, kernel->attention.turned, kernel->routing.ids,
-                               kernel->routing.groups, kernel->routing.weights};
+  const tl_buffer *inputs[] = {kernel->input,
+                               kernel->attention.turned,
+                               kernel->routing.ids,
+                               kernel->routing.groups,
+                               kernel->routing.weights,
+                               kernel->latents ? kernel->latents->plain : NULL,
+                               kernel->latents ? kernel->latents->turned : NULL};
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
     if (inputs[i]) check_read(v, inputs[i]);
   }

@@ -9,6 +9,7 @@
 // A block has up to VECTORS query vectors of one key head: consecutive (row, query head) pairs. Each
 // page gives (m, l, o) over its 64 positions; pages are merged in ascending order.
 #include "templates/cuda/attention.cuh"
+#include "templates/cuda/latent_share.cuh"
 
 #define VECTORS 16
 
@@ -121,11 +122,20 @@ TL_INLINE void run_tile(const query_tile *t) {
   tl_barrier();
 }
 
+// Whether the tile's sequence is another kernel's.
+TL_INLINE tl_i32 is_left_out(const query_tile *t, const tl_step *step) {
+  if (!T_TURNED) return 0;
+  tl_share share = tl_share_at(t->a, 9);
+  tl_sequence s = tl_sequence_at(step, t->sequence);
+  return tl_is_expanded(&s, share, tl_expanded_end(step, share));
+}
+
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_i32 piece = tl_block() / T_HEADS;
   tl_wait_for_launch();
   if (piece >= step->work_count) return;
   query_tile t = tile_of_piece(&a, step, piece, tl_block() % T_HEADS);
+  if (is_left_out(&t, step)) return;
   for (; t.first < t.rows * T_QUERIES; t.first += VECTORS) {
     tl_i32 left = t.rows * T_QUERIES - t.first;
     t.count = left < VECTORS ? left : VECTORS;

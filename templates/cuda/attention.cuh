@@ -6,7 +6,7 @@
 //
 // Latent attention, T_TURNED > 0, has one key head, and values are the first T_VALUE of each key.
 // Queries are of T_VALUE values in q and of T_TURNED in another buffer: two more arguments, this
-// buffer and its row bytes.
+// buffer and its row bytes; then few and room of latent_share.cuh.
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_CUH
 #define TL_TEMPLATES_CUDA_ATTENTION_CUH
 
@@ -15,6 +15,11 @@
 
 #ifndef T_TURNED
 #define T_TURNED 0
+#endif
+
+// Values of a head in a row of outputs; kernels may have up to 16s of them.
+#ifndef T_STORED
+#define T_STORED T_VALUE
 #endif
 
 #define NONE tl_bits_f32(0xff800000u) // minus infinity
@@ -116,7 +121,7 @@ TL_INLINE void put_pair(char *row, tl_i64 at, float left, float right) {
 // The same of a vector's output.
 TL_INLINE void store_pair(const query_tile *t, tl_i32 vector, tl_i32 column, float left,
                           float right) {
-  put_pair(row_of(t, vector, 1), place_of(t, vector, T_VALUE) + column, left, right);
+  put_pair(row_of(t, vector, 1), place_of(t, vector, T_STORED) + column, left, right);
 }
 
 // What sums with the largest score `before` are multiplied by when it becomes `top`.
@@ -126,7 +131,7 @@ TL_INLINE float kept(float before, float top) {
 
 // What lies behind the last head in a row is read as zeros by the next matmul.
 TL_INLINE void zero_tail(const query_tile *t) {
-  tl_i32 cell = T_INPUT_BF16 ? 2 : 4, used = T_HEADS * T_QUERIES * T_VALUE;
+  tl_i32 cell = T_INPUT_BF16 ? 2 : 4, used = T_HEADS * T_QUERIES * T_STORED;
   tl_i32 tail = (tl_i32)t->a->at[6].i / cell - used;
   for (tl_i32 i = tl_thread(); i < t->rows * tail; i += T_THREADS) {
     char *row = (char *)t->a->at[1].p + (tl_i64)(t->first_row + i / tail) * t->a->at[6].i;

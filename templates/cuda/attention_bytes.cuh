@@ -10,6 +10,8 @@
 //   latent largest scores [across][vectors], weights [vectors][positions], queries [vectors], then
 //          `stages` times keys [positions], from which on rows are as long as they are
 //
+//   latent_expand `stages` times {latent rows [128], weights [width]}, lines of 128 bytes
+//
 // Global memory, of `few`: a slot for the part of each item, {largest [16], total [16], sums
 // [16][value]} in f32.
 #ifndef TL_TEMPLATES_CUDA_ATTENTION_BYTES_CUH
@@ -34,6 +36,8 @@
 #define TL_LATENT_BYTES(key, vectors, positions, stages, across)                                   \
   ((16 + (across)*(vectors)*4 + (vectors) * ((positions)*2 + 16) + 127) / 128 * 128 +              \
    ((vectors) + (stages) * (positions)) * (key)*2)
+#define TL_LATENT_EXPAND_ROWS 128 // positions of a block
+#define TL_LATENT_EXPAND_BYTES(width, stages) ((stages) * (TL_LATENT_EXPAND_ROWS + (width)) * 128)
 #define TL_LATENT_PART(value, vectors) ((vectors) * ((value) + 2) * 4)
 
 #endif

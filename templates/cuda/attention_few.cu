@@ -31,6 +31,7 @@
 
 #define TILES 1
 #define WIDE 16
+#include "templates/cuda/attention_share.cuh"
 #include "templates/cuda/attention_tiles.cuh"
 
 #define VECTORS TL_ATTENTION_VECTORS

@@ -53,16 +53,6 @@ TL_INLINE tl_i32 spans_of(const query_tile *t, tl_i32 span) {
   return (last_page(t) - origin_of(t, span)) / span + 1;
 }
 
-// The sum of the values of this lane and those below.
-TL_INLINE tl_i32 sum_of_lanes(tl_i32 value) {
-  tl_i32 lane = tl_thread() % 32;
-  TL_UNROLL for (tl_i32 by = 1; by < 32; by *= 2) {
-    tl_i32 lower = tl_int_from_lane(value, lane < by ? lane : lane - by);
-    value += lane < by ? 0 : lower;
-  }
-  return value;
-}
-
 // Pages of a span.
 TL_INLINE tl_i32 span_of_step(const tl_arguments *a, const tl_step *step) {
   if (SPAN(a) > 0) return SPAN(a);
@@ -86,7 +76,7 @@ TL_INLINE tl_i32 find_item(item *out, const tl_arguments *a, const tl_step *step
       units = tiles_of(&t, step) * spans_of(&t, span);
       kept_units = spans_of(&t, span) > 1 ? units : 0;
     }
-    tl_i32 end = sum_of_lanes(units), kept_end = sum_of_lanes(kept_units);
+    tl_i32 end = tl_sum_to_lane(units), kept_end = tl_sum_to_lane(kept_units);
     tl_i32 passed = (tl_i32)tl_warp_sum(before + end <= unit ? 1.0f : 0.0f);
     if (passed < 32) {
       out->piece = first + passed;

@@ -19,6 +19,7 @@
 
 #define TILES T_TILES
 #define WIDE T_WIDE
+#include "templates/cuda/attention_share.cuh"
 #include "templates/cuda/attention_tiles.cuh"
 
 #define VECTORS (T_THREADS / 2 * TILES)

@@ -78,12 +78,7 @@ TL_INLINE tl_i32 pieces_of(const run *r, tl_i32 rows) {
 
 // The sum of the values of the lanes below.
 TL_INLINE tl_i32 sum_below(tl_i32 value) {
-  tl_i32 lane = tl_thread() % 32, sum = value;
-  TL_UNROLL for (tl_i32 by = 1; by < 32; by *= 2) {
-    tl_i32 lower = tl_int_from_lane(sum, lane < by ? lane : lane - by);
-    sum += lane < by ? 0 : lower;
-  }
-  return sum - value;
+  return tl_sum_to_lane(value) - value;
 }
 
 // By one warp: where each expert's sorted rows and pieces begin.

@@ -4,6 +4,7 @@
 //   out (rows, T_QUERIES * T_VALUE up to 64s) in T_INPUT; bf16 pages; T_KEY = T_VALUE + T_TURNED
 //   T_KEY a multiple of 64, T_VALUE of 64 * ACROSS
 //   args: see attention.cuh; then parts and counters, see attention_items.cuh, and span
+//   Sequences that are taken expanded are left out: latent_share.cuh.
 //   grid: any number of blocks, best as many as the card holds at once
 //   shared: TL_LATENT_BYTES(T_KEY, T_VECTORS, T_POSITIONS, T_STAGES, ACROSS)
 //
@@ -19,6 +20,7 @@
 // Rows in shared memory are T_KEY long: of each line of 128 bytes, the 16-byte pieces lie in an
 // order that depends on the row, so that 8 rows at one column are in 8 groups of banks.
 #include "templates/cuda/attention_bytes.cuh"
+#include "templates/cuda/latent_share.cuh"
 
 #define TILES T_TILES
 #define VECTORS T_VECTORS
@@ -36,13 +38,20 @@
 
 // Places in shared memory.
 #define ARRIVED 0
+#define EXPANDED_END 4 // sequences from here on are none of those
 #define LARGEST 16
 #define WEIGHTS (LARGEST + ACROSS * VECTORS * 4)
 #define QUERIES ((WEIGHTS + VECTORS * WEIGHTS_ROW + 127) / 128 * 128)
 #define STAGES (QUERIES + VECTORS * ROW)
 
-#define PARTS_AT 9
-#define SPAN(a) ((tl_i32)(a)->at[11].i)
+// Whether the piece's sequence is this kernel's.
+TL_INLINE tl_i32 is_few(const query_tile *t, const tl_step *step) {
+  tl_sequence s = tl_sequence_at(step, t->sequence);
+  return !tl_is_expanded(&s, tl_share_at(t->a, 9), (tl_i32)tl_shared_u32(EXPANDED_END));
+}
+
+#define PARTS_AT 11
+#define SPAN(a) ((tl_i32)(a)->at[13].i)
 #define SPAN_LEAST 4 // parts are long
 #include "templates/cuda/attention_items.cuh"
 
@@ -316,6 +325,9 @@ TL_INLINE void run_item(const item *it) {
 }
 
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
+  tl_i32 end = tl_expanded_end(step, tl_share_at(&a, 9));
+  if (tl_thread() == 0) tl_shared_put_u32(EXPANDED_END, (tl_u32)end);
+  tl_barrier();
   tl_i32 span = span_of_step(&a, step);
   item it;
   tl_wait_for_launch();

@@ -10,7 +10,8 @@
 //
 //   heads     T_HEADS > 0: x (rows, T_HEADS * T_COLUMNS), each head times a matrix of its own, out
 //             beside each other; a unit is of one head
-//             args: x, N, w, bytes from matrix to matrix, operands ..
+//             args: x, N, w, bytes from matrix to matrix, few and room of latent_share.cuh: rows of
+//             sequences that are taken expanded need not be made, operands ..
 //   experts   T_CHOSEN > 0: a block of rows is a piece of an expert's, see tl_routing in
 //             compiler/program/program.h; out come sorted rows. T_WANTED: x are rows of the step,
 //             else sorted rows too

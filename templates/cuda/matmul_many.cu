@@ -14,6 +14,7 @@
 // f32: the same lines, of 32 values; a thread has every 16th row and some columns.
 #define TILE_ROWS T_ROWS
 
+#include "templates/cuda/latent_share.cuh"
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
@@ -249,5 +250,9 @@ TL_KERNEL(T_THREADS, T_BLOCKS) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *st
   tl_i32 rows = tl_rows_count(step), blocks = (rows + T_ROWS - 1) / T_ROWS;
   if (blocks == 0 || tl_block() / blocks >= units) return;
   unit u = unit_at(&a, step, tl_block() / blocks, tl_block() % blocks * T_ROWS);
+  if (T_HEADS > 0 && tl_are_expanded(step, tl_share_at(&a, 4), u.row, T_ROWS)) {
+    tl_wait_for_launch(); // the next one must not pass the one before
+    return;
+  }
   run_unit(&u, &a, step);
 }

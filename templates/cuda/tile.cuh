@@ -106,6 +106,16 @@ TL_INLINE tl_i32 tl_int_from_lane(tl_i32 value, tl_i32 lane) {
   return (tl_i32)tl_f32_bits(tl_from_lane(tl_bits_f32((tl_u32)value), lane));
 }
 
+// The sum of the values of this lane and those below.
+TL_INLINE tl_i32 tl_sum_to_lane(tl_i32 value) {
+  tl_i32 lane = tl_thread() % 32;
+  TL_UNROLL for (tl_i32 by = 1; by < 32; by *= 2) {
+    tl_i32 lower = tl_int_from_lane(value, lane < by ? lane : lane - by);
+    value += lane < by ? 0 : lower;
+  }
+  return value;
+}
+
 TL_INLINE float tl_from_bf16(tl_u32 bits) {
   return tl_bits_f32(bits << 16);
 }

@@ -25,6 +25,8 @@ TIMEOUT_S = 300
 # Tests of a file, by how its name begins; {} is a kernel of the file's name.
 TESTS = [
     ("attention", [["cuda_attention_test", "{}"]]),
+    ("latent_share", [["cuda_latent_test"], ["cuda_attention_test", "latent"], ["cuda_experts_test"]]),
+    ("latent_", [["cuda_latent_test"]]),
     ("latent", [["cuda_attention_test", "{}"]]),
     ("group", [["cuda_experts_test"]]),
     ("combine", [["cuda_experts_test"]]),
@@ -60,8 +62,8 @@ EQUAL = [
     ("attention_few.cu", "i % (T_VALUE / 4) == 0", "drop a guard", "all of a vector's threads have the same"),
     ("attention_few.cu", "piece = tl_thread() % 32", "end a loop one early", "other spans, the same sums"),
     ("attention_few.cu", "piece = tl_thread() % 32", "end a loop one late", "other spans, the same sums"),
-    ("attention_few.cu", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
-    ("attention_few.cu", "by < 32", "end a loop one late", "no lane is 32 above another"),
+    ("tile.cuh", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
+    ("tile.cuh", "by < 32", "end a loop one late", "no lane is 32 above another"),
     ("attention_few.cu", "first < step->work_count", "end a loop one late", "lanes past the end have no units"),
     ("attention_few.cu", "split < it->splits", "end a loop one late", "parts that are not there add nothing"),
     ("attention_few.cu", "half < 2", "end a loop one late", "there is no vector 16"),
@@ -80,8 +82,6 @@ EQUAL = [
     ("latent.cu", "zero_tail", "drop a guard", "every item of a piece writes the same zeros"),
     ("latent.cu", "tl_barrier(); // the steps", "drop a barrier", "the one before the next item is enough"),
     ("latent.cu", "tl_barrier(); // before", "drop a barrier", "the one after the steps is enough"),
-    ("group.cu", "by < 32", "end a loop one early", "16 + 1 is below 32 as well"),
-    ("group.cu", "by < 32", "end a loop one late", "no lane is 32 above another"),
     ("group.cu", "pair < r->end", "end a loop one late", "pairs past the end have no expert"),
     ("group.cu", "tl_i32 e = tl_thread()", "end a loop one late", "what follows the rows is the first place, 0"),
     ("group.cu", "put(i, 0)", "end a loop one late", "what follows the counts is written later"),

@@ -89,6 +89,7 @@ tl_cuda_attention_variant tl_cuda_attention_variant_for(const tl_cuda_attention_
 
 static void add_share(tl_spec *spec, const tl_cuda_attention_variant *v) {
   constant(spec, "T_PIECE", v->piece);
+  if (v->way == TL_CUDA_ATTENTION_LATENT) return;
   constant(spec, "T_ROWS_FEW", v->rows_few);
   constant(spec, "T_ROWS_FAR", v->rows_far);
   constant(spec, "T_FAR", v->far);
@@ -394,6 +395,8 @@ tl_arguments tl_cuda_attention_arguments(const tl_cuda_attention *a,
   if (a->shape.turned) {
     arguments.at[count++].p = (char *)at[TL_CUDA_ATTENTION_Q] + turned_place(a);
     arguments.at[count++].i = turned_row_bytes(a);
+    arguments.at[count++].i = a->variant.rows_few;
+    arguments.at[count++].i = a->variant.far;
   }
   arguments.at[count++].p = at[TL_CUDA_ATTENTION_SCRATCH];
   arguments.at[count++].p = at[TL_CUDA_ATTENTION_COUNTERS];

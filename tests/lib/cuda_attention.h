@@ -32,7 +32,7 @@ typedef struct tl_cuda_attention_shape {
 typedef struct tl_cuda_attention_variant {
   tl_cuda_attention_way way;
   int threads;
-  int piece, rows_few, rows_far, far; // few and many
+  int piece, rows_few, rows_far, far; // few and many; of latent rows few and room
   int stages, span;                   // few, latent
   int tiles, positions, wide;         // many; the first two latent
   int vectors;                        // latent

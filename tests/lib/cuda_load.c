@@ -1,4 +1,4 @@
-// Files beside each other in the working directory, named by the process, gone afterwards.
+// Files beside each other in the working directory, named by template and process, gone afterwards.
 #include "tests/lib/cuda_load.h"
 
 #include <dlfcn.h>
@@ -23,8 +23,8 @@ static void write_source(const char *path, const tl_spec *spec, const char *temp
 tl_shim_kernel tl_cuda_load(const tl_cuda_place *place, const tl_spec *spec, const char *template,
                             void **out_module) {
   char source[64], module[64], command[1024];
-  snprintf(source, sizeof source, "./cuda_kernel_%ld.cu", (long)getpid());
-  snprintf(module, sizeof module, "./cuda_kernel_%ld.so", (long)getpid());
+  snprintf(source, sizeof source, "./%s_%ld.cu", template, (long)getpid());
+  snprintf(module, sizeof module, "./%s_%ld.so", template, (long)getpid());
   write_source(source, spec, template);
   snprintf(command, sizeof command,
            "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -fsanitize=bounds "

@@ -11,7 +11,8 @@ typedef struct tl_cuda_place {
   const char *root, *compiler;
 } tl_cuda_place;
 
-// Ends the program if the kernel cannot be compiled. `out_module` is for dlclose.
+// Ends the program if the kernel cannot be compiled. `out_module` is for dlclose, which comes
+// before the template is loaded again.
 tl_shim_kernel tl_cuda_load(const tl_cuda_place *place, const tl_spec *spec, const char *template,
                             void **out_module);
 

@@ -169,6 +169,40 @@ static void test_shared_step(const char *const *argv) {
     tl_cuda_attention_finish(&a[i]);
 }
 
+// Latent rows: sequences of more than 16 rows and at most 144 positions are other kernels', if
+// those before them leave room.
+static void test_left_out(const char *const *argv, const tl_cuda_attention_trial *trial) {
+  static const tl_cuda_attention_part parts[] = {{0, 100, 16}, {1, 70, 17}, {2, 128, 17},
+                                                 {3, 3, 38},   {4, 0, 17},  {5, 0, 1}};
+  static const bool is_left_out[] = {false, true, false, true, false, false};
+  static tl_cuda_attention_kernel kernel;
+  static tl_cuda_attention a[2];
+  tl_cuda_attention_variant variant = trial->variant;
+  place p = {.compiled = {argv[1], argv[2]}};
+  tl_cuda_attention_kernel_make(&trial->shape, &variant, &kernel);
+  load(&p, &kernel);
+  for (int i = 0; i < 2; i++) {
+    variant.rows_few = i ? 16 : 1 << 30;
+    variant.far = 144;
+    tl_cuda_attention_init(&a[i], &trial->shape, &variant, 20, parts, 6);
+    run(&p, &a[i], 1);
+  }
+  CHECK(tl_cuda_attention_check(&a[0]) == 0);
+  char *own = a[1].memory[TL_CUDA_ATTENTION_OUT].at;
+  const char *whole = a[0].memory[TL_CUDA_ATTENTION_OUT].at;
+  size_t bytes = a[1].memory[TL_CUDA_ATTENTION_OUT].bytes / (size_t)a[1].rows_count;
+  for (int i = 0; i < 6; i++) {
+    for (int r = 0; r < parts[i].rows; r++, own += bytes, whole += bytes) {
+      CHECK(is_poison(own, bytes) == is_left_out[i]);
+      if (is_left_out[i]) memcpy(own, whole, bytes);
+    }
+  }
+  CHECK(tl_cuda_attention_check(&a[1]) == 0);
+  for (int i = 0; i < 2; i++)
+    tl_cuda_attention_finish(&a[i]);
+  dlclose(p.module);
+}
+
 int main(int argc, char **argv) {
   static tl_cuda_attention_kernel kernel;
   CHECK(argc == 3 || argc == 4);
@@ -177,6 +211,8 @@ int main(int argc, char **argv) {
     tl_cuda_attention_kernel_make(&trial->shape, &trial->variant, &kernel);
     if (argc == 3 || strcmp(argv[3], kernel.template) == 0)
       test((const char *const *)argv, &trial->shape, &trial->variant, (uint64_t)i);
+    if (trial->shape.turned && (argc == 3 || strcmp(argv[3], kernel.template) == 0))
+      test_left_out((const char *const *)argv, trial);
   }
   for (int span = 0; span < 2; span++)
     test_many_sequences((const char *const *)argv, span);

@@ -51,6 +51,7 @@ typedef struct fixture {
 static struct {
   tl_step step;
   int32_t positions[ROWS_MAX], slots[ROWS_MAX];
+  tl_step_sequence sequences[2];
 } step;
 
 static matrix scores, bias, ids, chosen, groups, x, gate, up, down, inner, sorted, out, heads, page;
@@ -411,7 +412,9 @@ static void combine(fixture *f, bool is_weighted) {
 
 // ---- heads
 
-static void test_heads(fixture *f, int count, int depth, int columns) {
+// Latent attention's rows are left out where all of them are of sequences with more than `few`: the
+// step's are two.
+static void test_heads(fixture *f, int count, int depth, int columns, int few) {
   const sizes *s = f->sizes;
   int each = (columns + 63) / 64 * 64, units = each / 64;
   make(f, &x, s->rows, count * depth, 64, s->is_bf16);
@@ -425,11 +428,16 @@ static void test_heads(fixture *f, int count, int depth, int columns) {
   pass_number(f, columns);
   pass(f, &heads, WEIGHT, "weights");
   pass_number(f, each * row_bytes(&heads));
+  pass_number(f, few);
+  pass_number(f, 1000);
   call_store(f, &out, "out");
   int blocks = count * units * ((s->rows + s->block - 1) / s->block) + 3;
   run(f, s->block <= 32 ? "matmul_few" : "matmul_many", threads_of(1, s->block), blocks,
       shared_bytes);
-  for (int r = 0; r < s->rows; r++) {
+  bool is_left_out = s->block > 32 && s->rows - s->rows / 2 > few && s->rows / 2 > few;
+  for (int64_t i = 0; is_left_out && i < s->rows * row_bytes(&out); i++)
+    CHECK(out.bytes[i] == (char)0xFF);
+  for (int r = 0; r < s->rows && !is_left_out; r++) {
     for (int c = 0; c < count * columns; c++) {
       int head = c / columns;
       double value =
@@ -513,6 +521,10 @@ static void make_step(const sizes *s) {
   step.step = (tl_step){.rows_count = s->rows};
   step.step.positions = (uint32_t)((char *)step.positions - (char *)&step);
   step.step.slots[0] = (uint32_t)((char *)step.slots - (char *)&step);
+  step.step.sequences = (uint32_t)((char *)step.sequences - (char *)&step);
+  step.step.sequences_count = 2;
+  step.sequences[0] = (tl_step_sequence){0, s->rows / 2, 3, 0};
+  step.sequences[1] = (tl_step_sequence){s->rows / 2, s->rows - s->rows / 2, 0, 0};
   for (int r = 0; r < s->rows; r++) {
     step.positions[r] = 3 + r;
     step.slots[r] = 64 + (7 * r + 2) % 64;
@@ -535,7 +547,9 @@ int main(int argc, char **argv) {
     deal(&f, 1 + 3 * (i % 2));
     run_experts(&f);
     combine(&f, i % 2 == 0);
-    test_heads(&f, 3, i % 2 ? 64 : 20, i % 2 ? 20 : 64);
+    test_heads(&f, 3, i % 2 ? 64 : 20, i % 2 ? 20 : 64, 1000);
+    for (int few = 15; few < 18 && all[i].block > 32; few++)
+      test_heads(&f, 2, 32, 64, few); // 16 and 17 rows, and others
     test_latent_rows(&f, i % 2 == 0);
     test_shares(&f);
     tl_shim_destroy(f.shim);

@@ -127,6 +127,46 @@ static void compile_latent(const tl_nvrtc *nvrtc) {
   }
 }
 
+static void compile_expanded(const tl_nvrtc *nvrtc, const char *template, const tl_spec *own,
+                             int threads) {
+  static const struct {
+    const char *name;
+    int64_t value;
+  } shared[] = {{"T_SYMBOL_R", 0}, {"T_WANTED", 0},  {"T_LATENT", 512}, {"T_TURNED", 64},
+                {"T_PLAIN", 128},  {"T_VALUE", 128}, {"T_HEADS", 128},  {"T_GROUP", 32}};
+  static const char *const architectures[] = {"sm_80", "sm_90a"};
+  tl_spec spec = *own;
+  for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+    spec.constants[spec.constants_count++] =
+        (tl_spec_constant){.name = shared[i].name, .i = shared[i].value};
+  spec.constants[spec.constants_count++] = (tl_spec_constant){.name = "T_THREADS", .i = threads};
+  for (int i = 0; i < 2; i++)
+    compile_spec(nvrtc, &spec, template, threads, architectures[i], false);
+}
+
+// Keys and values made of latent rows, two blocks beside each other, and attention to them.
+static void compile_both_expanded(const tl_nvrtc *nvrtc) {
+  static const tl_spec expand = {
+      .constants = {{"T_WIDTH", .i = 128}, {"T_STAGES", .i = 3}, {"T_BLOCKS", .i = 2}},
+      .constants_count = 3};
+  static const tl_spec many = {.constants = {{"T_KEY", .i = 192},
+                                             {"T_STORED", .i = 128},
+                                             {"T_QUERIES", .i = 1},
+                                             {"T_WINDOW", .i = 0},
+                                             {"T_CHUNK", .i = 0},
+                                             {"T_FULL", .i = 0},
+                                             {"T_CACHE_BF16", .i = 1},
+                                             {"T_INPUT_BF16", .i = 1},
+                                             {"T_TILES", .i = 2},
+                                             {"T_POSITIONS", .i = 32},
+                                             {"T_WIDE", .i = 32},
+                                             {"T_SCALE", true, .f = 0.1},
+                                             {"T_SOFTCAP", true, .f = 0}},
+                               .constants_count = 13};
+  compile_expanded(nvrtc, "latent_expand", &expand, 256);
+  compile_expanded(nvrtc, "latent_many", &many, 128);
+}
+
 static const char *complaint(const tl_nvrtc *nvrtc, const char *text, const char *architecture) {
   static tl_diag diag;
   tl_arena arena;
@@ -215,6 +255,7 @@ int main(void) {
     compile_all(nvrtc, &targets[i]);
   compile_attention(nvrtc);
   compile_latent(nvrtc);
+  compile_both_expanded(nvrtc);
   tl_nvrtc_close(nvrtc);
   tl_arena_finish(&arena);
   return 0;
