@@ -318,6 +318,14 @@ def write_fixture(folder, data, rng, more=()):
     print(folder, len(lines), "cases")
 
 
+def forget_paths(file):
+    """A model says where it was made and of what; that is nobody's business."""
+    proto = sentencepiece_model_pb2.ModelProto.FromString(file.read_bytes())
+    proto.trainer_spec.model_prefix = "tokenizer"
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")
+    file.write_bytes(proto.SerializeToString())
+
+
 def write_model_fixture(folder, rng, more=(), **options):
     options = {"normalization_rule_name": "identity", **options}
     folder.mkdir(parents=True, exist_ok=True)
@@ -326,6 +334,7 @@ def write_model_fixture(folder, rng, more=(), **options):
         control_symbols=["[INST]"], user_defined_symbols=["<tool>", "ox"],
         minloglevel=2, **options)
     (folder / "tokenizer.vocab").unlink()
+    forget_paths(folder / "tokenizer.model")
     model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     lines = []
     for data in [*texts_for(rng), *(text.encode() for text in more)]:
