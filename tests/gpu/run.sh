@@ -70,9 +70,9 @@ kernel_mode() {
 
 # Files that hide a cuBLASLt of the machine, of both names.
 hide_library() {
-  mkdir -p work/hidden
-  for version in 12 13; do : > work/hidden/libcublasLt.so.$version; done
-  export LD_LIBRARY_PATH="$PWD/work/hidden:$LD_LIBRARY_PATH"
+  mkdir -p hidden
+  for version in 12 13; do : > hidden/libcublasLt.so.$version; done
+  export LD_LIBRARY_PATH="$PWD/hidden:$LD_LIBRARY_PATH"
 }
 
 # Where the wheels of PyTorch have theirs, behind what is found without.
