@@ -37,8 +37,8 @@ EXACT = ("--kv-type", "f32")
 KL_BARS = {"cpu": 5e-4, "cuda": 2e-3}
 KL_MEAN_BARS = {"cpu": 5e-4, "cuda": 2e-4}
 # In standard deviations of a router's scores: what rounding may change their differences by. The fixtures have the
-# margin of every position; experts were seen to change up to 0.004 on CPUs, 0.034 on GPUs.
-NEAR_TIE = {"cpu": 0.01, "cuda": 0.04}
+# margin of every position; experts were seen to change up to 0.004 on CPUs, and once at 0.034 on GPUs: a fault.
+NEAR_TIE = {"cpu": 0.01, "cuda": 0.03}
 AFTER_TIE = 5.0    # times the difference, and its square times the KL
 
 
