@@ -276,12 +276,13 @@ static void set_way(tl_draft *d, const shape *s) {
 }
 
 static void set_matmul_input(tl_draft *d, const shape *s) {
-  if (s->variant->way != WIDE) {
+  if (s->variant->way == WIDE) {
+    tl_draft_constant(d, "T_INPUT_BF16", 1);
+    tl_draft_arg_buffer_map(d, d->kernel->input, s->rows);
+  } else {
     tl_cuda_set_input(d);
-    return;
+    tl_draft_constant(d, "T_COLUMNS", d->kernel->segments[0].weights[0]->type.dims[1].constant);
   }
-  tl_cuda_set_input_format(d);
-  tl_draft_arg_buffer_map(d, d->kernel->input, s->rows);
 }
 
 // The part of the launch's rows that a library has no part in, or that which it would take. False
@@ -318,10 +319,11 @@ tl_status tl_cuda_fill_matmul(tl_draft *d, int place) {
   tl_cuda_set_rows(d, s.warps * TL_WARP, s.rows);
   set_matmul_input(d, &s);
   TL_TRY(tl_cuda_set_weights(d, type->format));
-  tl_draft_constant(d, "T_COLUMNS", type->dims[1].constant);
   tl_draft_constant(d, "T_WEIGHTS", kernel->segments[0].weights_count);
   tl_draft_constant(d, "T_SEGMENTS", kernel->segments_count);
-  int64_t units = add_segments(d, s.unit, s.variant->way == WIDE);
+  bool is_wide = s.variant->way == WIDE;
+  int64_t units = add_segments(d, s.unit, is_wide);
+  if (is_wide) tl_draft_arg(d, TL_PLAN_ARG_INT, 0, type->dims[1].constant);
   tl_draft_grid(d, units * s.variant->cluster, s.rows);
   tl_draft_calls(d);
   return TL_OK;

@@ -46,13 +46,9 @@ tl_status tl_cuda_set_weights(tl_draft *d, tl_format format) {
   return TL_OK;
 }
 
-void tl_cuda_set_input_format(tl_draft *d) {
+void tl_cuda_set_input(tl_draft *d) {
   tl_draft_constant(d, "T_INPUT_BF16", tl_draft_is_bf16(d, d->kernel->input));
   tl_draft_constant(d, "T_INPUT_BYTES", tl_draft_row_bytes(d, d->kernel->input));
-}
-
-void tl_cuda_set_input(tl_draft *d) {
-  tl_cuda_set_input_format(d);
   tl_draft_arg_buffer(d, d->kernel->input);
 }
 

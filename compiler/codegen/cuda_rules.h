@@ -23,7 +23,6 @@ enum {
 
 // Constants and arguments that many templates begin with. `rows`: of a block.
 void tl_cuda_set_rows(tl_draft *draft, int64_t threads, int64_t rows);
-void tl_cuda_set_input_format(tl_draft *draft);
 void tl_cuda_set_input(tl_draft *draft);
 tl_status tl_cuda_set_weights(tl_draft *draft, tl_format format) TL_CHECKED;
 

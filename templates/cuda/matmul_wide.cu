@@ -4,7 +4,8 @@
 //   shapes: matmul.cuh, bf16 alone; T_ROWS is 16, 32, 64, 128 or 256, a multiple of T_CLUSTER, and
 //           with the panels of a group at most 256
 //   args: as in matmul.cuh, but instead of x and of each weight the map of it: boxes of 64 columns
-//         by T_ROWS rows of x, by 64 rows of a weight. x's rows are as many as its memory has.
+//         by T_ROWS rows of x, by 64 rows of a weight. x's rows are as many as its memory has. K
+//         stands before the operands, so that a kernel serves all depths.
 //   grid: (unit * blocks of T_ROWS rows + block) * T_CLUSTER + rank, so that neighbours share
 //         weights; threads: 128 for each group of warps that multiplies, 128 that copy
 //   shared: SHARED_BYTES
@@ -14,12 +15,13 @@
 // possible: boxes hold rows that lie behind each other.
 #define SHARE (T_ROWS / T_CLUSTER) // rows of a rank
 #define TILE_ROWS SHARE
+#define T_COLUMNS 0 // known to a launch alone; maps have it and the bytes of rows
+#define T_INPUT_BYTES 0
 
 #include "templates/cuda/matmul.cuh"
 
 #define STRIDE (WIDTH + 4) // what a warp writes at once lies in other banks
 #define LINE 128           // bytes of a row in a box
-#define LINES ((STEPS + 1) / 2)
 #define GROUPS (T_THREADS / 128 - 1)
 #define PANELS (WIDTH / 64 / GROUPS) // of a group
 #define PANEL_BYTES (64 * LINE)
@@ -29,6 +31,11 @@
 #define TILE (T_CLUSTER > 1 ? RING_BYTES : 0) // the ring is empty then; other ranks' may not be
 #define GATES (TILE + TILE_BYTES > RING_BYTES ? TILE + TILE_BYTES : RING_BYTES)
 #define SHARED_BYTES (GATES + T_STAGES * 16)
+
+// Boxes along K.
+TL_INLINE tl_i32 lines_of(const tl_arguments *a) {
+  return (tl_i32)((a->at[1 + T_SEGMENTS * (2 + T_WEIGHTS)].i + 63) / 64);
+}
 
 // A block's place: which lines of which rows.
 typedef struct part {
@@ -191,8 +198,8 @@ TL_CLUSTER(T_CLUSTER) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   if (blocks == 0 || place / blocks >= units) return;
   if (T_CLUSTER > 1) tl_cluster_begin();
   unit u = unit_at(&a, step, place / blocks, place % blocks * T_ROWS);
-  tl_i32 first = LINES * rank / T_CLUSTER;
-  part p = {rank, first, tl_from_here(LINES * (rank + 1) / T_CLUSTER - first)};
+  tl_i32 lines = lines_of(&a), first = lines * rank / T_CLUSTER;
+  part p = {rank, first, lines * (rank + 1) / T_CLUSTER - first};
   tl_i32 left = tl_rows_count(step) - u.row;
   make_sums(&u, &a, &p, left);
   left -= rank * SHARE;

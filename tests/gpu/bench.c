@@ -163,6 +163,12 @@ static tl_argument weight_of(const bench *b, const work *w, tl_cuda_address weig
   return address(weights);
 }
 
+// After its weights, of a kernel that is for all depths.
+static int pass_depth(const work *w, tl_arguments *a, int count) {
+  if (w->maps) a->at[count++].i = w->op->columns;
+  return count;
+}
+
 static void put_maps(const bench *b, work *w) {
   static tl_cuda_map maps[MAPS_MAX];
   int outputs[3], count = weights_of(w->op, outputs), made = 1;
@@ -192,6 +198,7 @@ static void make_qkv(const bench *b, const work *w, tl_cuda_address weights, tl_
     a->at[count++].i = outputs[i];
     a->at[count++] = weight_of(b, w, weights, i);
   }
+  count = pass_depth(w, a, count);
   a->at[count++] = address(b->sums);
   a->at[count++] = address(b->table);
   a->at[count++] = address(b->out);
@@ -204,23 +211,24 @@ static tl_arguments make_arguments(const bench *b, const work *w, tl_cuda_addres
   int outputs = is_glu ? w->op->outputs / 2 : w->op->outputs;
   tl_arguments a = {.at = {x_of(b, w), {.i = outputs / 64 / w->made.unit}, {.i = outputs}}};
   a.at[3] = weight_of(b, w, weights, 0);
+  if (is_glu) a.at[4] = weight_of(b, w, weights, 1);
+  int count = pass_depth(w, &a, is_glu ? 5 : 4);
   switch (w->op->which) {
   case TL_CUDA_QKV: make_qkv(b, w, weights, &a); break;
   case TL_CUDA_GLU:
-    a.at[4] = weight_of(b, w, weights, 1);
-    a.at[5] = address(b->sums);
-    a.at[6] = a.at[7] = address(b->zeros);
-    a.at[8] = address(b->out);
+    a.at[count++] = address(b->sums);
+    a.at[count] = a.at[count + 1] = address(b->zeros);
+    a.at[count + 2] = address(b->out);
     break;
   case TL_CUDA_DOWN:
-    a.at[4] = address(b->residual);
-    a.at[5] = address(b->sums_out);
-    a.at[6] = address(b->ones);
-    a.at[7] = address(b->out);
+    a.at[count++] = address(b->residual);
+    a.at[count++] = address(b->sums_out);
+    a.at[count++] = address(b->ones);
+    a.at[count] = address(b->out);
     break;
   default:
-    a.at[4] = address(b->sums);
-    a.at[5] = address(b->out);
+    a.at[count++] = address(b->sums);
+    a.at[count] = address(b->out);
     break;
   }
   return a;

@@ -24,8 +24,15 @@ static void real(draft *d, const char *name, double value) {
       (tl_spec_constant){.name = name, .is_real = true, .f = value};
 }
 
+static bool is_wide(const draft *d) {
+  return strcmp(d->kernel->template, "matmul_wide") == 0;
+}
+
+// `first_arg` is given as it is without K.
 static void call(draft *d, int segment, const tl_spec_call *c) {
-  d->spec->calls[segment][d->spec->calls_count[segment]++] = *c;
+  tl_spec_call *own = &d->spec->calls[segment][d->spec->calls_count[segment]++];
+  *own = *c;
+  own->first_arg += is_wide(d);
   if (segment >= d->spec->segments_count) d->spec->segments_count = segment + 1;
 }
 
@@ -113,22 +120,23 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   }
   int width = unit * weights * 64, splits;
   int warps = warps_of(v, width, &splits);
-  bool is_wide = strcmp(v->template, "matmul_wide") == 0;
-  int blocks = is_wide ? v->blocks : v->blocks * v->warps / warps;
+  d->kernel->template = v->template;
+  int blocks = is_wide(d) ? v->blocks : v->blocks * v->warps / warps;
   set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
-  constant(d, "T_COLUMNS", columns);
   constant(d, "T_INPUT_BF16", s->is_bf16);
-  constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
+  if (!is_wide(d)) {
+    constant(d, "T_COLUMNS", columns);
+    constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
+  }
   constant(d, "T_UNIT", unit);
   constant(d, "T_WEIGHTS", weights);
   constant(d, "T_SEGMENTS", segments);
   constant(d, "T_ROWS", v->rows);
   constant(d, "T_BLOCKS", blocks > 0 ? blocks : 1);
-  d->kernel->template = v->template;
   d->kernel->unit = unit;
   d->kernel->rows = v->rows;
-  if (is_wide) {
+  if (is_wide(d)) {
     set_wide(d, width);
   } else if (strcmp(v->template, "matmul_few") == 0) {
     set_few(d, width, splits);
@@ -237,17 +245,18 @@ static void logits(draft *d) {
 }
 
 static void gather(draft *d) {
+  d->kernel->template = "gather";
   set_rows(d, 256, false);
   set_weights(d);
   constant(d, "T_SOURCE", 0);
   constant(d, "T_COLUMNS", d->sizes->hidden);
   call_sums(d, 2, d->sizes->hidden);
   call_store(d, 0, 3, d->sizes->hidden, false);
-  d->kernel->template = "gather";
 }
 
 static void rows_norm(draft *d) {
   int hidden = d->sizes->hidden;
+  d->kernel->template = "rows";
   set_rows(d, 256, false);
   constant(d, "T_SEGMENTS", 1);
   constant(d, "T_COLUMNS", hidden);
@@ -262,7 +271,6 @@ static void rows_norm(draft *d) {
   call(d, 0,
        &(tl_spec_call){TL_STATEMENT_MUL, 5, {0}, 0, tl_cuda_row_bytes(hidden, false), 0, 0, 0});
   call_store(d, 0, 6, hidden, false);
-  d->kernel->template = "rows";
 }
 
 static void table(draft *d) {

@@ -24,7 +24,7 @@ typedef enum tl_cuda_case {
   TL_CUDA_TABLE,     // args: frequencies, out
   TL_CUDA_ATTENTION, // args: q, out, state [3], bytes of a row of q, of out
   TL_CUDA_CASES
-} tl_cuda_case;
+} tl_cuda_case; // matmul_wide: K after the weights
 
 // A way to compute the matmuls. The templates say what the numbers mean; `width`: columns of a
 // tile, more where a head is wider; `warps`: of a block, more where they make less than its

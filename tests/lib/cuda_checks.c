@@ -121,6 +121,11 @@ static void pass_factor(fixture *f, matrix *m, int flags, const char *name) {
       argument, m->bytes, m->stride, m->rows, (int64_t)m->stride * 2, is_weight ? 64 : v->rows};
 }
 
+// K, which a kernel that is for all depths is told.
+static void pass_depth(fixture *f, int columns) {
+  if (strcmp(f->trial->variant.template, "matmul_wide") == 0) pass_number(f, columns);
+}
+
 // An earlier launch may still read what this one writes.
 enum {
   WEIGHT = TL_CUDA_READ,
@@ -293,6 +298,7 @@ static void test_qkv(fixture *f) {
   pass_factor(f, &w2, WEIGHT, "wk");
   pass_number(f, kv);
   pass_factor(f, &w3, WEIGHT, "wv");
+  pass_depth(f, s->hidden);
   pass(f, &sums, INPUT, "sums");
   pass(f, &table, INPUT, "table");
   pass(f, &out, OUTPUT, "q");
@@ -329,6 +335,7 @@ static void test_glu(fixture *f) {
   pass_number(f, s->inner);
   pass_factor(f, &w, WEIGHT, "gate");
   pass_factor(f, &w2, WEIGHT, "up");
+  pass_depth(f, s->hidden);
   pass(f, &sums, INPUT, "sums");
   pass(f, &table, WEIGHT, "gate bias");
   pass(f, &residual, WEIGHT, "up bias");
@@ -358,6 +365,7 @@ static void test_down(fixture *f) {
   pass_number(f, units_of(f, s->hidden));
   pass_number(f, s->hidden);
   pass_factor(f, &w, WEIGHT, "w");
+  pass_depth(f, s->inner);
   pass(f, &residual, BOTH, "residual");
   pass(f, &sums, OUTPUT, "sums");
   pass(f, &table, WEIGHT, "gamma");
