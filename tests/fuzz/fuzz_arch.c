@@ -14,6 +14,7 @@
 #include "ir/verify.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/fuzz/shortage.h"
 #include "tests/lib/check.h"
 
 // Little memory: it also ends inputs that would take long.
@@ -107,19 +108,6 @@ static tl_status lower(const tl_source *input, tl_model *model) {
   return tl_lower(&all, model, &diag);
 }
 
-// Takes `#N` off the end of the input; returns N, SIZE_MAX if there is none.
-static size_t take_allocations(tl_str *input) {
-  size_t at = input->length, count = 0, scale = 1;
-  for (; at > 0 && input->data[at - 1] >= '0' && input->data[at - 1] <= '9' && scale < 1000000;
-       at--) {
-    count += (size_t)(input->data[at - 1] - '0') * scale;
-    scale *= 10;
-  }
-  if (scale == 1 || at == 0 || input->data[at - 1] != '#') return SIZE_MAX;
-  input->length = at - 1;
-  return count;
-}
-
 static void check_graph(const tl_graph *graph) {
   tl_graph *again = NULL;
   tl_source printed = {"printed", tl_text_print(graph, NULL, &arena)};
@@ -157,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (fixtures_count == 0) read_fixtures();
   tl_arena_init(&arena, ARENA_BYTES);
   tl_source input = {"input", {(const char *)data, size}};
-  arena.fail_after = take_allocations(&input.text);
+  arena.fail_after = tl_shortage_take(&input.text);
   bool is_short = arena.fail_after != SIZE_MAX;
   tl_status status = lower(&input, &model);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
@@ -222,6 +210,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
                                        "&a",
                                        "--- ",
                                        NULL};
-  if (size > 0 && data[0] == '{') return tl_fuzz_mutate_json(data, size, size_max, seed, keys);
-  return tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
+  tl_shortage end = tl_shortage_keep(data, &size, &size_max, seed);
+  size = size > 0 && data[0] == '{' ? tl_fuzz_mutate_json(data, size, size_max, seed, keys)
+                                    : tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
+  return tl_shortage_put(&end, data, size);
 }

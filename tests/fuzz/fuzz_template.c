@@ -1,9 +1,11 @@
 // Fuzz target: chat templates, rendered with variables of every kind. A template that parses
-// renders to the same valid text each time, or is refused with one sentence at a place in it.
+// renders to the same valid text each time, or is refused with one sentence at a place in it; where
+// the input says so, memory runs out while it is parsed, then while it is rendered.
 #include "runtime/base/utf8.h"
 #include "runtime/text/jinja/jinja.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/fuzz/shortage.h"
 #include "tests/lib/check.h"
 
 enum { ARENA_BYTES = 64 << 20, STEPS_MAX = 1 << 18 };
@@ -42,21 +44,34 @@ static tl_status render(const tl_jinja_template *template, const tl_source *sour
   return status;
 }
 
+// Read once, kept to the end.
+static const tl_json *read_variables(const tl_source *source) {
+  static const tl_json *variables;
+  static tl_arena arena;
+  tl_diag diag = {0};
+  if (variables) return variables;
+  tl_arena_init(&arena, ARENA_BYTES);
+  CHECK(tl_ok(tl_json_parse(&arena, source, NULL, &variables, &diag)));
+  return variables;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const tl_source variables_source = {"variables", TL_STR(variables_text)};
   tl_source source = {"fuzz", {(const char *)data, size}};
-  tl_source variables_source = {"variables", {variables_text, sizeof variables_text - 1}};
   const tl_jinja_template *template = NULL;
-  const tl_json *variables = NULL;
+  const tl_json *variables = read_variables(&variables_source);
+  size_t fail_after = tl_shortage_take(&source.text);
   tl_arena parsed, first_arena, again_arena;
   tl_diag diag = {0};
   tl_str first, again;
   tl_arena_init(&parsed, ARENA_BYTES);
-  CHECK(tl_ok(tl_json_parse(&parsed, &variables_source, NULL, &variables, &diag)));
+  parsed.fail_after = fail_after;
   tl_status status = tl_jinja_parse(&parsed, &source, &template, &diag);
   tl_fuzz_accepted = tl_ok(status);
   if (tl_ok(status)) {
     tl_arena_init(&first_arena, ARENA_BYTES);
     tl_arena_init(&again_arena, ARENA_BYTES);
+    if (fail_after != SIZE_MAX) first_arena.fail_after = again_arena.fail_after = parsed.fail_after;
     status = render(template, &variables_source, variables, &first_arena, &first);
     CHECK(render(template, &variables_source, variables, &again_arena, &again) == status);
     CHECK(tl_str_equal(first, again));
@@ -89,5 +104,6 @@ static const char *const pieces[] = {
 // clang-format on
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed) {
-  return tl_fuzz_mutate_text(data, size, size_max, seed, pieces);
+  tl_shortage end = tl_shortage_keep(data, &size, &size_max, seed);
+  return tl_shortage_put(&end, data, tl_fuzz_mutate_text(data, size, size_max, seed, pieces));
 }
