@@ -1,5 +1,6 @@
 // Law: a tokenizer.model compiles into tables that pass their own verification and encode and
-// decode without faults, or it is refused with a sentence; where the input says so, memory runs out.
+// decode without faults, or it is refused with a sentence; where the input says so, memory runs
+// out.
 #include <string.h>
 
 #include "runtime/text/decoder.h"
