@@ -245,9 +245,9 @@ static tl_status bind_dequant(binder *b, const tl_weight *weight, tl_weight_eval
   int64_t rows = blocks(eval->rows, weight->count), columns = blocks(eval->columns, weight->count);
   if (scales->rank != eval->rank || scales->matrices != eval->matrices || scales->rows != rows ||
       scales->columns != columns) {
-    return FAULT(b, "dequant has scales of %lld x %lld, expected %lld x %lld",
-                 (long long)scales->rows, (long long)scales->columns, (long long)rows,
-                 (long long)columns);
+    return FAULT(b, "dequant has scales '%.*s' of %lld x %lld, expected %lld x %lld",
+                 TL_STR_ARG(weight->parts[1]->name), (long long)scales->rows,
+                 (long long)scales->columns, (long long)rows, (long long)columns);
   }
   eval->block = weight->count;
   eval->format = TL_FORMAT_F32;

@@ -33,8 +33,12 @@ static tl_status open_settings(tl_checkpoint *checkpoint, tl_diag *diag) {
                        diag));
   if (!checkpoint->config)
     return tl_diag_error(diag, TL_IO, (tl_span){0}, "%s has no config.json", checkpoint->folder);
-  return read_settings(checkpoint, "generation_config.json", &checkpoint->generation_source,
-                       &checkpoint->generation, diag);
+  TL_TRY(read_settings(checkpoint, "generation_config.json", &checkpoint->generation_source,
+                       &checkpoint->generation, diag));
+  const tl_json *stops = tl_json_get(checkpoint->generation, TL_STR("eos_token_id"));
+  if (tl_json_kind_of(stops) == TL_JSON_NULL || tl_json_holds_ints(stops)) return TL_OK;
+  return tl_json_expected(checkpoint->generation_source, stops, "eos_token_id",
+                          "an integer or a list of integers", diag);
 }
 
 static tl_status open_files(tl_checkpoint *checkpoint, const tl_folder_weights *weights,

@@ -5,6 +5,14 @@ bool tl_graph_is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+// As attributes take it; a text of digits would be taken for a number.
+static bool is_word(tl_str text) {
+  for (size_t i = 0; i < text.length; i++) {
+    if (!tl_graph_is_word_byte(text.data[i])) return false;
+  }
+  return text.length > 0 && !(text.data[0] >= '0' && text.data[0] <= '9');
+}
+
 // Bytes that names of values may have.
 static bool is_name_byte(char c) {
   return tl_graph_is_word_byte(c) || c == '.';
@@ -61,6 +69,9 @@ static tl_status put_value(tl_graph_line *line, tl_str text, size_t at, size_t *
     return tl_diag_error(line->scope->diag, TL_INPUT,
                          tl_yaml_place(line->node, base + at, source.length),
                          "this is %s: it cannot be written here", tl_expr_kind_text(&value));
+  }
+  if (value.kind == TL_EXPR_TEXT && !is_word(value.text)) {
+    return tl_scope_fault(line->scope, line->node, &value, "a word or a number");
   }
   tl_str printed = tl_expr_print(&value, line->scope->input->arena);
   return printed.data ? put(line, printed, source, true) : TL_MEMORY;

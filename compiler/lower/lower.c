@@ -74,13 +74,8 @@ static tl_status check_config(tl_scope *scope) {
 
 // Ids that end a text: one, or a list.
 static tl_status read_stops(tl_scope *scope, const tl_json **out) {
-  int64_t id;
   TL_TRY(tl_scope_param_json(scope, "stops", out));
-  bool is_list = tl_json_kind_of(*out) == TL_JSON_ARRAY, is_good = true;
-  for (size_t i = 0; is_list && i < tl_json_count(*out); i++)
-    is_good &= tl_json_to_int(tl_json_item(*out, i), &id);
-  if (!*out || tl_json_kind_of(*out) == TL_JSON_NULL) return TL_OK;
-  if (is_list ? is_good : tl_json_to_int(*out, &id)) return TL_OK;
+  if (tl_json_kind_of(*out) == TL_JSON_NULL || tl_json_holds_ints(*out)) return TL_OK;
   return tl_diag_error(scope->diag, TL_INPUT, tl_json_span(scope->input->config_source, *out),
                        "ids that end a text must be an integer or a list of integers");
 }

@@ -199,11 +199,16 @@ static tl_status fault_of_value(tl_scope *scope, const tl_yaml *node, const tl_e
   return TL_INPUT;
 }
 
+tl_status tl_scope_fault(tl_scope *scope, const tl_yaml *node, const tl_expr_value *value,
+                         const char *expected) {
+  tl_str is = tl_str_from(tl_expr_kind_text(value));
+  return fault_of_value(scope, node, value, is, expected);
+}
+
 tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) {
   tl_expr_value value;
   TL_TRY(tl_scope_eval(scope, node, &value));
   if (tl_expr_to_int(&value, out)) return TL_OK;
-  const char *kind = tl_expr_kind_text(&value);
   if (value.kind == TL_EXPR_MISSING && value.text.data) {
     tl_diag_error(scope->diag, TL_INPUT, (tl_span){scope->input->config_source, 0, 0},
                   "%.*s is missing, an integer was expected", TL_STR_ARG(value.text));
@@ -211,15 +216,14 @@ tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) {
                  TL_STR_ARG(node->key.length ? node->key : node->text));
     return TL_INPUT;
   }
-  return fault_of_value(scope, node, &value, tl_str_from(kind), "an integer");
+  return tl_scope_fault(scope, node, &value, "an integer");
 }
 
 tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) {
   tl_expr_value value;
   TL_TRY(tl_scope_eval(scope, node, &value));
   if (tl_expr_to_truth(&value, out)) return TL_OK;
-  return fault_of_value(scope, node, &value, tl_str_from(tl_expr_kind_text(&value)),
-                        "true or false");
+  return tl_scope_fault(scope, node, &value, "true or false");
 }
 
 tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, int64_t most,

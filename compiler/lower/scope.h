@@ -90,6 +90,11 @@ tl_status tl_scope_eval_part(tl_scope *scope, const tl_yaml *node, size_t begin,
 tl_status tl_scope_int(tl_scope *scope, const tl_yaml *node, int64_t *out) TL_CHECKED;
 tl_status tl_scope_truth(tl_scope *scope, const tl_yaml *node, bool *out) TL_CHECKED;
 
+// Reports that `value`, which `node` came to, is not what was expected, at the same place;
+// TL_INPUT.
+tl_status tl_scope_fault(tl_scope *scope, const tl_yaml *node, const tl_expr_value *value,
+                         const char *expected) TL_CHECKED;
+
 // The parameter `name` as an integer from `least` to `most`; `*out` stays as it is if there is no
 // such parameter.
 tl_status tl_scope_param_int(tl_scope *scope, const char *name, int64_t least, int64_t most,

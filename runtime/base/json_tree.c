@@ -225,6 +225,15 @@ bool tl_json_to_int(const tl_json *node, int64_t *out_value) {
   return true;
 }
 
+bool tl_json_holds_ints(const tl_json *node) {
+  int64_t value;
+  if (tl_json_kind_of(node) != TL_JSON_ARRAY) return tl_json_to_int(node, &value);
+  for (size_t i = 0; i < node->count; i++) {
+    if (!tl_json_to_int(tl_json_item(node, i), &value)) return false;
+  }
+  return true;
+}
+
 bool tl_json_to_real(const tl_json *node, double *out_value) {
   if (!node || (node->kind != TL_JSON_INT && node->kind != TL_JSON_REAL)) return false;
   *out_value = node->kind == TL_JSON_INT ? (double)node->integer : node->real;

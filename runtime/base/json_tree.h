@@ -79,6 +79,9 @@ bool tl_json_to_int(const tl_json *node, int64_t *out_value);
 bool tl_json_to_real(const tl_json *node, double *out_value); // ints too, rounded to a double
 bool tl_json_to_string(const tl_json *node, tl_str *out_value);
 
+// Whether the node is an integer or an array of integers.
+bool tl_json_holds_ints(const tl_json *node);
+
 // "a string", "an integer", ..., "missing" for NULL; for messages.
 const char *tl_json_kind_text(const tl_json *node);
 

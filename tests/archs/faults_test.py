@@ -249,6 +249,14 @@ FOLDERS = (
      lambda f: index_says(f, "lm_head.weight", "model-00002-of-00003.safetensors")),
 )
 
+# (a folder of tests/fixtures/tiny, what, a file of settings, its key, what it is then)
+SETTINGS = (
+    ("deepseek-v3-plain", "a scale that is a text", "config.json", "routed_scaling_factor", "2"),
+    ("deepseek-v3-fp8", "blocks of another size", "config.json", "quantization_config.weight_block_size", [64, 64]),
+    ("qwen2-window", "an end that is a text", "generation_config.json", "eos_token_id", "</s>"),
+    ("qwen2-window", "ends that are texts", "generation_config.json", "eos_token_id", [2, "</s>"]),
+)
+
 # (what, text replaced in llama.yaml, by what; None: it and all behind it is cut)
 DESCRIPTIONS = (
     ("unknown section", "params:\n", "parms:\n"),
@@ -345,6 +353,13 @@ class Runner:
         change_folder(self.link_tiny(name))
         self.run(f"{name}: {what}", "dump", "tiny")
 
+    def check_settings(self, name, what, file, key, value):
+        path = self.link_tiny(name) / file
+        keys = json.loads(path.read_text()) if path.exists() else {}
+        change(keys, key, value)
+        self.write_config(keys, path)
+        self.run(f"{name}: {what}", "dump", "tiny")
+
     def check_description(self, title, old, new):
         text = (ROOT / "archs" / "llama.yaml").read_text()
         if old not in text:
@@ -369,6 +384,8 @@ def main():
             runner.check_tiny(name, what, change_tensors)
         for name, what, change_folder in FOLDERS:
             runner.check_folder(name, what, change_folder)
+        for case in SETTINGS:
+            runner.check_settings(*case)
         for title, old, new in DESCRIPTIONS:
             runner.check_description(title, old, new)
     found = "\n".join(runner.lines)
