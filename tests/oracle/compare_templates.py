@@ -9,6 +9,7 @@ conversations below. Needs jinja2; nothing of the templates is kept.
 """
 import argparse
 import datetime
+import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +17,8 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import jinja2
@@ -164,14 +167,25 @@ def expected(template, variables):
         return {"error": f"{type(error).__name__}: {error}"}
 
 
+def fetch_package():
+    """The newest source package; pip would build what it needs to say its name, which takes minutes."""
+    index = f"https://pypi.org/pypi/{PACKAGE}/json"
+    with urllib.request.urlopen(index, timeout=60) as answer:
+        file = next(f for f in json.load(answer)["urls"] if f["packagetype"] == "sdist")
+    with urllib.request.urlopen(urllib.parse.urljoin(index, file["url"]), timeout=60) as answer:
+        data = answer.read()
+    if hashlib.sha256(data).hexdigest() != file["digests"]["sha256"]:
+        raise OSError(f"{file['filename']} came damaged")
+    DATA.mkdir(parents=True, exist_ok=True)
+    (DATA / file["filename"]).write_bytes(data)
+    return DATA / file["filename"]
+
+
 def folders(fetch):
     """The two collections; --fetch brings the second."""
     archives = sorted(DATA.glob("llama_cpp_python-*.tar.gz"))
     if not archives and fetch:
-        DATA.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-binary", ":all:", "--no-deps", "-d", DATA,
-                        PACKAGE], check=True)
-        archives = sorted(DATA.glob("llama_cpp_python-*.tar.gz"))
+        archives = [fetch_package()]
     into = Path(tempfile.mkdtemp(prefix="tlmc-templates-"))
     for archive in archives[-1:]:
         with tarfile.open(archive) as package:
