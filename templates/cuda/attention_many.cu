@@ -24,13 +24,21 @@
 
 #define VECTORS (T_THREADS / 2 * TILES)
 #define TILES_OF_PIECE ((T_PIECE * T_QUERIES + VECTORS - 1) / VECTORS)
-#define STAGES (VECTORS * KEY_ROW) // where they lie
-#define STAGE TL_ATTENTION_STAGE(T_KEY, T_VALUE, T_POSITIONS)
 
-// The step of positions [index * T_POSITIONS, ..) to its stage.
-TL_INLINE void fetch(const query_tile *t, tl_i32 index) {
+typedef query_tile tile;
+#include "templates/cuda/attention_pass.cuh"
+
+TL_INLINE const query_tile *queries_of(const tile *own) {
+  return own;
+}
+
+TL_INLINE void load(const tile *own) {
+  load_queries(own, 0, VECTORS);
+}
+
+TL_INLINE void fetch(const tile *t, tl_i32 index) {
   tl_i32 position = index * T_POSITIONS, left = position_of(t, t->count - 1) - position + 1;
-  tl_u32 stage = (tl_u32)(STAGES + index % 2 * STAGE);
+  tl_u32 stage = stage_of(index);
   const char *head = head_of_page(t, position / 64);
   const char *keys = head + position % 64 * (T_KEY * 2);
   const char *values = head + TL_PAGE_HEAD_BYTES(T_KEY, 0, 2) + position % 64 * (T_VALUE * 2);
@@ -38,21 +46,6 @@ TL_INLINE void fetch(const query_tile *t, tl_i32 index) {
   copy_rows(stage + T_POSITIONS * KEY_ROW, VALUE_ROW, values, T_POSITIONS, T_VALUE / 8, left,
             tl_thread(), T_THREADS);
   tl_copy_commit();
-}
-
-TL_INLINE void store(const query_tile *t, const part *o, tl_i32 first_vector) {
-  tl_i32 lane = tl_thread() % 32;
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++) {
-    TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
-      tl_i32 vector = first_vector + tile * 16 + half * 8 + lane / 4;
-      float by = 1 / o->total[tile][half];
-      TL_UNROLL for (tl_i32 c = 0; c < T_VALUE / 8; c++) {
-        const float *sums = &o->sums[tile][c][half * 2];
-        if (vector < t->count)
-          store_pair(t, vector, c * 8 + lane % 4 * 2, sums[0] * by, sums[1] * by);
-      }
-    }
-  }
 }
 
 // The block's tile; its count is 0 or less if there is none.
@@ -68,34 +61,14 @@ TL_INLINE query_tile find_tile(const tl_arguments *a, const tl_step *step) {
   return t;
 }
 
-TL_INLINE void run_tile(const query_tile *t, part *o) {
-  tl_i32 first = first_visible(position_of(t, 0)) / T_POSITIONS;
-  tl_i32 last = position_of(t, t->count - 1) / T_POSITIONS;
-  tl_i32 first_vector = tl_thread() / 32 * (16 * TILES);
-  begin_part(o);
-  fetch(t, first);
-  load_queries(t, 0, VECTORS);
-  for (tl_i32 index = first; index <= last; index++) {
-    tl_u32 stage = (tl_u32)(STAGES + index % 2 * STAGE);
-    tl_copy_wait(0);
-    tl_barrier(); // the step is there for all, and the one before has been used by all
-    if (index < last) fetch(t, index + 1);
-    for (tl_i32 i = 0; i < T_POSITIONS; i += WIDE)
-      add_positions(o, t, first_vector, index * T_POSITIONS + i, (tl_u32)(first_vector * KEY_ROW),
-                    stage + (tl_u32)(i * KEY_ROW),
-                    stage + (tl_u32)(T_POSITIONS * KEY_ROW + i * VALUE_ROW));
-  }
-  end_part(o);
-}
-
 TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   part o;
   query_tile t = find_tile(&a, step);
   tl_wait_for_launch();
   if (t.count <= 0) return;
   tl_allow_next_launch();
-  run_tile(&t, &o);
+  pass_positions(&t, first_visible(position_of(&t, 0)), &o);
   t = find_tile(&a, step); // read again rather than kept: registers are few
-  store(&t, &o, tl_thread() / 32 * (16 * TILES));
+  store(&t, &o, T_VALUE);
   if (t.head == T_HEADS - 1 && t.first == 0) zero_tail(&t);
 }

@@ -20,8 +20,6 @@
 #include "templates/cuda/attention_tiles.cuh"
 
 #define VECTORS (T_THREADS / 2 * TILES)
-#define STAGES (VECTORS * KEY_ROW) // where they lie
-#define STAGE TL_ATTENTION_STAGE(T_KEY, T_VALUE, T_POSITIONS)
 #define HEAD_ROW ((T_PLAIN + T_VALUE) * 2)
 #define UNITS_OF(s) (((s)->rows + VECTORS - 1) / VECTORS)
 #include "templates/cuda/latent_share.cuh"
@@ -32,12 +30,17 @@ typedef struct tile {
   const char *keys;
 } tile;
 
-// The step of positions [index * T_POSITIONS, ..) to its stage.
+#include "templates/cuda/attention_pass.cuh"
+
+TL_INLINE const query_tile *queries_of(const tile *own) {
+  return &own->t;
+}
+
 TL_INLINE void fetch(const tile *own, tl_i32 index) {
   const query_tile *t = &own->t;
   const tl_i32 plain = T_PLAIN / 8, key = T_KEY / 8, value = T_VALUE / 8;
   tl_i32 position = index * T_POSITIONS, left = position_of(t, t->count - 1) - position + 1;
-  tl_u32 stage = (tl_u32)(STAGES + index % 2 * STAGE);
+  tl_u32 stage = stage_of(index);
   const char *heads = own->keys + (tl_i64)position * (T_GROUP * HEAD_ROW);
   const char *turned = (const char *)t->a->at[2].p +
                        tl_load_i32(t->pages, position / 64) * t->a->at[3].i +
@@ -58,7 +61,8 @@ TL_INLINE void fetch(const tile *own, tl_i32 index) {
   tl_copy_commit();
 }
 
-TL_INLINE void load_both_parts(const query_tile *t) {
+TL_INLINE void load(const tile *own) {
+  const query_tile *t = &own->t;
   const tl_quad none = {0, 0, 0, 0};
   const tl_i32 plain = T_PLAIN / 8, pieces = T_KEY / 8;
   for (tl_i32 i = tl_thread(); i < VECTORS * pieces; i += T_THREADS) {
@@ -70,22 +74,6 @@ TL_INLINE void load_both_parts(const query_tile *t) {
       x = tl_load_quad(turned_row_of(t, vector), place_of(t, vector, T_TURNED) / 8 + piece - plain);
     }
     tl_shared_put_quad((tl_u32)(vector * KEY_ROW + piece * 16), x);
-  }
-}
-
-TL_INLINE void store(const query_tile *t, const part *o, tl_i32 first_vector) {
-  tl_i32 lane = tl_thread() % 32;
-  TL_UNROLL for (tl_i32 tile = 0; tile < TILES; tile++)
-  TL_UNROLL for (tl_i32 half = 0; half < 2; half++) {
-    tl_i32 vector = first_vector + tile * 16 + half * 8 + lane / 4;
-    if (vector >= t->count) continue;
-    float by = 1 / o->total[tile][half];
-    TL_UNROLL for (tl_i32 c = 0; c < T_VALUE / 8; c++) {
-      const float *sums = &o->sums[tile][c][half * 2];
-      tl_i32 column = c * 8 + lane % 4 * 2;
-      if (T_STORED % 16 == 0 || column < T_STORED)
-        store_pair(t, vector, column, sums[0] * by, sums[1] * by);
-    }
   }
 }
 
@@ -101,29 +89,8 @@ TL_INLINE tl_i32 find_tile(tile *out, const tl_arguments *a, const tl_step *step
   t.first = (UNITS_OF(&s) - 1 - unit) * VECTORS;
   t.count = s.rows - t.first < VECTORS ? s.rows - t.first : VECTORS;
   out->t = t;
-  out->keys =
-      (const char *)a->at[11].p + ((tl_i64)s.place * T_GROUP + head_of_group) * HEAD_ROW;
+  out->keys = (const char *)a->at[11].p + ((tl_i64)s.place * T_GROUP + head_of_group) * HEAD_ROW;
   return 1;
-}
-
-TL_INLINE void run_tile(const tile *own, part *o) {
-  const query_tile *t = &own->t;
-  tl_i32 last = position_of(t, t->count - 1) / T_POSITIONS;
-  tl_i32 first_vector = tl_thread() / 32 * (16 * TILES);
-  begin_part(o);
-  fetch(own, 0);
-  load_both_parts(t);
-  for (tl_i32 index = 0; index <= last; index++) {
-    tl_u32 stage = (tl_u32)(STAGES + index % 2 * STAGE);
-    tl_copy_wait(0);
-    tl_barrier(); // the step is there for all, and the one before has been used by all
-    if (index < last) fetch(own, index + 1);
-    for (tl_i32 i = 0; i < T_POSITIONS; i += WIDE)
-      add_positions(o, t, first_vector, index * T_POSITIONS + i, (tl_u32)(first_vector * KEY_ROW),
-                    stage + (tl_u32)(i * KEY_ROW),
-                    stage + (tl_u32)(T_POSITIONS * KEY_ROW + i * VALUE_ROW));
-  }
-  end_part(o);
 }
 
 // Zeros behind the last head, of the tile's rows.
@@ -140,8 +107,8 @@ TL_KERNEL(T_THREADS, 1) tl_kernel_entry(TL_ARGUMENTS a, const tl_step *step) {
   tl_wait_for_launch();
   if (!find_tile(&own, &a, step)) return;
   tl_allow_next_launch();
-  run_tile(&own, &o);
+  pass_positions(&own, 0, &o);
   find_tile(&own, &a, step); // read again rather than kept: registers are few
-  store(&own.t, &o, tl_thread() / 32 * (16 * TILES));
+  store(&own.t, &o, T_STORED);
   if (own.t.head == T_HEADS - 1) zero_rows_tail(&own.t);
 }

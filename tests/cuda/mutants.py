@@ -68,7 +68,7 @@ EQUAL = [
     ("attention_few.cu", "split < it->splits", "end a loop one late", "parts that are not there add nothing"),
     ("attention_few.cu", "half < 2", "end a loop one late", "there is no vector 16"),
     ("attention_few.cu", "i < T_STAGES - 1", "end a loop one late", "a step is copied twice"),
-    ("attention_many.cu", "i < T_POSITIONS", "end a loop one early", "i is a multiple of WIDE"),
+    ("attention_pass.cuh", "i < T_POSITIONS", "end a loop one early", "i is a multiple of WIDE"),
     ("attention_tiles.cuh", "k < T_KEY", "end a loop one early", "k is a multiple of 16"),
     ("attention_tiles.cuh", "position + WIDE - 1 >", "drop a guard", "looks for hidden positions where none are"),
     ("attention_tiles.cuh", "tl_any", "do not return early", "multiplies by 1"),
