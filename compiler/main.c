@@ -32,6 +32,7 @@ static const command commands[] = {
     {"tokenize", NULL, "text to ids (tlmrt)"},
     {"detokenize", NULL, "ids to text (tlmrt)"},
     {"bench", NULL, "measures a plan (tlmrt)"},
+    {"tune", NULL, "finds the fastest ways of a GPU (tlmrt)"},
     {"serve", NULL, "serves a plan (tlmrt)"},
     {"info", NULL, "describes a plan (tlmrt)"},
 };

@@ -33,6 +33,8 @@ static const command_row commands[] = {
     {"detokenize", TL_CLI_DETOKENIZE, tl_cli_words, "PLAN < IDS", "prints the text of ids"},
     {"bench", TL_CLI_BENCH, tl_cli_bench, "PLAN [--prompt N] [--gen N] [--batch 1,4]",
      "measures how fast prompts are read and tokens made"},
+    {"tune", TL_CLI_TUNE, tl_cli_tune, "PLAN [--batch S] [--chunk T]",
+     "measures a GPU's ways to compute matmuls, keeps the fastest in PLAN.tune"},
     {"info", TL_CLI_INFO, tl_cli_info, "PLAN [--json | --text]",
      "says what a plan is and whether it fits here"},
     {"serve", 0, NULL, "", ""},

@@ -268,11 +268,36 @@ typedef struct tlmc_session_facts {
   int32_t running;       //
   uint64_t preempted;    // times a request gave its pages away and was recomputed, since open
   const char *library;   // that makes matmuls of large steps, with its version; NULL = none
-  const char *note;      // a sentence that the user should know of the device; NULL = none
+  const char *note;      // what the user should know of the device; NULL = nothing
+  int32_t tuned;         // 1 = it runs what tlmc_session_tune found to be the fastest
 } tlmc_session_facts;
 
 // What the session came to and how full it is. TLMC_USAGE on a wrong size only.
 TLMC_API tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *out_facts);
+
+// What was measured of matmuls that are alike, in steps of `rows` rows.
+typedef struct tlmc_tuned {
+  size_t size;         // set by the library
+  const char *name;    // of the first of them; texts are good for the call
+  int32_t matmuls;     // of them in the model
+  int32_t rows;        //
+  const char *usual;   // how the plan computes them: a kernel, and for which rows it is made
+  const char *fastest; // how it will compute them; the same unless something is clearly faster
+  double usual_us;     // microseconds, all of them together
+  double fastest_us;   //
+} tlmc_tuned;
+
+// Measures the ways there are to compute each matmul on the session's GPU, for up to `chunk` rows,
+// and writes what is the fastest to a file beside the plan, its name with `.tune` behind it.
+// Sessions that are opened from then on go by it, `deterministic` ones excepted; this one does not.
+// Nothing needs it, results are the same up to rounding, and a file that is damaged, or for another
+// plan or GPU, is ignored, which the session's `note` says. Takes seconds to minutes, memory, and
+// up to `batch` sequences. `report` (may be NULL) gets every result and ends the work by giving 0.
+// TLMC_UNSUPPORTED if the session is deterministic or on no GPU, TLMC_IO if the file cannot be
+// written, TLMC_CANCELLED if `report` ended it: then the file is as it was.
+TLMC_API tlmc_status tlmc_session_tune(tlmc_session *session,
+                                       int32_t (*report)(void *user, const tlmc_tuned *tuned),
+                                       void *user, tlmc_error *error);
 
 // ---------------------------------------------------------------------------------------------
 // Sequences and steps: the lower level, for programs that schedule or sample themselves. A sequence

@@ -223,6 +223,7 @@ tl_status tl_cuda_fill_library(tl_draft *d, int number) {
   d->launch.guard_min = rows + 1;
   d->launch.guard_exact = 1;
   d->launch.guard_library = 2;
+  d->is_way = true;
   if (launch < PRODUCTS_MAX) {
     fill_product(d, &runs[launch], &own, columns);
   } else {

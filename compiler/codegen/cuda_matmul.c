@@ -17,7 +17,8 @@ static const char *const templates[] = {"matmul_few", "matmul_many", "matmul_wid
 // Ways to compute a matmul of at most `rows_max` rows and at least `columns_min` columns; what the
 // numbers mean, the templates say. `width`: columns of a tile, more where a unit is wider; `warps`:
 // of a block, more where they make less than its columns, then of fewer `blocks`. Of a class's ways
-// the first that fits is taken. Chosen by measuring: tests/gpu/README.md.
+// the first that fits is taken. Chosen by measuring: tests/gpu/README.md. Each is right for any
+// number of rows: where `tlmrt tune` finds other ways faster, they are taken.
 // `exact` is the launches' guard: of those that `deterministic` asks for there is one for all rows.
 typedef struct variant {
   uint32_t exact, classes, rows_max, columns_min;
@@ -316,6 +317,7 @@ tl_status tl_cuda_fill_matmul(tl_draft *d, int place) {
   }
   if (!keep_part(d, &variants[number], place >= VARIANTS_COUNT)) return TL_OK;
   set_way(d, &s);
+  d->is_way = variants[number].exact == 1;
   tl_cuda_set_rows(d, s.warps * TL_WARP, s.rows);
   set_matmul_input(d, &s);
   TL_TRY(tl_cuda_set_weights(d, type->format));

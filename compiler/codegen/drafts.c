@@ -2,6 +2,7 @@
 #include "compiler/codegen/drafts.h"
 
 #include "compiler/codegen/memory.h"
+#include "runtime/base/hash.h"
 
 enum {
   OWN_MAX = 64 // buffers of a device's own
@@ -20,6 +21,8 @@ struct tl_drafter {
   uint32_t name, text;                // of the kernel's launches, once one of them exists
   uint32_t products;                  // row + 1 of the kernel's own buffer, once a launch has one
   uint32_t launch;                    // number of the kernel that launches are made for
+  uint64_t *sets;                     // hash of the ways of each
+  size_t sets_count, sets_capacity;
   tl_diag *diag;
 };
 
@@ -420,6 +423,7 @@ static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_
   d.launch.name = b->name;
   d.launch.text = b->text;
   d.launch.args_count = (uint32_t)d.args_count;
+  d.launch.set = d.is_way; // numbered when all ways are there
   TL_TRY(kernel_index(b, &d, &d.launch.kernel));
   tl_drafts *drafts = b->drafts;
   tl_drafted_launch *grown =
@@ -431,11 +435,62 @@ static tl_status add_launch(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_
   return TL_OK;
 }
 
+// What ways are alike in: everything but which weights and buffers they are given.
+static uint64_t way_hash(const tl_drafter *b, const tl_drafted_launch *launch, uint64_t seed) {
+  const tl_plan_launch *row = &launch->row;
+  uint64_t own[] = {launch->classes, row->kind,      row->kernel,        row->guard_kv,
+                    row->guard_min,  row->guard_max, row->guard_library, row->grid_symbol,
+                    row->grid_items, row->grid_rows, row->flops,         row->args_count};
+  seed = tl_hash64(own, sizeof own, seed);
+  for (uint32_t i = 0; i < row->args_count; i++) {
+    const tl_plan_arg *arg = &b->tables->args[row->first_arg + i];
+    uint64_t words[6] = {arg->kind, (uint64_t)arg->value};
+    if (arg->kind == TL_PLAN_ARG_WEIGHT || arg->kind == TL_PLAN_ARG_WEIGHT_MAP) {
+      const tl_plan_weight *weight = &b->tables->weights[arg->index];
+      words[2] = (uint64_t)weight->rows;
+      words[3] = (uint64_t)weight->columns;
+      words[4] = (uint64_t)weight->stride;
+    } else if (arg->kind == TL_PLAN_ARG_BUFFER || arg->kind == TL_PLAN_ARG_BUFFER_MAP) {
+      words[5] = b->tables->buffers[arg->index].row_bytes;
+    }
+    seed = tl_hash64(words, sizeof words, seed);
+  }
+  return seed;
+}
+
+// Numbers the set of the launches from `first` on: it is an earlier one if all ways are alike.
+static tl_status number_set(tl_drafter *b, size_t first) {
+  tl_drafts *drafts = b->drafts;
+  uint64_t hash = 0;
+  size_t set = 0, ways = 0;
+  if (b->tables->failed) return TL_MEMORY; // rows are missing
+  for (size_t i = first; i < drafts->launches_count; i++) {
+    if (!drafts->launches[i].row.set) continue;
+    hash = way_hash(b, &drafts->launches[i], hash);
+    ways++;
+  }
+  if (ways == 0) return TL_OK;
+  while (set < b->sets_count && b->sets[set] != hash)
+    set++;
+  if (set == b->sets_count) {
+    uint64_t *grown = tl_arena_grow(b->program->arena, b->sets, &b->sets_capacity,
+                                    b->sets_count + 1, sizeof *grown);
+    if (!grown) return TL_MEMORY;
+    b->sets = grown;
+    b->sets[b->sets_count++] = hash;
+  }
+  for (size_t i = first; i < drafts->launches_count; i++) {
+    if (drafts->launches[i].row.set) drafts->launches[i].row.set = (uint32_t)set + 1;
+  }
+  return TL_OK;
+}
+
 static tl_status add_variants(tl_drafter *b, const tl_kernel *kernel, uint32_t kv_types) {
   int count = b->rules->variants(kernel);
+  size_t first = b->drafts->launches_count;
   for (int variant = 0; variant < count; variant++)
     TL_TRY(add_launch(b, kernel, kv_types, variant));
-  return TL_OK;
+  return number_set(b, first);
 }
 
 static tl_status add_launches(tl_drafter *b) {

@@ -56,6 +56,7 @@ typedef struct tl_draft {
   tl_plan_launch launch;
   tl_drafted drafted; // its template, scratch, block and classes, at first all of them
   uint32_t classes;   // of the plan's targets
+  bool is_way;        // one of several to compute the same for any rows: it gets a set
   int args_count;
   tl_diag *diag;
 } tl_draft;

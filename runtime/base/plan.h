@@ -8,7 +8,7 @@
 #define TL_PLAN_MAGIC 0x6e616c70636d6c74ull // "tlmcplan"
 
 enum {
-  TL_PLAN_VERSION = 6,
+  TL_PLAN_VERSION = 7,
   TL_PLAN_SECTIONS_MAX = 64,
   TL_PLAN_PAGE_BYTES = 4096,        // alignment of weights
   TL_PLAN_CODE_BYTES = 65536,       // alignment of code, and of the constants after the text
@@ -75,6 +75,12 @@ enum {
   X(FIRST, "first", "int: column of out, a multiple of 64 like `columns`")                         \
   X(ADDED, "added", "another like out, or int 0")                                                  \
   X(BIAS, "bias", "vector, or int 0")
+
+// Sets of launches, numbered in a program, are what may be tuned (runtime/plan/tuning.h). The
+// launches of a set that have the same guard are one way to compute something; each of the ways
+// computes the same, up to rounding, for any rows of a step, so that one may run in place of
+// another whatever the guards say. Matmuls that are alike in everything but the weights' values,
+// those of all layers, are of one set.
 
 #define TL_PLAN_ARG_MAP(X)                                                                         \
   X(INT, "int", "`value` itself")                                                                  \

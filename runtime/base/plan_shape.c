@@ -114,6 +114,7 @@ uint64_t tl_plan_launch_shape(const tl_plan_tables *tables, uint32_t launch) {
   put(&r, row->guard_max);
   put(&r, row->guard_exact);
   put(&r, row->guard_library);
+  put(&r, row->set);
   put(&r, row->grid_symbol);
   put(&r, row->grid_items);
   put(&r, row->grid_rows);

@@ -253,9 +253,10 @@ static tl_status print_table(bench_set *bench) {
   tl_cli *cli = bench->cli;
   const tlmc_session_facts *facts = &cli->session_facts;
   const char *library = facts->library ? facts->library : "";
-  TL_TRY(print_line(cli, tl_arena_format(&cli->arena, "%s: %s, %d threads, kv %s%s%s\n",
-                                         cli->facts.name, facts->target, facts->threads,
-                                         facts->kv_type, *library ? ", " : "", library)));
+  TL_TRY(print_line(cli,
+                    tl_arena_format(&cli->arena, "%s: %s, %d threads, kv %s%s%s%s\n",
+                                    cli->facts.name, facts->target, facts->threads, facts->kv_type,
+                                    *library ? ", " : "", library, facts->tuned ? ", tuned" : "")));
   TL_TRY(print_line(cli, tl_arena_format(&cli->arena, "%6s %7s %6s %7s %14s %13s %10s\n", "batch",
                                          "prompt", "gen", "depth", "prefill tok/s", "decode tok/s",
                                          "ttft ms")));

@@ -8,6 +8,7 @@
 //   classify    classify.c  labels with their probabilities; score: numbers
 //   tokenize    tokens.c    ids of a text; detokenize: the way back
 //   bench       bench.c     prefill and decode rates
+//   tune        tune.c      the fastest ways of this GPU, kept beside a plan
 //   info        info.c      what is in a plan, and whether it fits here
 #ifndef TL_CLI_COMMANDS_H
 #define TL_CLI_COMMANDS_H
@@ -23,6 +24,7 @@ tl_status tl_cli_logits(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_tokens(tl_cli *cli) TL_CHECKED; // tokenize
 tl_status tl_cli_words(tl_cli *cli) TL_CHECKED;  // detokenize
 tl_status tl_cli_bench(tl_cli *cli) TL_CHECKED;
+tl_status tl_cli_tune(tl_cli *cli) TL_CHECKED;
 tl_status tl_cli_info(tl_cli *cli) TL_CHECKED;
 
 #endif

@@ -34,7 +34,8 @@ typedef enum tl_cli_command_bit {
   TL_CLI_INFO = 64,
   TL_CLI_CHAT = 128,
   TL_CLI_CLASSIFY = 256,
-  TL_CLI_SCORE = 512
+  TL_CLI_SCORE = 512,
+  TL_CLI_TUNE = 1024
 } tl_cli_command_bit;
 
 typedef struct tl_cli_list {

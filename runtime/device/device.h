@@ -11,6 +11,7 @@
 #include "runtime/base/plan.h"
 
 typedef struct tl_device tl_device;
+typedef struct tl_tuning tl_tuning;
 typedef struct tl_pool tl_pool;
 
 // What a device is opened with. Everything pointed to must outlive the device.
@@ -19,7 +20,8 @@ typedef struct tl_device_config {
   uint32_t target;              // row of the target table
   int ordinal;                  // of several devices of the kind
   int file;                     // descriptor of the plan
-  const char *file_name;        // for errors
+  const char *file_name;        // for errors; a tuning lies beside it
+  const uint8_t *plan_digest;   // of 32 bytes, by which tunings name the plan; NULL = it has none
   uint64_t code_offset;         // of the target's code section in the file
   const char *code;             // the same section mapped
   const char *weights;          // the weights section mapped or copied; NULL = none (skeleton)
@@ -32,6 +34,22 @@ typedef struct tl_device_config {
   bool deterministic;                         // a row's outputs do not depend on the batch
   uint64_t random_seed;                       // of a skeleton's weights, made at the first run
 } tl_device_config;
+
+// What came of measuring the ways of one set; texts are good for the call.
+typedef struct tl_device_tuned {
+  const char *name;            // of the first launch of the set
+  uint32_t launches, rows;     // how often the model computes it; rows of the step
+  const char *usual, *fastest; // ways: what guards say, and what is taken from now on
+  double usual_us, fastest_us; // all of them together
+} tl_device_tuned;
+
+// What is to be measured. `report` gets every result; false ends the work, with TL_CANCELLED.
+typedef struct tl_device_tune {
+  uint32_t program, rows;
+  tl_tuning *tuning; // results are added
+  bool (*report)(void *user, const tl_device_tuned *tuned);
+  void *user;
+} tl_device_tune;
 
 typedef struct tl_device_vtable {
   const char *name;
@@ -73,6 +91,15 @@ typedef struct tl_device_vtable {
 
   // Bytes the device holds now, without weights, for `info` and `bench`.
   uint64_t (*memory_bytes)(const tl_device *device);
+
+  // Behind a run of `program` with as many rows, measures all ways of its sets (base/plan.h) and
+  // adds to the job's tuning what is the fastest, and the plan and itself as tunings name them.
+  // Takes memory, and leaves activations as nobody can use them. TL_UNSUPPORTED for `deterministic`
+  // sessions. NULL = this device has no ways.
+  tl_status (*tune)(tl_device *device, const tl_device_tune *job, tl_diag *diag);
+
+  // Whether runs go by a tuning that was found beside the plan. May be NULL: they do not.
+  bool (*is_tuned)(const tl_device *device);
 
   // Name and version of a library that makes products of large steps, and a sentence that the user
   // should know of the device; NULL = there is none. Texts live as long as the device. Both may be

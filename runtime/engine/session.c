@@ -175,6 +175,7 @@ static tl_status open_device(tlmc_session *session, const tl_place *place,
                              .ordinal = place->ordinal,
                              .file = plan->plan.file,
                              .file_name = plan->plan.name,
+                             .plan_digest = plan->plan.header ? plan->plan.header->digest : NULL,
                              .code_offset = code->offset,
                              .code = tl_plan_bytes(&plan->plan, code).data,
                              .pool = session->pool,
@@ -334,6 +335,7 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
                               .context = session->limits.context,
                               .tokens_free = tokens_free(session)};
   const tl_device_vtable *vtable = session->device->vtable;
+  if (vtable->is_tuned) facts.tuned = vtable->is_tuned(session->device);
   if (vtable->library) facts.library = vtable->library(session->device);
   if (vtable->note) facts.note = vtable->note(session->device);
   facts.memory_bytes =

@@ -16,7 +16,7 @@
 //       code 0 {flops=0}
 //       args buffer %l0.q, buffer %l0.o, state %l0.kv, page_bytes %l0.kv, group %l0.kv, int 64
 //       |   kernel @l0.attention : attention %l0.q { .. }
-//     launch @l0.o : kv bf16, T >= 257, by default, with a library, layer 0, grid 1 * ceil(T / 1)
+//     launch @l0.o : kv bf16, T >= 257, by default, with a library, set 2, grid 1 * ceil(T / 1)
 //       product 9 {flops=33554432}                           arguments: TL_PLAN_PRODUCT_MAP
 //
 // Lines that begin with section, memory or launches repeat for people what the others say.

@@ -285,6 +285,7 @@ static void put_guard(printer *p, const tl_plan_launch *launch) {
     put(p, ", %s", launch->guard_exact == 1 ? "by default" : "deterministic");
   if (launch->guard_library)
     put(p, ", %s", launch->guard_library == 1 ? "without a library" : "with a library");
+  if (launch->set) put(p, ", set %u", launch->set);
   if (launch->layer) put(p, ", layer %u", launch->layer - 1);
 }
 

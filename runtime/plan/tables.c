@@ -255,7 +255,8 @@ static tl_status check_launch(const checker *c, uint32_t i) {
              row->grid_rows > PLAN_GRID_MAX || row->args_count > PLAN_ARGS_MAX ||
              row->grid_items > PLAN_GRID_MAX ||
              !lies_within(row->first_arg, row->args_count, c->t->args_count) ||
-             row->guard_exact > 2 || row->guard_library > 2 || row->reserved != 0;
+             row->guard_exact > 2 || row->guard_library > 2 || row->set > c->t->launchs_count ||
+             (row->set && row->guard_exact != 1); // what is `deterministic` has one way
   return bad ? refuse(c, "launch", i, "has a value out of range") : TL_OK;
 }
 

@@ -12,6 +12,7 @@
 #                    a tiny model against its reference
 #   peer             the same in PyTorch, where python3 has it
 #   table            the figures of the last four
+#   tune             what `tlmrt tune` finds for the 8b model, and its decode and prefill by that
 #   sanitizer        compute-sanitizer on a small plan, where it is installed
 #   attention_bench, layers, bench       times of single kernels
 #
@@ -19,7 +20,7 @@
 # SECONDS_MAX (of the environment, 450) are left out; the peer begins nothing that would end after
 # PEER_SECONDS (150). work/PART.txt keeps what each part said.
 cd "$(dirname "$0")" || exit 1
-all="check attention tiny rates ours library peer table sanitizer attention_bench layers bench"
+all="check attention tiny rates ours library peer table tune sanitizer attention_bench layers bench"
 seconds_max=${SECONDS_MAX:-450}
 peer_seconds=${PEER_SECONDS:-150}
 jobs=${JOBS:-4} # tiny models at a time
@@ -116,6 +117,16 @@ bench_ours() {
   return $status
 }
 
+bench_tuned() {
+  show_library
+  ./tlmrt tune 8b.plan --device cuda --chunk $chunk --batch 32 &&
+    ./tlmrt bench 8b.plan --device cuda --chunk $chunk --prompt 2048 --gen 64 --batch 1,8,32 \
+      --depth 512
+  status=$?
+  rm -f 8b.plan.tune # other parts measure the plan as it is
+  return $status
+}
+
 bench_peer() {
   find_torch='import sys, importlib.util as u; sys.exit(u.find_spec("torch") is None)'
   if ! command -v python3 > /dev/null || ! python3 -c "$find_torch"; then
@@ -154,6 +165,7 @@ run_part() {
     library) bench_library ;;
     peer) bench_peer ;;
     table) print_table ;;
+    tune) bench_tuned ;;
     sanitizer) sanitizer ;;
     *) kernel_mode "$1" ;;
   esac

@@ -453,6 +453,10 @@ static void read_guard(reader *r, tl_plan_launch *row) {
     row->guard_library = 2;
     expect(r, ",");
   }
+  if (take(r, "set")) {
+    row->set = small(r);
+    expect(r, ",");
+  }
   if (take(r, "layer")) {
     row->layer = (uint32_t)number(r, UINT32_MAX - 1) + 1;
     expect(r, ",");

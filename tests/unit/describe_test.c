@@ -47,7 +47,7 @@ static void test_text(const tl_plan *plan) {
       "    | y = x * l0.up\n",
       "    args int -7, weight %l0.up, buffer %h\n",
       "kernel 2 : cpu:x86-64-v4 {at=0, scratch=0} library: matmul\n",
-      "  launch @l0.mlp : kv f32, bf16, by default, with a library, grid 1 * ceil(T / 1)\n"
+      "  launch @l0.mlp : kv f32, bf16, by default, with a library, set 1, grid 1 * ceil(T / 1)\n"
       "    product 2 {flops=12800}\n"
       "    args buffer %h, weight %l0.square, int 64, buffer %h, int 0, int 0, weight %l0.norm\n"};
   tl_arena arena;

@@ -80,6 +80,7 @@ static void cuda_close(tl_device *device) {
   free(d->kernels);
   free(d->arguments);
   free(d->ways);
+  free(d->tuning);
   free(d);
 }
 
@@ -285,6 +286,7 @@ static tl_status resolve_launches(tl_cuda_device *d, tl_diag *diag) {
 static tl_status set_up(tl_cuda_device *d, tl_diag *diag) {
   TL_TRY(tl_cuda_driver_open(&d->driver, diag));
   TL_TRY(find_gpu(d, diag));
+  tl_cuda_tuning_open(d);
   tl_cuda_products_open(d);
   TL_TRY(take_memory(d, diag));
   TL_TRY(take_host_memory(d, diag));
@@ -417,6 +419,18 @@ static const char *library(const tl_device *device) {
   return d->ways_count ? d->blas.name : NULL;
 }
 
+static tl_status tune(tl_device *device, const tl_device_tune *job, tl_diag *diag) {
+  tl_cuda_device *d = (tl_cuda_device *)device;
+  TL_TRY(enter(d, diag));
+  tl_status status = tl_cuda_measure(d, job, diag);
+  leave(d);
+  return status;
+}
+
+static bool is_tuned(const tl_device *device) {
+  return ((const tl_cuda_device *)device)->tuning != NULL;
+}
+
 static const char *note(const tl_device *device) {
   const tl_cuda_device *d = (const tl_cuda_device *)device;
   return *d->note ? d->note : NULL;
@@ -436,6 +450,8 @@ const tl_device_vtable tl_device_cuda = {
     .read_page = read_page,
     .write_page = write_page,
     .memory_bytes = memory_bytes,
+    .tune = tune,
+    .is_tuned = is_tuned,
     .library = library,
     .note = note,
 };

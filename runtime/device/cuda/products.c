@@ -3,7 +3,6 @@
 // captured.
 //
 //   out^T (columns, rows) = w^T (depth, columns)^T x^T (depth, rows)     column by column
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,25 +140,23 @@ static tl_status add_way(tl_cuda_device *d, const product *p, bool *out_works) {
   return TL_OK;
 }
 
-static bool is_product(const tl_cuda_device *d, const tl_plan_launch *row, uint32_t rows) {
-  return row->kind == TL_PLAN_LAUNCH_PRODUCT && tl_cuda_runs(d, row, rows, true);
-}
-
-tl_status tl_cuda_products_prepare(tl_cuda_device *d, uint32_t program, uint32_t rows,
-                                   bool *out_works) {
-  const tl_plan_program *p = &d->config.tables->programs[program];
+tl_status tl_cuda_products_prepare(tl_cuda_device *d, const tl_cuda_steps *steps, bool *out_works) {
+  const tl_plan_program *p = &d->config.tables->programs[steps->program];
+  tl_cuda_steps made = *steps;
+  made.has_library = true;
   *out_works = d->blas.handle != NULL;
   for (uint32_t i = 0; *out_works && i < p->launches_count; i++) {
     const tl_plan_launch *row = &d->config.tables->launchs[p->first_launch + i];
-    if (!is_product(d, row, rows)) continue;
-    product own = product_of(d, row, rows);
+    if (row->kind != TL_PLAN_LAUNCH_PRODUCT || !tl_cuda_runs(d, &made, row)) continue;
+    product own = product_of(d, row, steps->rows);
     if (find_way(d, &own.shape)) continue;
     TL_TRY(add_way(d, &own, out_works));
-    if (*out_works || *d->note) continue; // the first is told
-    snprintf(d->note, sizeof d->note,
-             "%s has no way to multiply %u rows by %u x %u: own kernels make the products of such "
-             "steps",
-             d->blas.name, rows, own.shape.depth, own.shape.columns);
+    if (*out_works || steps->only || d->has_told_product) continue; // the first is told
+    d->has_told_product = true;
+    tl_cuda_note(d,
+                 "%s has no way to multiply %u rows by %u x %u: own kernels make the products of "
+                 "such steps",
+                 d->blas.name, steps->rows, own.shape.depth, own.shape.columns);
   }
   return TL_OK;
 }
@@ -178,17 +175,26 @@ tl_status tl_cuda_product_launch(const tl_cuda_device *d, const tl_plan_launch *
                        d->blas.status_name(r));
 }
 
-// Whether steps of the session have products for a library.
+// Whether steps of the session that begin where a guard or a tuning says have products for a
+// library.
+static bool is_product_of(const tl_cuda_device *d, uint32_t program, const tl_plan_launch *row) {
+  uint32_t most = (uint32_t)d->config.symbols_max[TL_PLAN_SYMBOL_T];
+  tl_cuda_steps steps = {.program = program, .rows = row->guard_min, .has_library = true};
+  if (row->kind != TL_PLAN_LAUNCH_PRODUCT) return false;
+  if (row->guard_min <= most && tl_cuda_runs(d, &steps, row)) return true;
+  for (uint32_t i = 0; d->tuning && i < d->tuning->ways_count; i++) {
+    steps.rows = d->tuning->ways[i].rows < most ? d->tuning->ways[i].rows : most;
+    if (tl_cuda_runs(d, &steps, row)) return true;
+  }
+  return false;
+}
+
 static bool has_products(const tl_cuda_device *d) {
   const tl_plan_tables *t = d->config.tables;
   for (uint32_t p = 0; p < t->programs_count; p++) {
     const tl_plan_program *program = &t->programs[p];
     for (uint32_t i = 0; program->target == d->config.target && i < program->launches_count; i++) {
-      const tl_plan_launch *row = &t->launchs[program->first_launch + i];
-      if (row->guard_min <= d->config.symbols_max[TL_PLAN_SYMBOL_T] &&
-          is_product(d, row, row->guard_min)) {
-        return true;
-      }
+      if (is_product_of(d, p, &t->launchs[program->first_launch + i])) return true;
     }
   }
   return false;
@@ -197,5 +203,14 @@ static bool has_products(const tl_cuda_device *d) {
 void tl_cuda_products_open(tl_cuda_device *d) {
   char why[128];
   if (!has_products(d) || tl_blas_open(&d->blas, why, sizeof why)) return;
-  snprintf(d->note, sizeof d->note, "%s: own kernels make the products of large steps", why);
+  tl_cuda_note(d, "%s: own kernels make the products of large steps", why);
+}
+
+bool tl_cuda_products_load(tl_cuda_device *d) {
+  char why[128];
+  if (d->blas.handle) return true;
+  if (!tl_blas_open(&d->blas, why, sizeof why)) return false;
+  if (d->driver.memory_take(&d->workspace, TL_CUDA_WORKSPACE_BYTES) == 0) return true;
+  tl_blas_close(&d->blas);
+  return false;
 }

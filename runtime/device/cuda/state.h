@@ -10,8 +10,14 @@
 #include "runtime/device/cuda/blas.h"
 #include "runtime/device/cuda/driver.h"
 #include "runtime/device/device.h"
+#include "runtime/plan/tuning.h"
 
-enum { TL_CUDA_GRAPHS_MAX = 96, TL_CUDA_WORKSPACE_BYTES = 32 << 20, TL_CUDA_NOTE_BYTES = 192 };
+enum {
+  TL_CUDA_GRAPHS_MAX = 192,
+  TL_CUDA_TUNED_ROWS_MAX = 48, // numbers of rows where a tuning goes from way to way
+  TL_CUDA_WORKSPACE_BYTES = 32 << 20,
+  TL_CUDA_NOTE_BYTES = 384
+};
 
 // What a kernel of the plan is given; see templates/cuda/types.cuh.
 typedef struct tl_cuda_arguments {
@@ -23,6 +29,14 @@ typedef struct tl_cuda_graph {
   uint32_t program, rows;
   void *exec;
 } tl_cuda_graph;
+
+// Steps of at most `rows` rows of a program, with products by a library or without.
+typedef struct tl_cuda_steps {
+  uint32_t program, rows;
+  bool has_library;
+  bool by_guards;            // whatever a tuning says
+  const tl_tuning_way *only; // what else runs in them does not count; NULL = all counts
+} tl_cuda_steps;
 
 typedef struct tl_cuda_kernel {
   void *module, *function;
@@ -63,8 +77,11 @@ typedef struct tl_cuda_device {
   tl_cuda_address workspace;
   tl_cuda_way *ways;
   uint32_t ways_count, ways_capacity;
-  char note[TL_CUDA_NOTE_BYTES];  // what a user should know; empty = nothing
-  const tl_plan_program *program; // of the last run
+  tl_tuning *tuning;                     // what PLAN.tune says, if it is used
+  char identity[TL_TUNING_DEVICE_BYTES]; // of the GPU, as tunings name it
+  char note[TL_CUDA_NOTE_BYTES];         // what a user should know; empty = nothing
+  bool has_told_product;                 // the note says for which product there is no way
+  const tl_plan_program *program;        // of the last run
 } tl_cuda_device;
 
 // Puts the plan's weights, or random ones, into device memory. The context is current.
@@ -76,18 +93,33 @@ tl_status tl_cuda_make_maps(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
 // Where a buffer lies.
 tl_cuda_address tl_cuda_buffer_at(const tl_cuda_device *device, const tl_plan_buffer *buffer);
 
-// Whether a launch belongs to a step of `rows` rows whose products a library makes or not.
-bool tl_cuda_runs(const tl_cuda_device *device, const tl_plan_launch *row, uint32_t rows,
-                  bool has_library);
+// Adds a sentence to the note.
+void tl_cuda_note(tl_cuda_device *device, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// Reads the tuning beside the plan; one that is not for this plan on this GPU is left alone, and
+// the note says so. `deterministic` has none.
+void tl_cuda_tuning_open(tl_cuda_device *device);
+
+// Measures ways, as the device's table has it. The context is current.
+tl_status tl_cuda_measure(tl_cuda_device *device, const tl_device_tune *job,
+                          tl_diag *diag) TL_CHECKED;
+
+// Whether a launch of the program belongs to the steps.
+bool tl_cuda_runs(const tl_cuda_device *device, const tl_cuda_steps *steps,
+                  const tl_plan_launch *row);
 
 // Loads a library of matmuls if the session has steps for it; without one the note says why. The
 // context is current.
 void tl_cuda_products_open(tl_cuda_device *device);
 
-// Finds ways to compute all products of a step of `rows` rows, and takes each new one once; not
-// while the stream is captured. If the library has none for a product, `out_works` is false and
-// the note says so.
-tl_status tl_cuda_products_prepare(tl_cuda_device *device, uint32_t program, uint32_t rows,
+// The same, with its memory, for who measures what it could do. False if there is none.
+bool tl_cuda_products_load(tl_cuda_device *device);
+
+// Finds ways to compute all products of the steps, were they made by a library, and takes each new
+// one once; not while the stream is captured. If the library has none for a product, `out_works` is
+// false and, unless only a part counts, the note says so.
+tl_status tl_cuda_products_prepare(tl_cuda_device *device, const tl_cuda_steps *steps,
                                    bool *out_works) TL_CHECKED;
 
 // Launches a product for `rows` rows that are prepared.
@@ -101,6 +133,10 @@ void tl_cuda_best_release(tl_cuda_device *device);
 tl_cuda_result tl_cuda_best_copy(const tl_cuda_device *device);
 const tl_step_best *tl_cuda_best(tl_device *device, uint32_t row,
                                  const tl_step_candidate **out_list);
+
+// Makes a graph of the steps' launches, whose products are prepared. The context is current.
+tl_status tl_cuda_graph_make(tl_cuda_device *device, const tl_cuda_steps *steps, void **out_exec,
+                             tl_diag *diag) TL_CHECKED;
 
 // Captures the graphs of all programs of the target. The context is current.
 tl_status tl_cuda_capture(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;

@@ -13,6 +13,11 @@
 //   TLMC_SHIM_GPU     compute capability (90)
 //   TLMC_SHIM_MEMORY  MiB of device memory (4096)
 //   TLMC_SHIM_CACHE   folder of compiled kernels (the library's own)
+//   TLMC_SHIM_LOG     a file that gets a line for each launch of a graph: rows of the step,
+//                     template (or `library`), T_ROWS of the kernel (0 = it has none)
+//   TLMC_SHIM_TIMES   a file that says how long launches take, for who measures: a line for each
+//                     kind, `template T_ROWS rows rows us`, its last rows included, the first line
+//                     that fits counts; others take 1 us. Then graphs compute nothing
 #include <dlfcn.h>
 #include <elf.h>
 #include <inttypes.h>
@@ -22,6 +27,7 @@
 #include <unistd.h>
 
 #include "runtime/base/hash.h"
+#include "runtime/base/step.h"
 #include "runtime/device/cuda/driver.h"
 #include "tests/lib/cuda/driver/library.h"
 #include "tests/lib/cuda/driver/traffic.h"
@@ -36,7 +42,7 @@ enum { INVALID = 1, INVALID_IMAGE = 200, LAUNCH_FAILED = 719 };
 // What kernels write; what earlier steps left there they may read at once.
 enum { WORKED_ON = TL_SHIM_READ | TL_SHIM_WRITE | TL_SHIM_EARLIER | TL_SHIM_KEPT };
 
-enum { PIECES_MAX = 200, PATH_BYTES = 1024, ALIGN = 256 };
+enum { PIECES_MAX = 200, PATH_BYTES = 1024, ALIGN = 256, TIMES_MAX = 64, NAME_BYTES = 32 };
 
 typedef struct piece {
   char *at;
@@ -49,8 +55,17 @@ typedef struct module {
   const char *source; // of the plan, which outlives it
   void *library;      // when it has run
   tl_shim_kernel kernel;
-  int cluster; // blocks that its source wants beside each other
+  int cluster;           // blocks that its source wants beside each other
+  char name[NAME_BYTES]; // of its template
+  int tile_rows;
 } module;
+
+// How long launches take, as TLMC_SHIM_TIMES says it.
+typedef struct duration {
+  char name[NAME_BYTES];
+  int tile_rows, rows_min, rows_max;
+  double us;
+} duration;
 
 // A launch as it was captured: of a library, or of a kernel.
 typedef struct recorded {
@@ -76,6 +91,11 @@ static struct {
   tl_shim *shim;
   graph *capturing;
   uint64_t copied; // bytes to the host
+  duration times[TIMES_MAX];
+  int times_count;
+  bool is_timed;
+  double us;           // on the clock that events read
+  const tl_step *step; // of the last launch that was captured
 } state;
 
 static int64_t setting(const char *name, int64_t otherwise) {
@@ -90,8 +110,24 @@ TL_CUDA_FUNCTION_MAP(X)
 
 // ---- start and device
 
+static void read_times(const char *path) {
+  FILE *in = fopen(path, "r");
+  duration *d = state.times;
+  state.is_timed = true;
+  while (in && d < state.times + TIMES_MAX &&
+         fscanf(in, "%31s %d %d %d %lf", d->name, &d->tile_rows,
+                &d->rows_min, // NOLINT(cert-err34-c)
+                &d->rows_max, &d->us) == 5) {
+    d++;
+  }
+  state.times_count = (int)(d - state.times);
+  if (in) fclose(in);
+}
+
 tl_cuda_result cuInit(unsigned flags) {
   (void)flags;
+  const char *times = getenv("TLMC_SHIM_TIMES");
+  if (times && !state.is_timed) read_times(times);
   if (!state.shim) state.shim = tl_shim_create((uint64_t)setting("TLMC_SHIM_SEED", 1));
   return 0;
 }
@@ -263,8 +299,6 @@ tl_cuda_result cuStreamCreate(void **out, unsigned flags) {
   }
 NOTHING(cuStreamDestroy_v2, __attribute__((unused)) void *stream)
 NOTHING(cuStreamSynchronize, __attribute__((unused)) void *stream)
-NOTHING(cuEventDestroy_v2, __attribute__((unused)) void *event)
-NOTHING(cuEventRecord, __attribute__((unused)) void *event, __attribute__((unused)) void *stream)
 NOTHING(cuEventSynchronize, __attribute__((unused)) void *event)
 
 tl_cuda_result cuFuncSetAttribute(void *function, int attribute, int value) {
@@ -275,13 +309,26 @@ tl_cuda_result cuFuncSetAttribute(void *function, int attribute, int value) {
 
 tl_cuda_result cuEventCreate(void **out, unsigned flags) {
   (void)flags;
-  *out = &state;
+  *out = calloc(1, sizeof state.us);
+  return *out ? 0 : TL_CUDA_OUT_OF_MEMORY;
+}
+
+tl_cuda_result cuEventDestroy_v2(void *event) {
+  free(event);
+  return 0;
+}
+
+tl_cuda_result cuEventRecord(void *event, void *stream) {
+  (void)stream;
+  memcpy(event, &state.us, sizeof state.us);
   return 0;
 }
 
 tl_cuda_result cuEventElapsedTime(float *out_ms, void *begin, void *end) {
-  (void)begin, (void)end;
-  *out_ms = 0;
+  double from, to;
+  memcpy(&from, begin, sizeof from);
+  memcpy(&to, end, sizeof to);
+  *out_ms = (float)((to - from) / 1e3);
   return 0;
 }
 
@@ -329,8 +376,20 @@ static bool compile(const char *source, const char *folder, const char *path) {
   return compiled;
 }
 
+static int constant_of(const char *source, const char *definition, int otherwise) {
+  const char *found = strstr(source, definition);
+  return found ? (int)strtol(found + strlen(definition), NULL, 10) : otherwise;
+}
+
+static void copy_name(module *m) {
+  static const char folder[] = "#include \"templates/cuda/";
+  const char *found = strstr(m->source, folder);
+  if (!found) return;
+  found += sizeof folder - 1;
+  snprintf(m->name, sizeof m->name, "%.*s", (int)strcspn(found, "."), found);
+}
+
 tl_cuda_result cuModuleLoadData(void **out, const void *image) {
-  static const char cluster[] = "#define T_CLUSTER ";
   const char *source = source_of(image);
   if (strncmp(source, "#define T_", 10) != 0) {
     fprintf(stderr, "the plan keeps no sources: build it with --keep-source\n");
@@ -338,9 +397,10 @@ tl_cuda_result cuModuleLoadData(void **out, const void *image) {
   }
   module *m = calloc(1, sizeof *m);
   if (!m) return TL_CUDA_OUT_OF_MEMORY;
-  const char *defined = strstr(source, cluster);
   m->source = source;
-  m->cluster = defined ? (int)strtol(defined + sizeof cluster - 1, NULL, 10) : 1;
+  m->cluster = constant_of(source, "#define T_CLUSTER ", 1);
+  m->tile_rows = constant_of(source, "#define T_ROWS ", 0);
+  copy_name(m);
   *out = m;
   return 0;
 }
@@ -459,7 +519,7 @@ tl_cuda_result cuLaunchKernelEx(const tl_cuda_launch *launch, void *function, vo
   tl_cuda_address step;
   memcpy(&r->arguments, parameters[0], sizeof r->arguments);
   memcpy(&step, parameters[1], sizeof step);
-  r->step = pointer(step);
+  r->step = state.step = pointer(step);
   return 0;
 }
 
@@ -476,9 +536,42 @@ static bool register_memory(void) {
   return fits;
 }
 
+static const char *name_of(const recorded *r) {
+  return r->module ? r->module->name : "library";
+}
+
+static int tile_rows_of(const recorded *r) {
+  return r->module ? r->module->tile_rows : 0;
+}
+
+static double us_of(const recorded *r, int rows) {
+  for (int i = 0; i < state.times_count; i++) {
+    const duration *d = &state.times[i];
+    if (strcmp(d->name, name_of(r)) == 0 && d->tile_rows == tile_rows_of(r) &&
+        d->rows_min <= rows && rows <= d->rows_max) {
+      return d->us;
+    }
+  }
+  return 1;
+}
+
+static void write_log(const graph *g) {
+  const char *path = getenv("TLMC_SHIM_LOG");
+  FILE *out = path ? fopen(path, "a") : NULL;
+  for (size_t i = 0; out && i < g->count; i++) {
+    const recorded *r = &g->launches[i];
+    fprintf(out, "%d %s %d\n", state.step->rows_count, name_of(r), tile_rows_of(r));
+  }
+  if (out) fclose(out);
+}
+
 tl_cuda_result cuGraphLaunch(void *from, void *stream) {
   const graph *g = from;
   (void)stream;
+  write_log(g);
+  for (size_t i = 0; state.is_timed && i < g->count; i++)
+    state.us += us_of(&g->launches[i], state.step->rows_count);
+  if (state.is_timed) return 0;
   if (!register_memory()) return INVALID;
   for (size_t i = 0; i < g->count; i++) {
     const recorded *r = &g->launches[i];
