@@ -84,17 +84,26 @@ class Test:
                 found.setdefault(number, []).append((rows, self.sets[machine][number][tuple(guard)]))
         return found, done.stdout
 
-    def logits(self, machine, length):
-        """Of a step, with the matmuls' kernels that ran: {(template, T_ROWS)}."""
+    def ran(self, work, length):
+        """What `work` gives, and the matmuls' kernels that ran in its one step: {(template, T_ROWS)}."""
         self.log.unlink(missing_ok=True)
         os.environ["TLMC_SHIM_LOG"] = str(self.log)
-        found = self.tools.logits(self.plans[machine], self.fixture.ids(LENGTH)[:length], "--device", "cuda",
-                                  "--chunk", str(CHUNK))
+        found = work()
         del os.environ["TLMC_SHIM_LOG"]
         lines = [line.split() for line in self.log.read_text().splitlines()]
         if {int(rows) for rows, _, _ in lines} != {length}:
             raise Failed(f"{length} rows were not one step: {lines[:3]}")
         return found, {(name, int(rows)) for _, name, rows in lines if name in (FEW, MANY, WIDE, "library")}
+
+    def logits(self, machine, length):
+        """Of a session that has steps of no more rows."""
+        ids = self.fixture.ids(LENGTH)[:length]
+        return self.ran(lambda: self.tools.logits(self.plans[machine], ids, "--chunk", str(CHUNK)), length)
+
+    def first_id(self, machine, length):
+        """Of a session that has steps of more rows too."""
+        ids = self.fixture.ids(LENGTH)[:length]
+        return self.ran(lambda: self.tools.generate(self.plans[machine], ids, 1, "--chunk", str(CHUNK)), length)
 
     def check_logits(self, found, length, what):
         (_, columns), values = self.fixture.logits(LENGTH, "auto")
@@ -118,19 +127,23 @@ class Test:
     def check_launches(self):
         """Steps run what the file says, and others without it."""
         plan = self.plans["sm_80"]
-        tuned, kept = {3: (FEW, 8), 24: (FEW, 16), LENGTH: (MANY, 128)}, Path(f"{plan}.tune").read_bytes()
-        usual = {3: (FEW, 8), 24: (FEW, 32), LENGTH: (MANY, 128)}
-        for length, way in tuned.items():
+        kept, few, many = Path(f"{plan}.tune").read_bytes(), (FEW, 16), (MANY, 128)
+        # rows: ways with the file, ways without it; what wanted rows are multiplied by has none for many rows
+        steps = {3: ({(FEW, 8)}, {(FEW, 8)}), 24: ({few}, {(FEW, 32)}), LENGTH: ({many, few}, {many, (FEW, 32)})}
+        for length, expected in steps.items():
             found, ran = self.logits("sm_80", length)
             self.check_logits(found, length, "tuned")
             os.unlink(f"{plan}.tune")
             plain, without = self.logits("sm_80", length)
             Path(f"{plan}.tune").write_bytes(kept)
             self.check_logits(plain, length, "not tuned")
-            if way not in ran or usual[length] not in without or (length == 24 and usual[24] in ran):
-                raise Failed(f"{length} rows: {ran} ran with the file, {without} without, expected {way}")
+            if (ran, without) != expected:
+                raise Failed(f"{length} rows: {ran} ran with the file, {without} without, expected {expected}")
             if (found == plain) != (ran == without):
                 raise Failed(f"{length} rows: logits are {'' if found == plain else 'not '}the same bits")
+        _, ran = self.first_id("sm_80", 24)
+        if ran != steps[24][0]:
+            raise Failed(f"24 rows: {ran} ran in a session for {CHUNK}, expected {steps[24][0]}")
         print("launches follow the file", flush=True)
 
     def check_ways(self):
