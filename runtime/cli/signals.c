@@ -34,6 +34,8 @@ void tl_cli_signals_install(void) {
   sigaction(SIGBUS, &action, NULL);
   action.sa_handler = SIG_DFL;
   sigaction(SIGPIPE, &action, NULL);
+  action.sa_handler = SIG_IGN; // a file that may not grow is an error of the write
+  sigaction(SIGXFSZ, &action, NULL);
 }
 
 void tl_cli_signals_defer(void) {

@@ -15,7 +15,7 @@
 enum { TL_CLI_INTERRUPTED_EXIT = 130 }; // 128 + SIGINT, what shells expect
 
 // SIGINT exits, SIGBUS says that the plan was truncated and exits as TL_IO, SIGPIPE ends the
-// program without a word.
+// program without a word, SIGXFSZ does nothing: the write says it.
 void tl_cli_signals_install(void);
 
 // From now on the first SIGINT only sets what tl_cli_interrupted returns.

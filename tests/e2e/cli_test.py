@@ -9,6 +9,7 @@ tiny model with the tlmc in DIR; without any of them it says so. Needs the stand
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -241,6 +242,16 @@ def check_signals(cli, plan):
     full = subprocess.run([str(cli.program), "info", str(plan), "--text"], stdout=open("/dev/full", "wb"),
                           stderr=subprocess.PIPE, check=False)
     expect((full.returncode, b"stdout" in full.stderr), (IO, True), "a full disk")
+    ids, out = cli.work / "few.json", cli.work / "limited.safetensors"
+    ids.write_text("[1, 2, 3]")
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+    full = subprocess.run([str(cli.program), "logits", str(plan), "--ids", ids, "--out", out], capture_output=True,
+                          preexec_fn=limit, check=False)
+    expect((full.returncode, b"limited.safetensors" in full.stderr), (IO, True), "a limit on files")
 
 
 def check_damage(cli, plan):

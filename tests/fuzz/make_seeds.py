@@ -480,6 +480,15 @@ def plan_texts():
     return {"idle": idle, **{path.name: path.read_text() for path in sorted(TESTS.glob("plans/*.plan.txt"))}}
 
 
+def tunings():
+    """Without the line of the sum, which fuzz_tuning.c puts there."""
+    head = f"tlmc tuning 1\nplan {'0f' * 32}\ndevice 9.0 NVIDIA H200\n"
+    ways = ("0 1 8 0 8 0", "0 1 64 33 64 0", "0 2 300 257 4294967295 2", "3 1 2 9 16 1")
+    return {"none": head, "ways": head + "".join(f"way {way}\n" for way in ways),
+            "fault-order": head + "way 0 1 8 0 8 0\nway 0 1 8 0 8 0\n", "fault-version": head.replace("1", "2", 1),
+            "fault-zeros": head + "way 0 01 8 0 8 0\n", "fault-digest": head.replace("0f", "0F", 1)}
+
+
 def plan_files():
     """Options and such patches of fuzz_plan_file.c, of the parts of the file in turn."""
     def patch(part, word, how=1, number=9):
@@ -509,6 +518,7 @@ def main():
     write(out / "arch", architectures() | configs())
     write(out / "ir_text", graphs())
     write(out / "plan_text", plan_texts())
+    write(out / "tuning", tunings())
     write(out / "tokenizer_json", tokenizers())
     write(out / "tokenizer_model", tokenizer_models())
     write(out / "tokenizer_text", tokenizer_texts())
