@@ -32,6 +32,7 @@ TESTS = [
     ("combine", [["cuda_experts_test"]]),
     ("statements_row", [["cuda_experts_test"]]),
     ("candidates", [["cuda_candidates_test"]]),
+    ("matmul_rest", [["cuda_kernels_test"]]),
     ("", [["cuda_experts_test"], ["cuda_kernels_test"]]),
 ]
 
@@ -55,6 +56,14 @@ RULES = [
 
 # (file, part of the line, rule): why the change computes the same.
 EQUAL = [
+    ("latent_expand.cu", "i < ROWS; i += AT_ONCE", "end a loop one early", "i is a multiple of AT_ONCE"),
+    ("latent_expand.cu", "i < WIDTH; i += AT_ONCE", "end a loop one early", "i is a multiple of AT_ONCE"),
+    ("latent_expand.cu", "i < 64; i += rows", "end a loop one early", "i is a multiple of rows"),
+    ("latent_expand.cu", "k < 64; k += 16", "end a loop one early", "k is a multiple of 16"),
+    ("latent_expand.cu", "i < T_STAGES - 1", "end a loop one late", "a line is copied twice"),
+    ("latent_many.cu", "zero_rows_tail", "drop a guard", "every head's block writes the same zeros"),
+    ("latent_many.cu", "s.rows - t.first < VECTORS", "take a choice always", "looks where all is hidden"),
+    ("matmul_rest.cu", "blocks == 0", "do not return early", "the rest of the line returns; all steps have rows"),
     ("attention.cu", "zero_tail(&t", "drop a guard", "every head's block writes the same zeros"),
     ("attention_many.cu", "zero_tail(&t", "drop a guard", "every head's block writes the same zeros"),
     ("attention_few.cu", "zero_tail(t", "drop a guard", "every item of a piece writes the same zeros"),

@@ -93,11 +93,18 @@ static int warps_of(const tl_cuda_variant *v, int width, int *out_splits) {
   return (v->warps < width / 16 ? v->warps : width / 16) + 4;
 }
 
-// The template has no weights and reads products, of `columns` in all.
-static void set_rest(draft *d, int columns, int unit, int weights, int segments) {
+// Columns of all products of a matmul, those of each weight up to 64s.
+static int products_columns(const tl_cuda_sizes *s, int weights, int segments) {
+  int q = (s->heads * s->head + 63) / 64, kv = (s->kv_heads * s->head + 63) / 64;
+  if (segments > 1) return (q + 2 * kv) * 64;
+  return weights * (((weights > 1 ? s->inner : s->hidden) + 63) / 64) * 64;
+}
+
+// The template has no weights and reads products.
+static void set_rest(draft *d, int unit, int weights, int segments) {
   const tl_cuda_variant *v = d->variant;
   set_rows(d, 32 * v->warps, false);
-  constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, false));
+  constant(d, "T_INPUT_BYTES", products_columns(d->sizes, weights, segments) * 4);
   constant(d, "T_UNIT", unit);
   constant(d, "T_WEIGHTS", weights);
   constant(d, "T_SEGMENTS", segments);
@@ -115,7 +122,7 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   int unit = segments > 1 ? (s->head + 63) / 64 : 1;
   if (v->width / 64 / weights > unit) unit = v->width / 64 / weights;
   if (strcmp(v->template, "matmul_rest") == 0) {
-    set_rest(d, columns, unit, weights, segments);
+    set_rest(d, unit, weights, segments);
     return;
   }
   int width = unit * weights * 64, splits;

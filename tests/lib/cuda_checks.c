@@ -37,6 +37,8 @@ typedef struct fixture {
   tl_cuda_run run;
   tl_cuda_kernel kernel;
   int arguments_count;
+  const matrix *x;    // of the matmul
+  int products_count; // columns of products that are there
   int wrong;
   uint32_t state;
 } fixture;
@@ -108,13 +110,65 @@ static void pass(fixture *f, matrix *m, int flags, const char *name) {
   add_range(f, m->bytes, bytes, flags, name);
 }
 
-// Of x or a weight, which some kernels want by a map.
+// An earlier launch may still read what this one writes.
+enum {
+  WEIGHT = TL_CUDA_READ,
+  INPUT = TL_CUDA_READ | TL_CUDA_EARLIER,
+  OUTPUT = TL_CUDA_WRITE | TL_CUDA_EARLIER,
+  BOTH = INPUT | OUTPUT
+};
+
+static bool is_of(const fixture *f, const char *template) {
+  return strcmp(f->trial->variant.template, template) == 0;
+}
+
+static double product(const matrix *x, int row, const matrix *w, int column) {
+  double sum = 0;
+  for (int k = 0; k < x->columns; k++)
+    sum += at(x, row, k) * at(w, column, k);
+  return sum;
+}
+
+static int64_t constant_of(const fixture *f, const char *name) {
+  for (int i = 0; i < f->kernel.spec.constants_count; i++) {
+    const tl_spec_constant *constant = &f->kernel.spec.constants[i];
+    if (strcmp(constant->name, name) == 0) return constant->i;
+  }
+  CHECK(false);
+  return 0;
+}
+
+// In place of x its products with all weights, which are made as the weights come; in place of a
+// weight where its products begin.
+static void pass_product(fixture *f, matrix *m, bool is_weight) {
+  static matrix products;
+  if (is_weight) {
+    pass_number(f, f->products_count);
+    for (int r = 0; r < f->rows; r++) {
+      for (int c = 0; c < m->rows; c++)
+        put(&products, r, f->products_count + c, (float)product(f->x, r, m, c));
+    }
+    f->products_count += m->rows;
+    CHECK(f->products_count <= products.columns);
+    return;
+  }
+  make(f, &products, f->rows, (int)constant_of(f, "T_INPUT_BYTES") / 4, false, false);
+  f->x = m;
+  f->products_count = 0;
+  pass(f, &products, INPUT, "products");
+}
+
+// Of x or a weight, which some kernels want by a map, or multiplied.
 static void pass_factor(fixture *f, matrix *m, int flags, const char *name) {
   const tl_cuda_variant *v = &f->trial->variant;
   bool is_weight = !(flags & TL_CUDA_EARLIER);
   int argument = f->arguments_count;
+  if (is_of(f, "matmul_rest")) {
+    pass_product(f, m, is_weight);
+    return;
+  }
   pass(f, m, flags, name);
-  if (strcmp(v->template, "matmul_wide") != 0) return;
+  if (!is_of(f, "matmul_wide")) return;
   f->run.pointers &= ~(1u << argument);
   CHECK(f->run.maps_count < TL_CUDA_MAPS_MAX);
   f->run.maps[f->run.maps_count++] = (tl_cuda_boxes){
@@ -123,16 +177,8 @@ static void pass_factor(fixture *f, matrix *m, int flags, const char *name) {
 
 // K, which a kernel that is for all depths is told.
 static void pass_depth(fixture *f, int columns) {
-  if (strcmp(f->trial->variant.template, "matmul_wide") == 0) pass_number(f, columns);
+  if (is_of(f, "matmul_wide")) pass_number(f, columns);
 }
-
-// An earlier launch may still read what this one writes.
-enum {
-  WEIGHT = TL_CUDA_READ,
-  INPUT = TL_CUDA_READ | TL_CUDA_EARLIER,
-  OUTPUT = TL_CUDA_WRITE | TL_CUDA_EARLIER,
-  BOTH = INPUT | OUTPUT
-};
 
 // ---- the step
 
@@ -210,13 +256,6 @@ static void expect(fixture *f, const matrix *m, int row, int column, double valu
   if (fabs(found - value) <= bar) return;
   if (f->wrong++ < WRONG_SHOWN)
     printf("[%d,%d] is %.9g, expected %.9g\n", row, column, found, value);
-}
-
-static double product(const matrix *x, int row, const matrix *w, int column) {
-  double sum = 0;
-  for (int k = 0; k < x->columns; k++)
-    sum += at(x, row, k) * at(w, column, k);
-  return sum;
 }
 
 // 1 / rms of a row from its partial sums.
@@ -555,6 +594,7 @@ static const tl_cuda_sizes plain = {
 #define FEW(...) {.template = "matmul_few", .blocks = 1, __VA_ARGS__}
 #define WIDE(...) {.template = "matmul_wide", .blocks = 1, __VA_ARGS__}
 #define MANY(...) {.template = "matmul_many", .blocks = 1, __VA_ARGS__}
+#define REST(...) {.template = "matmul_rest", .blocks = 4, .warps = 8, __VA_ARGS__}
 
 const tl_cuda_trial tl_cuda_trials[] = {
     {"small", &small, 11, FEW(.rows = 8, .warps = 8, .ahead = 4, .stages = 3, .cluster = 1)},
@@ -573,12 +613,16 @@ const tl_cuda_trial tl_cuda_trials[] = {
     {"wide", &wide, 11, WIDE(.width = 256, .rows = 128, .warps = 8, .stages = 2, .cluster = 1)},
     {"odd", &odd, 40, WIDE(.width = 128, .rows = 256, .warps = 8, .stages = 3, .cluster = 1)},
     {"odd", &odd, 40, WIDE(.width = 192, .rows = 64, .warps = 4, .stages = 2, .cluster = 2)},
+    {"odd", &odd, 40, REST(.width = 256, .rows = 16)},
+    {"small", &small, 11, REST(.width = 256, .rows = 16)},
+    {"plain", &plain, 40, REST(.width = 64, .rows = 8)},
 };
 const int tl_cuda_trials_count = sizeof tl_cuda_trials / sizeof *tl_cuda_trials;
 
 bool tl_cuda_trial_has(const tl_cuda_trial *trial, tl_cuda_case which) {
-  bool is_wide = strcmp(trial->variant.template, "matmul_wide") == 0;
-  if (is_wide && which == TL_CUDA_LOGITS) return false;
+  const char *template = trial->variant.template;
+  bool is_large = strcmp(template, "matmul_wide") == 0 || strcmp(template, "matmul_rest") == 0;
+  if (is_large && which == TL_CUDA_LOGITS) return false; // not of wanted rows
   bool is_first = trial == tl_cuda_trials || trial[-1].sizes != trial->sizes;
   return is_first || which <= TL_CUDA_LOGITS;
 }

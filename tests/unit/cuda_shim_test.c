@@ -229,6 +229,11 @@ WRONG(copy_left) {
   tl_copy_wait(0); // no group: covers nothing
 }
 
+WRONG(copy_overtaken) {
+  if (tl_thread() == 0) tl_copy_async(0, X, 16);
+  if (tl_thread() == 0) tl_shared_put_f32(12, 1);
+}
+
 WRONG(copy_large) {
   tl_copy_async(0, X, 32);
 }
@@ -284,6 +289,7 @@ static const wrong wrongs[] = {
     {two_collectives, "tl_from_lane_xor: divergence: "},
     {no_lane, "tl_from_lane: bounds: there is no lane 32"},
     {copy_left, "tl_copy_async: copy: 1 under way when the thread ended"},
+    {copy_overtaken, "tl_shared_put_f32: copy: one is under way to offset 12"},
     {copy_large, "tl_copy_async: copy: of 32 bytes"},
     {copy_many, "tl_copy_async: copy: more than 64 under way"},
     {early_load, "tl_load_f32: early: w comes from an earlier launch"},

@@ -276,9 +276,21 @@ void tl_shim_get(const tl_site *site, tl_u32 at, void *out, tl_u32 bytes) {
   memcpy(out, tl_shim_block_of(shim)->shared + at, bytes);
 }
 
+// What the thread's own copies bring comes before or after what it writes itself; other threads'
+// copies are writes of theirs, with no barrier between.
+static void check_own_copies(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes) {
+  const tl_thread_data *thread = tl_shim_running(shim);
+  for (int i = 0; i < thread->copies_count; i++) {
+    tl_u32 to = thread->copies[(thread->copies_begin + i) % TL_COPIES_MAX].at;
+    if (at < to + TL_COPY_BYTES && to < at + bytes)
+      tl_shim_fail(shim, site, "copy: one is under way to offset %u", at);
+  }
+}
+
 void tl_shim_put(const tl_site *site, tl_u32 at, const void *in, tl_u32 bytes) {
   tl_shim *shim = tl_shim_current;
   tl_shared_touch(shim, site, at, bytes, true);
+  check_own_copies(shim, site, at, bytes);
   memcpy(tl_shim_block_of(shim)->shared + at, in, bytes);
 }
 
