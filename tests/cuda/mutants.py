@@ -61,6 +61,8 @@ EQUAL = [
     ("latent_expand.cu", "i < 64; i += rows", "end a loop one early", "i is a multiple of rows"),
     ("latent_expand.cu", "k < 64; k += 16", "end a loop one early", "k is a multiple of 16"),
     ("latent_expand.cu", "i < T_STAGES - 1", "end a loop one late", "a line is copied twice"),
+    ("latent.cu", "byte < ROW; byte += 64", "end a loop one early", "byte is a multiple of 64"),
+    ("latent.cu", "i < T_STAGES - 1", "end a loop one late", "a step is copied twice"),
     ("latent_many.cu", "zero_rows_tail", "drop a guard", "every head's block writes the same zeros"),
     ("latent_many.cu", "s.rows - t.first < VECTORS", "take a choice always", "looks where all is hidden"),
     ("matmul_rest.cu", "blocks == 0", "do not return early", "the rest of the line returns; all steps have rows"),
