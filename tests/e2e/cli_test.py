@@ -135,8 +135,6 @@ def find_plan(build, work):
     named = os.environ.get("TLMC_TEST_PLAN")
     if named:
         return Path(named).resolve()
-    for plan in sorted((Path(build) / "plans").glob("*.plan")):
-        return plan.resolve()
     try:
         tlmc = find_program(build, "tlmc")
     except Skipped:
