@@ -82,8 +82,8 @@ static tl_status print_fit(tl_cli *cli) {
                facts->token_bytes, size_of(facts->kv_bytes).text, facts->context));
   TL_TRY(print(cli, "memory", "%s: weights %s, session %s", size_of(needed).text,
                size_of(cli->facts.weights_bytes).text, size_of(facts->memory_bytes).text));
-  if (available == 0) return print(cli, "fits", "unknown: the system does not say what is free");
   if (facts->tuned) TL_TRY(print(cli, "tuned", "by %s.tune", cli->options.plan));
+  if (available == 0) return print(cli, "fits", "unknown: the system does not say what is free");
   return print(cli, "fits", "%s, %s are available", needed <= available ? "yes" : "no",
                size_of(available).text);
 }
