@@ -299,4 +299,4 @@ static int variants(const tl_kernel *kernel) {
   return 1;
 }
 
-const tl_draft_rules tl_cpu_rules = {TL_UNIT_MAX, head_bytes, variants, fill, NULL, true};
+const tl_draft_rules tl_cpu_rules = {TL_UNIT_MAX, head_bytes, variants, fill, NULL, true, false};

@@ -218,5 +218,5 @@ static int variants_of(const tl_kernel *kernel) {
   }
 }
 
-const tl_draft_rules tl_cuda_rules = {UNIT_MAX, head_bytes,      variants_of,
-                                      fill,     fill_candidates, false};
+const tl_draft_rules tl_cuda_rules = {UNIT_MAX,        head_bytes, variants_of, fill,
+                                      fill_candidates, false,      true};

@@ -306,6 +306,10 @@ static void add_call(tl_draft *d, int segment, const tl_statement *statement) {
     call.ints[1] = sums->columns; // NOLINT(*.NullDereference): program/verify.c saw to it
     call.ints[2] = d->kernel->wanted_rows && sums->symbol == TL_PLAN_SYMBOL_T;
   }
+  if (statement->kind == TL_STATEMENT_STORE && d->drafter->rules->store_is_told) {
+    tl_draft_arg(d, TL_PLAN_ARG_INT, 0, call.row_bytes);
+    call.row_bytes = 0;
+  }
   d->spec->calls[segment][d->spec->calls_count[segment]++] = call;
 }
 

@@ -76,6 +76,9 @@ typedef struct tl_draft_rules {
   tl_status (*fill_candidates)(tl_draft *draft, uint32_t *out_best, uint32_t *out_candidates);
   // Rows of bf16 values take 4 bytes a value all the same: the target chooses what lies in them.
   bool wide_bf16;
+  // A store is told its rows' bytes by an argument behind the buffer, so that a kernel serves
+  // outputs of all widths; the call's constant is 0.
+  bool store_is_told;
 } tl_draft_rules;
 
 // What a plan is for.

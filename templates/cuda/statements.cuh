@@ -355,13 +355,15 @@ TL_INLINE void tl_store_exactly(const tl_tile *tile, const tl_arguments *a, tl_i
   }
 }
 
+// The bytes of a row are an argument, so that a kernel serves outputs of all widths.
 TL_STATEMENT(store) {
+  tl_i32 bytes = (tl_i32)a->at[first + 1].i;
   if (tile->total) {
-    tl_store_exactly(tile, a, first, row_bytes, format);
+    tl_store_exactly(tile, a, first, bytes, format);
     return;
   }
   TL_EACH_FOUR(r, c) {
-    char *out = tl_row_of(a, first, tile->row + r, row_bytes);
+    char *out = tl_row_of(a, first, tile->row + r, bytes);
     tl_store_four(out, tile->column + c, tl_tile_four(tile, r, c), format);
   }
 }

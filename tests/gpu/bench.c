@@ -163,6 +163,13 @@ static tl_argument weight_of(const bench *b, const work *w, tl_cuda_address weig
   return address(weights);
 }
 
+// What a store is given.
+static int pass_stored(tl_cuda_address at, int columns, bool is_bf16, tl_arguments *a, int count) {
+  a->at[count++] = address(at);
+  a->at[count++].i = tl_cuda_row_bytes(columns, is_bf16);
+  return count;
+}
+
 // After its weights, of a kernel that is for all depths.
 static int pass_depth(const work *w, tl_arguments *a, int count) {
   if (w->maps) a->at[count++].i = w->op->columns;
@@ -201,7 +208,7 @@ static void make_qkv(const bench *b, const work *w, tl_cuda_address weights, tl_
   count = pass_depth(w, a, count);
   a->at[count++] = address(b->sums);
   a->at[count++] = address(b->table);
-  a->at[count++] = address(b->out);
+  count = pass_stored(b->out, outputs[0], true, a, count);
   count = pass_state(b, &w->op->sizes, a, count);
   pass_state(b, &w->op->sizes, a, count);
 }
@@ -218,17 +225,17 @@ static tl_arguments make_arguments(const bench *b, const work *w, tl_cuda_addres
   case TL_CUDA_GLU:
     a.at[count++] = address(b->sums);
     a.at[count] = a.at[count + 1] = address(b->zeros);
-    a.at[count + 2] = address(b->out);
+    pass_stored(b->out, outputs, true, &a, count + 2);
     break;
   case TL_CUDA_DOWN:
-    a.at[count++] = address(b->residual);
+    count = pass_stored(b->residual, outputs, false, &a, count);
     a.at[count++] = address(b->sums_out);
     a.at[count++] = address(b->ones);
-    a.at[count] = address(b->out);
+    pass_stored(b->out, outputs, true, &a, count);
     break;
   default:
     a.at[count++] = address(b->sums);
-    a.at[count] = address(b->out);
+    pass_stored(b->out, outputs, false, &a, count);
     break;
   }
   return a;

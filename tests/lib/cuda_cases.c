@@ -178,16 +178,10 @@ static void call_rope(draft *d, int segment, int first_arg) {
                        0});
 }
 
-static void call_store(draft *d, int segment, int first_arg, int columns, bool is_bf16) {
+// The bytes of its rows are the argument after the first.
+static void call_store(draft *d, int segment, int first_arg, bool is_bf16) {
   call(d, segment,
-       &(tl_spec_call){TL_STATEMENT_STORE,
-                       first_arg,
-                       {0},
-                       0,
-                       tl_cuda_row_bytes(columns, is_bf16),
-                       is_bf16,
-                       0,
-                       0});
+       &(tl_spec_call){.kind = TL_STATEMENT_STORE, .first_arg = first_arg, .format = is_bf16});
 }
 
 static void call_sums(draft *d, int first_arg, int columns) {
@@ -213,10 +207,10 @@ static void qkv(draft *d) {
   for (int segment = 0; segment < 3; segment++)
     call_rms(d, segment, 10, s->hidden, false);
   call_rope(d, 0, 11);
-  call_store(d, 0, 12, s->heads * s->head, s->is_bf16);
+  call_store(d, 0, 12, s->is_bf16);
   call_rope(d, 1, 11);
-  call_page(d, 1, TL_STATEMENT_STORE_KEY, 13);
-  call_page(d, 2, TL_STATEMENT_STORE_VALUE, 16);
+  call_page(d, 1, TL_STATEMENT_STORE_KEY, 14);
+  call_page(d, 2, TL_STATEMENT_STORE_VALUE, 17);
 }
 
 static void glu(draft *d) {
@@ -228,7 +222,7 @@ static void glu(draft *d) {
          &(tl_spec_call){.kind = TL_STATEMENT_ADD_HALF, .first_arg = 6 + half, .ints = {half}});
   }
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_GLU});
-  call_store(d, 0, 8, s->inner, s->is_bf16);
+  call_store(d, 0, 8, s->is_bf16);
 }
 
 static void down(draft *d) {
@@ -236,10 +230,10 @@ static void down(draft *d) {
   set_matmul(d, s->inner, 1, 1, false);
   call(d, 0,
        &(tl_spec_call){TL_STATEMENT_ADD, 4, {0}, 0, tl_cuda_row_bytes(s->hidden, false), 0, 0, 0});
-  call_store(d, 0, 4, s->hidden, false);
-  call_sums(d, 5, s->hidden);
-  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_VECTOR, .first_arg = 6});
-  call_store(d, 0, 7, s->hidden, s->is_bf16);
+  call_store(d, 0, 4, false);
+  call_sums(d, 6, s->hidden);
+  call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_MUL_VECTOR, .first_arg = 7});
+  call_store(d, 0, 8, s->is_bf16);
 }
 
 static void logits(draft *d) {
@@ -248,7 +242,7 @@ static void logits(draft *d) {
   call_rms(d, 0, 4, s->hidden, true);
   if (s->softcap != 0)
     call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_SOFTCAP, .real = s->softcap});
-  call_store(d, 0, 5, s->vocabulary, false);
+  call_store(d, 0, 5, false);
 }
 
 static void gather(draft *d) {
@@ -258,7 +252,7 @@ static void gather(draft *d) {
   constant(d, "T_SOURCE", 0);
   constant(d, "T_COLUMNS", d->sizes->hidden);
   call_sums(d, 2, d->sizes->hidden);
-  call_store(d, 0, 3, d->sizes->hidden, false);
+  call_store(d, 0, 3, false);
 }
 
 static void rows_norm(draft *d) {
@@ -277,7 +271,7 @@ static void rows_norm(draft *d) {
   call(d, 0, &(tl_spec_call){.kind = TL_STATEMENT_ACT, .ints = {1}}); // x Phi(x)
   call(d, 0,
        &(tl_spec_call){TL_STATEMENT_MUL, 5, {0}, 0, tl_cuda_row_bytes(hidden, false), 0, 0, 0});
-  call_store(d, 0, 6, hidden, false);
+  call_store(d, 0, 6, false);
 }
 
 static void table(draft *d) {

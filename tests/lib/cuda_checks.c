@@ -110,6 +110,12 @@ static void pass(fixture *f, matrix *m, int flags, const char *name) {
   add_range(f, m->bytes, bytes, flags, name);
 }
 
+// What a store is given.
+static void pass_stored(fixture *f, matrix *m, int flags, const char *name) {
+  pass(f, m, flags, name);
+  pass_number(f, m->stride * (m->is_bf16 ? 2 : 4));
+}
+
 // An earlier launch may still read what this one writes.
 enum {
   WEIGHT = TL_CUDA_READ,
@@ -340,7 +346,7 @@ static void test_qkv(fixture *f) {
   pass_depth(f, s->hidden);
   pass(f, &sums, INPUT, "sums");
   pass(f, &table, INPUT, "table");
-  pass(f, &out, OUTPUT, "q");
+  pass_stored(f, &out, OUTPUT, "q");
   pass_state(f, &out2, OUTPUT, "pages");
   f->run.arguments.at[f->arguments_count] = f->run.arguments.at[f->arguments_count - 3];
   f->run.arguments.at[f->arguments_count + 1] = f->run.arguments.at[f->arguments_count - 2];
@@ -378,7 +384,7 @@ static void test_glu(fixture *f) {
   pass(f, &sums, INPUT, "sums");
   pass(f, &table, WEIGHT, "gate bias");
   pass(f, &residual, WEIGHT, "up bias");
-  pass(f, &out, OUTPUT, "out");
+  pass_stored(f, &out, OUTPUT, "out");
   run(f, blocks_of(f, units_of(f, s->inner), f->rows));
   for (int r = 0; r < f->rows; r++) {
     double by = row_scale(&sums, r, s->hidden);
@@ -405,10 +411,10 @@ static void test_down(fixture *f) {
   pass_number(f, s->hidden);
   pass_factor(f, &w, WEIGHT, "w");
   pass_depth(f, s->inner);
-  pass(f, &residual, BOTH, "residual");
+  pass_stored(f, &residual, BOTH, "residual");
   pass(f, &sums, OUTPUT, "sums");
   pass(f, &table, WEIGHT, "gamma");
-  pass(f, &out, OUTPUT, "out");
+  pass_stored(f, &out, OUTPUT, "out");
   run(f, blocks_of(f, units_of(f, s->hidden), f->rows));
   for (int r = 0; r < f->rows; r++) {
     double squares = 0;
@@ -436,7 +442,7 @@ static void test_logits(fixture *f) {
   pass_number(f, s->vocabulary);
   pass_factor(f, &w, WEIGHT, "head");
   pass(f, &sums, INPUT, "sums");
-  pass(f, &out, OUTPUT, "logits");
+  pass_stored(f, &out, OUTPUT, "logits");
   run(f, blocks_of(f, units_of(f, s->vocabulary), f->wanted_count));
   for (int r = 0; r < f->wanted_count; r++) {
     double by = row_scale(&sums, f->wanted[r], s->hidden);
@@ -482,7 +488,7 @@ static void test_rows(fixture *f) {
   pass_number(f, s->vocabulary);
   pass(f, &w, WEIGHT, "w");
   pass(f, &sums, OUTPUT, "sums");
-  pass(f, &out, OUTPUT, "out");
+  pass_stored(f, &out, OUTPUT, "out");
   run(f, f->rows);
   begin(f, TL_CUDA_ROWS);
   make(f, &x, f->rows, s->hidden, false, false);
@@ -496,7 +502,7 @@ static void test_rows(fixture *f) {
   pass(f, &table, WEIGHT, "gamma");
   pass(f, &w2, WEIGHT, "beta");
   pass(f, &residual, INPUT, "factors");
-  pass(f, &out2, OUTPUT, "out");
+  pass_stored(f, &out2, OUTPUT, "out");
   run(f, f->rows);
   for (int r = 0; r < f->rows; r++) {
     for (int c = 0; c < s->hidden; c++) {
