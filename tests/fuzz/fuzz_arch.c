@@ -139,21 +139,26 @@ static void check_places(void) {
   }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static size_t run(tl_str text, size_t fail_after) {
   tl_model model = {0};
   diag.count = 0;
   if (fixtures_count == 0) read_fixtures();
   tl_arena_init(&arena, ARENA_BYTES);
-  tl_source input = {"input", {(const char *)data, size}};
-  arena.fail_after = tl_shortage_take(&input.text);
-  bool is_short = arena.fail_after != SIZE_MAX;
+  tl_source input = {"input", text};
+  arena.fail_after = fail_after;
   tl_status status = lower(&input, &model);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
   tl_fuzz_accepted = tl_ok(status);
   check_places();
   if (tl_ok(status)) check_graph(model.graph);
-  if (is_short && !tl_ok(status)) check_shortage(&input, status);
+  size_t left = arena.fail_after;
+  if (fail_after != SIZE_MAX && !tl_ok(status)) check_shortage(&input, status);
   tl_arena_finish(&arena);
+  return left;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  tl_shortage_run((tl_str){(const char *)data, size}, run);
   return 0;
 }
 

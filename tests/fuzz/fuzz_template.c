@@ -10,18 +10,31 @@
 
 enum { ARENA_BYTES = 64 << 20, STEPS_MAX = 1 << 18 };
 
+// Those of make_templates.py, so that the templates of its cases do here what they do there, and a
+// conversation.
+// clang-format off
 static const char variables_text[] =
     "{\"messages\": [{\"role\": \"system\", \"content\": \"be brief\"},"
-    " {\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"hi\"}, {\"type\": "
-    "\"image\"}]}, {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"function\": "
-    "{\"name\": \"f\", \"arguments\": {\"a\": 1, \"b\": [true, null, 2.5]}}}]}],"
+    " {\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"hi\"},"
+    " {\"type\": \"image\"}]},"
+    " {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"function\":"
+    " {\"name\": \"f\", \"arguments\": {\"a\": 1, \"b\": [true, null, 2.5]}}}]}],"
     " \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}],"
-    " \"add_generation_prompt\": true, \"bos_token\": \"<s>\", \"s\": \"Hello, World\", \"n\": 7,"
-    " \"f\": 2.5, \"nil\": null, \"l\": [3, 1, 2], \"d\": {\"b\": 1, \"a\": {\"c\": [1, 2]}},"
-    " \"u\": \"stra\\u00dfe \\u03a3 \\ud83d\\ude00\", \"big\": 18446744073709551616, \"h\": "
-    "\"<a>\","
-    " \"k\": {\"0\": 0, \"1\": 1, \"2\": 2, \"3\": 3, \"4\": 4, \"5\": 5, \"6\": 6, \"7\": 7,"
-    " \"8\": 8, \"9\": 9}, \"rows\": [{\"name\": \"x\", \"n\": 2}, {\"name\": \"Y\"}]}";
+    " \"add_generation_prompt\": true, \"bos_token\": \"<s>\","
+    " \"s\": \"Hello, World\", \"t\": \"  pad\\u00a0\", \"e\": \"\", \"h\": \"<a href='x'>&</a>\","
+    " \"u\": \"stra\\u00dfe \\u038c\\u03a3\\u039f\\u03a3 \\u01c6 \\u0130 \\ufb01\","
+    " \"q\": \"it's \\\"q\\\" \\\\ \\n\\t\\u001b\\u200b\\u00e9\\ud83d\\ude00\","
+    " \"n\": 7, \"z\": 0, \"neg\": -7, \"f\": 2.5, \"big\": 18446744073709551616, \"tiny\": 1e-07,"
+    " \"huge\": 1e22, \"yes\": true, \"no\": false, \"nil\": null, \"l\": [3, 1, 2],"
+    " \"m\": [\"b\", \"A\", \"c\", \"a\"], \"mixed\": [1, \"x\", null, 2.5, true], \"empty\": [],"
+    " \"d\": {\"b\": 1, \"a\": {\"c\": [1, 2]}, \"items\": 5},"
+    " \"k\": {\"B\": 2, \"a\": 1, \"C\": 3},"
+    " \"nothing\": {}, \"rows\": [{\"name\": \"x\", \"n\": 2, \"on\": true},"
+    " {\"name\": \"Y\", \"n\": 1, \"on\": false}, {\"name\": \"z\", \"n\": 3}],"
+    " \"lines\": \"one\\ntwo\\r\\nthree\\n\\nfive\\n\", \"deep\": [[1, [2]], [3, [4, [5]]]],"
+    " \"keys\": {\"0\": 0, \"1\": 1, \"2\": 2, \"3\": 3, \"4\": 4, \"5\": 5, \"6\": 6, \"7\": 7,"
+    " \"8\": 8, \"9\": 9}}";
+// clang-format on
 
 static void check_fault(const tl_diag *diag, tl_status status) {
   CHECK(status != TL_INTERNAL);
@@ -55,12 +68,11 @@ static const tl_json *read_variables(const tl_source *source) {
   return variables;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static size_t run(tl_str text, size_t fail_after) {
   static const tl_source variables_source = {"variables", TL_STR(variables_text)};
-  tl_source source = {"fuzz", {(const char *)data, size}};
+  tl_source source = {"fuzz", text};
   const tl_jinja_template *template = NULL;
   const tl_json *variables = read_variables(&variables_source);
-  size_t fail_after = tl_shortage_take(&source.text);
   tl_arena parsed, first_arena, again_arena;
   tl_diag diag = {0};
   tl_str first, again;
@@ -75,12 +87,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     status = render(template, &variables_source, variables, &first_arena, &first);
     CHECK(render(template, &variables_source, variables, &again_arena, &again) == status);
     CHECK(tl_str_equal(first, again));
+    fail_after = first_arena.fail_after;
     tl_arena_finish(&first_arena);
     tl_arena_finish(&again_arena);
   } else {
     check_fault(&diag, status);
+    fail_after = parsed.fail_after;
   }
   tl_arena_finish(&parsed);
+  return fail_after;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  tl_shortage_run((tl_str){(const char *)data, size}, run);
   return 0;
 }
 

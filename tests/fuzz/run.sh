@@ -63,13 +63,25 @@ printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
     rm -r $build/corpus/NAME
     mv $build/smaller/NAME $build/corpus/NAME
   }
+  sweep() { # each seed once more, with each allocation failing in turn
+    grep -q shortage tests/fuzz/fuzz_NAME.c || return 0
+    rm -rf $build/swept/NAME
+    mkdir -p $build/swept/NAME
+    for seed_file in $build/seeds/NAME/*; do
+      { cat "$seed_file"; printf "#*"; } >$build/swept/NAME/"${seed_file##*/}"
+    done
+    run -runs=0 $build/swept/NAME >$log 2>&1 || status=$?
+    [ $status != 0 ] || run -merge=1 $build/corpus/NAME $build/swept/NAME >$log 2>&1 || status=$?
+  }
   if $rounds; then # the last is one that ends with the edges it began with
-    while :; do
+    status=0
+    sweep
+    while [ $status = 0 ]; do
       [ $(ls $build/corpus/NAME | wc -l) -lt 2000 ] || shrink
       files=$(ls $build/corpus/NAME $build/seeds/NAME | wc -l)
       fuzz -runs=$((limit + files))
       same=$(awk "/INITED/ { first = \$4 } /DONE/ { print first == \$4 }" $log)
-      [ $status = 0 ] && [ "$same" != 1 ] || break
+      [ "$same" != 1 ] || break
       seed=$((seed + 1))
     done
   else
