@@ -8,7 +8,7 @@
 #include "tests/fuzz/shortage.h"
 #include "tests/lib/check.h"
 
-enum { ARENA_BYTES = 64 << 20, STEPS_MAX = 1 << 18 };
+enum { ARENA_BYTES = 64 << 20, STEPS_MAX = 1 << 18, NOW_STEP = 40000 };
 
 // Those of make_templates.py, so that the templates of its cases do here what they do there, and a
 // conversation.
@@ -46,10 +46,10 @@ static void check_fault(const tl_diag *diag, tl_status status) {
 }
 
 static tl_status render(const tl_jinja_template *template, const tl_source *source,
-                        const tl_json *variables, tl_arena *arena, tl_str *out) {
+                        const tl_json *variables, int64_t now, tl_arena *arena, tl_str *out) {
   tl_diag diag = {0};
   tl_jinja_variables set = {source, variables};
-  tl_jinja_input input = {.sets = &set, .sets_count = 1, .steps_max = STEPS_MAX};
+  tl_jinja_input input = {.sets = &set, .sets_count = 1, .now = now, .steps_max = STEPS_MAX};
   *out = TL_STR("");
   tl_status status = tl_jinja_render(template, &input, arena, &diag, out);
   if (!tl_ok(status)) check_fault(&diag, status);
@@ -73,6 +73,7 @@ static size_t run(tl_str text, size_t fail_after) {
   tl_source source = {"fuzz", text};
   const tl_jinja_template *template = NULL;
   const tl_json *variables = read_variables(&variables_source);
+  int64_t now = (int64_t)text.length * NOW_STEP; // all hours and days
   tl_arena parsed, first_arena, again_arena;
   tl_diag diag = {0};
   tl_str first, again;
@@ -84,8 +85,8 @@ static size_t run(tl_str text, size_t fail_after) {
     tl_arena_init(&first_arena, ARENA_BYTES);
     tl_arena_init(&again_arena, ARENA_BYTES);
     if (fail_after != SIZE_MAX) first_arena.fail_after = again_arena.fail_after = parsed.fail_after;
-    status = render(template, &variables_source, variables, &first_arena, &first);
-    CHECK(render(template, &variables_source, variables, &again_arena, &again) == status);
+    status = render(template, &variables_source, variables, now, &first_arena, &first);
+    CHECK(render(template, &variables_source, variables, now, &again_arena, &again) == status);
     CHECK(tl_str_equal(first, again));
     fail_after = first_arena.fail_after;
     tl_arena_finish(&first_arena);

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from seed_texts import (DESCRIPTION_CHANGES, EXPRESSIONS, FUSED, FUSED_GRAPHS, GRAPH_CHANGES, GRAPHS, REGEX_FAULTS,
-                        REGEXES, UTF8_FAULTS)
+                        REGEXES, TEMPLATES, UTF8_FAULTS)
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
@@ -55,7 +55,8 @@ def templates():
     """What jinja2 has rendered for template_test.c; what it refuses may still be a template."""
     cases = json.loads((TESTS / "fixtures/templates/cases.json").read_text())["cases"]
     found = dict(enumerate({text: result for case in cases for text, result in case["templates"]}.items()))
-    return {f"{'fault-' if result is None else ''}{i:03}": text for i, (text, result) in found.items()}
+    seeds = {f"{'fault-' if result is None else ''}{i:03}": text for i, (text, result) in found.items()}
+    return seeds | {f"fault-more-{i:03}": text for i, text in enumerate(TEMPLATES)}
 
 
 def json_texts():

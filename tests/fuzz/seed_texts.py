@@ -45,6 +45,36 @@ EXPRESSIONS = (
     "config.list.a", "config.t.a", "config.i[0]",
 )
 
+# Templates with what is not supported, limits, and each test of all kinds; the rest is in make_templates.py.
+KINDS = ("[s, n, f, nil, l, d, yes, no, big, range(2), missing, namespace(), cycler(1), joiner(), 'a' | safe, (1,), "
+         "s.upper, raise_exception, l | map('upper')]")
+TESTS_OF_KINDS = ("defined undefined none boolean true false integer float number string escaped mapping iterable "
+                  "sequence callable odd even lower upper").split()
+TEMPLATES = (
+    "{{ l | batch(2, none) | list }}", "{{ l | slice(2) | list }}", "{{ '1e30' | int(3) }}", "{{ huge | int }}",
+    "{{ '99999999999999999999' | int }}", "{{ '99999999999999999999' | int(1, 16) }}", "{{ 2.567 | round(400) }}",
+    "{{ huge | round(17) }}{{ -2.567 | round(1) }}", "{{ 2.5 | round(-1) }}", "{{ (1e308 * 10) | round(1) }}",
+    "{{ (1e308 * 10) | int }}", "{{ (1e308 * 10 - 1e308 * 10) | int }}", "{{ '%.*f' % (2, f) }}",
+    "{{ '%*d' % (5, n) }}",
+    "{{ '%#x' % 255 }}", "{{ '%#o' % 8 }}", "{{ '%d' % 1e30 }}", "{{ '%d' % -1e30 }}", "{{ '%d' % (1e308 * 10) }}",
+    "{{ '%u' % 1 }}", "{{ '%X %e %E %g %G' % (255, 1.5, 1.5, 1.5, 1.5) }}", "{{ '%c %r %a' % ('c', 'r', 'e') }}",
+    "{{ {18446744073709551616: 1} }}", "{{ {big: 1}[big] }}{{ big == big }}{{ big == tiny }}{{ big is sameas big }}",
+    "{{ {1e16: 1, 2.5: 2, -1e16: 3}[2.5] }}", "{{ {1e300: 2}[1e300] }}{{ {-1e300: 2}[-1e300] }}",
+    "{{ {namespace(): 1} }}", "{{ (-9223372036854775807 - 1) // -1 }}", "{{ (-9223372036854775807 - 1) % -1 }}",
+    "{{ -(-9223372036854775807 - 1) }}", "{{ (-9223372036854775807 - 1) | abs }}", "{{ '\\uD800' }}",
+    "{% set nan = 1e308 * 10 - 1e308 * 10 %}{{ nan < 1 }}{{ nan == nan }}{{ 1 > nan }}{{ -nan }}{{ nan | tojson }}",
+    "{% set inf = 1e308 * 10 %}{{ inf }}{{ -inf }}{{ [inf, -inf] | tojson }}{{ '%f %d' % (inf, inf) }}",
+    "{{ u.swapcase() }}",
+    "{{ range(0, 9223372036854775807, 4611686018427387904) | list }}",
+    "{{ x.y.z }}{{ s.__class__ }}{{ s | attr('_x') }}",
+    "{{ range(-9223372036854775807 - 1, 9223372036854775807) | length }}", "{{ ''.join }}{{ l.append(1) }}",
+    "{% for x in range(99) %}{{ s * 99999 }}{% endfor %}",
+    *(f"{{% for x in {KINDS} %}}{{{{ x is {test} }}}}{{% endfor %}}" for test in TESTS_OF_KINDS),
+    *(f"{{{{ x{'}}{{ x'.join(map(str, range(count)))} }}}}" for count in (4000, 4200)),
+    *("{{ strftime_now('%" + "|%".join("aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%q") + "') }}" + " " * count
+      for count in range(0, 40, 3)),
+)
+
 # Graphs of models are changed so: other ways to fuse them, or none.
 GRAPH_CHANGES = (
     (r"(%l0\.w[kud]\w* : )bf16", r"\1f16"), (r"(%l1\.w\w* : )bf16", r"\1q8g32"),

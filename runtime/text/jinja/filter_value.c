@@ -59,58 +59,66 @@ static tl_status attr(tl_render *render, const tl_call *call, tl_datum *out) {
   return tl_datum_attribute(render, &call->self, name, out);
 }
 
-// Digits of a number in a text, without the underscores that Python allows between them.
-static bool plain_number(tl_str text, char *room, size_t capacity, tl_str *out) {
-  size_t begin = tl_unicode_space_before(text), count = 0;
-  size_t end = begin < text.length ? text.length - tl_unicode_space_after(text) : begin;
-  if (begin < end && text.data[begin] == '+') begin++;
-  if (end - begin >= capacity) return false;
-  for (size_t i = begin; i < end; i++) {
-    bool is_joint = text.data[i] == '_' && i > begin && i + 1 < end && text.data[i - 1] != '_';
-    if (!is_joint) room[count++] = text.data[i];
-  }
-  *out = (tl_str){room, count};
-  return count > 0;
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
 }
 
+// float(text) of what has digits. Python allows underscores between digits, and a point without
+// digits on one side.
 static bool real_of_text(tl_str text, double *out) {
   char room[TL_DECIMAL_DIGITS_MAX];
-  tl_str plain;
-  if (!plain_number(text, room, sizeof room, &plain)) return false;
-  if (plain.data[plain.length - 1] == '.') plain.length--; // "1."
-  return plain.length > 0 && tl_decimal_to_f64(plain, out);
+  size_t at = tl_unicode_space_before(text), count = 0;
+  size_t end = at < text.length ? text.length - tl_unicode_space_after(text) : at;
+  if (at < end && (text.data[at] == '-' || text.data[at] == '+')) {
+    if (text.data[at] == '-') room[count++] = '-';
+    at++;
+  }
+  for (size_t i = at; i < end; i++) {
+    char c = text.data[i];
+    bool after_digit = i > at && is_digit(text.data[i - 1]);
+    bool before_digit = i + 1 < end && is_digit(text.data[i + 1]);
+    if (count + 2 > sizeof room || (i == at && !is_digit(c) && c != '.')) return false;
+    if (c == '.' && !after_digit && !before_digit) return false;
+    if (c == '.' && !after_digit) room[count++] = '0';
+    if (c == '.' ? before_digit : c != '_' || !after_digit || !before_digit) room[count++] = c;
+  }
+  return tl_decimal_to_f64((tl_str){room, count}, out);
 }
+
+typedef enum number { NO_NUMBER, NUMBER, LARGE_NUMBER } number;
 
 // int(text, base); a prefix such as 0x may stand before digits of its base.
-static bool int_of_text(tl_str text, int64_t base, int64_t *out) {
+static number int_of_text(tl_str text, int64_t base, int64_t *out) {
   static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-  char room[80];
-  tl_str plain;
-  if (!plain_number(text, room, sizeof room, &plain)) return false;
-  if (base == 10) return tl_str_to_i64(plain, out);
-  bool is_negative = plain.data[0] == '-';
-  if (is_negative) plain = tl_str_slice(plain, 1, plain.length);
+  size_t at = tl_unicode_space_before(text);
+  size_t end = at < text.length ? text.length - tl_unicode_space_after(text) : at;
+  bool is_negative = at < end && text.data[at] == '-', fits = true, after_digit = false;
+  if (is_negative || (at < end && text.data[at] == '+')) at++;
   char mark = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : '\0';
   bool has_prefix =
-      plain.length > 2 && plain.data[0] == '0' && mark && (plain.data[1] | 32) == mark;
-  if (has_prefix) plain = tl_str_slice(plain, 2, plain.length);
-  *out = 0;
-  for (size_t i = 0; i < plain.length; i++) {
-    char c = plain.data[i];
+      mark && end - at > 2 && text.data[at] == '0' && (text.data[at + 1] | 32) == mark;
+  if (has_prefix) at += text.data[at + 2] == '_' ? 3 : 2;
+  *out = 0; // the number's negative: there is one more of these
+  for (; at < end; at++) {
+    char c = text.data[at];
     if (c >= 'A' && c <= 'Z') c = (char)(c | 32);
     const char *found = c ? strchr(digits, c) : NULL;
-    if (!found || found - digits >= base) return false;
-    if (__builtin_mul_overflow(*out, base, out)) return false;
-    if (__builtin_add_overflow(*out, found - digits, out)) return false;
+    bool is_joint = c == '_' && after_digit;
+    if (!is_joint && (!found || found - digits >= base)) return NO_NUMBER;
+    after_digit = !is_joint;
+    if (is_joint || !fits) continue;
+    fits = !__builtin_mul_overflow(*out, base, out) &&
+           !__builtin_sub_overflow(*out, found - digits, out);
   }
-  if (is_negative) *out = -*out;
-  return plain.length > 0;
+  if (fits && !is_negative) fits = !__builtin_sub_overflow(0, *out, out);
+  return !after_digit ? NO_NUMBER : fits ? NUMBER : LARGE_NUMBER;
 }
 
-static bool int_of_real(double value, int64_t *out) {
-  if (!(value > -9.2e18 && value < 9.2e18)) return false;
+static number int_of_real(double value, int64_t *out) {
+  if (isnan(value)) return NO_NUMBER;
+  if (!(value > -9.2e18 && value < 9.2e18)) return LARGE_NUMBER;
   *out = (int64_t)value;
-  return true;
+  return NUMBER;
 }
 
 static tl_status integer(tl_render *render, const tl_call *call, tl_datum *out) {
@@ -127,14 +135,14 @@ static tl_status integer(tl_render *render, const tl_call *call, tl_datum *out) 
     *out = *self;
   } else if (tl_datum_to_int(self, &value)) {
     *out = tl_datum_of_int(value);
-  } else if (self->kind == TL_DATUM_REAL) {
-    if (!int_of_real(self->real, &value)) return tl_render_fail(render, "the number is too large");
-    *out = tl_datum_of_int(value);
-  } else if (self->kind == TL_DATUM_TEXT) {
-    tl_str text = tl_datum_str(self);
-    bool is_int =
-        int_of_text(text, base, &value) || (real_of_text(text, &real) && int_of_real(real, &value));
-    if (is_int) *out = tl_datum_of_int(value);
+  } else {
+    number found = NO_NUMBER;
+    if (self->kind == TL_DATUM_REAL) found = int_of_real(self->real, &value);
+    if (self->kind == TL_DATUM_TEXT) found = int_of_text(tl_datum_str(self), base, &value);
+    if (self->kind == TL_DATUM_TEXT && !found && real_of_text(tl_datum_str(self), &real))
+      found = int_of_real(real, &value);
+    if (found == LARGE_NUMBER) return tl_render_fail(render, "the number is too large");
+    if (found) *out = tl_datum_of_int(value);
   }
   return TL_OK;
 }

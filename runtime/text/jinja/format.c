@@ -1,4 +1,5 @@
 // Texts with places for values: % and str.format.
+#include <math.h>
 #include <stdio.h>
 
 #include "runtime/text/jinja/text_work.h"
@@ -86,8 +87,9 @@ static tl_status write_number(tl_render *render, const value_place *place, const
   }
   if (!is_int) {
     snprintf(format, sizeof format, "%%%s%s.*%c", sign, place->alternative ? "#" : "", place->type);
+    double real = tl_datum_to_real(value);
     length = snprintf(room, capacity, format, place->has_precision ? place->precision : 6,
-                      tl_datum_to_real(value));
+                      isnan(real) ? NAN : real);                    // Python's has no sign
     for (int i = 0; i < length && (size_t)length < capacity; i++) { // the locale's point
       if (!strchr("0123456789+-einfaEINFA ", room[i])) room[i] = '.';
     }
