@@ -158,7 +158,7 @@ tl_status tl_datum_path(tl_render *render, const tl_datum *object, const tl_datu
 // ---- Slices
 
 typedef struct slice {
-  int64_t start, step, count;
+  int64_t start, step, count, stop;
 } slice;
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
@@ -173,7 +173,7 @@ static slice slice_of(const int64_t *start, const int64_t *stop, int64_t step, i
   if (stop) last = clamp(*stop < 0 ? *stop + count : *stop, low, high);
   int64_t span = step > 0 ? last - first : first - last;
   int64_t stride = step > 0 ? step : step == INT64_MIN ? INT64_MAX : -step;
-  return (slice){first, step, span > 0 ? (span - 1) / stride + 1 : 0};
+  return (slice){first, step, span > 0 ? (span - 1) / stride + 1 : 0, last};
 }
 
 static tl_status slice_text(tl_render *render, const tl_datum *object, slice part, tl_datum *out) {
@@ -205,13 +205,21 @@ static tl_status slice_list(tl_render *render, const tl_datum *object, slice par
   return TL_OK;
 }
 
+// The number at `index` of a range; false if it is beyond 64 bits, as one behind the last may be.
+static bool add_steps(const tl_datum_range *range, int64_t index, int64_t *out) {
+  int64_t far;
+  return !__builtin_mul_overflow(index, range->step, &far) &&
+         !__builtin_add_overflow(range->start, far, out);
+}
+
 static tl_status slice_range(tl_render *render, const tl_datum *object, slice part, tl_datum *out) {
   const tl_datum_range *from = object->range;
   tl_datum_range *range = tl_arena_alloc(render->arena, sizeof *range);
   if (!range) return tl_render_full(render);
-  *range = (tl_datum_range){from->start, from->step, part.count};
-  if (part.count > 0) range->start += part.start * from->step;
-  if (part.count > 1) range->step *= part.step; // of fewer it might be beyond 64 bits
+  *range = (tl_datum_range){.count = part.count, .is_beyond = from->is_beyond};
+  range->is_beyond |= !add_steps(from, part.start, &range->start);
+  range->is_beyond |= !add_steps(from, part.stop, &range->stop);
+  range->is_beyond |= __builtin_mul_overflow(from->step, part.step, &range->step);
   *out = (tl_datum){.kind = TL_DATUM_RANGE, .range = range};
   return TL_OK;
 }

@@ -97,6 +97,8 @@ struct tl_datum_dict {
 
 struct tl_datum_range {
   int64_t start, step, count;
+  int64_t stop;   // as it was given
+  bool is_beyond; // a number of it is beyond 64 bits, one that no item needs
 };
 
 struct tl_cycler {

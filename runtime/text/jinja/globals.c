@@ -31,7 +31,7 @@ static tl_status make_range(tl_render *render, const tl_call *call, tl_datum *ou
   }
   tl_datum_range *range = tl_arena_alloc(render->arena, sizeof *range);
   if (!range) return tl_render_full(render);
-  *range = (tl_datum_range){values[0], step, count};
+  *range = (tl_datum_range){values[0], step, count, values[1], false};
   *out = (tl_datum){.kind = TL_DATUM_RANGE, .range = range};
   return TL_OK;
 }

@@ -106,12 +106,14 @@ static tl_status add_dict(tl_render *render, tl_text *text, const tl_datum_dict 
 }
 
 static tl_status add_range(tl_render *render, tl_text *text, const tl_datum_range *range) {
+  if (range->is_beyond) return tl_render_fail(render, "a range beyond 64 bits cannot be written");
   TL_TRY(tl_text_add(render, text, TL_STR("range(")));
   TL_TRY(add_int(render, text, range->start));
   TL_TRY(tl_text_add(render, text, TL_STR(", ")));
-  TL_TRY(add_int(render, text, range->start + range->count * range->step));
+  TL_TRY(add_int(render, text, range->stop));
   if (range->step != 1) {
-    return tl_render_fail(render, "a range with a step is written: it needs `| list`");
+    TL_TRY(tl_text_add(render, text, TL_STR(", ")));
+    TL_TRY(add_int(render, text, range->step));
   }
   return tl_text_add(render, text, TL_STR(")"));
 }
