@@ -278,7 +278,6 @@ static void set_way(tl_draft *d, const shape *s) {
 
 static void set_matmul_input(tl_draft *d, const shape *s) {
   if (s->variant->way == WIDE) {
-    tl_draft_constant(d, "T_INPUT_BF16", 1);
     tl_draft_arg_buffer_map(d, d->kernel->input, s->rows);
   } else {
     tl_cuda_set_input(d);

@@ -15,7 +15,7 @@
 #define SHARE (T_ROWS / T_CLUSTER) // rows of a rank
 #define TILE_ROWS SHARE
 
-#include "templates/cuda/matmul.cuh"
+#include "templates/cuda/matmul_rows.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
 #define GROUPS (T_ROWS / 8)

@@ -15,7 +15,7 @@
 #define TILE_ROWS T_ROWS
 
 #include "templates/cuda/latent_share.cuh"
-#include "templates/cuda/matmul.cuh"
+#include "templates/cuda/matmul_rows.cuh"
 
 #define STRIDE (WIDTH + 4) // neighbouring rows start in other banks
 #define LINE 128 // bytes

@@ -10,10 +10,6 @@
 // Little of each tile waits for the rest of it, and many blocks lie beside each other: it takes the
 // time that memory needs.
 #define TILE_ROWS T_ROWS
-#define T_COLUMNS 32 // there is no K
-#define T_INPUT_BF16 0
-#define T_WEIGHT_BF16 0
-#define T_WEIGHT_BYTES 4
 
 #include "templates/cuda/matmul.cuh"
 

@@ -15,8 +15,6 @@
 // possible: boxes hold rows that lie behind each other.
 #define SHARE (T_ROWS / T_CLUSTER) // rows of a rank
 #define TILE_ROWS SHARE
-#define T_COLUMNS 0 // known to a launch alone; maps have it and the bytes of rows
-#define T_INPUT_BYTES 0
 
 #include "templates/cuda/matmul.cuh"
 

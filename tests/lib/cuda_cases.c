@@ -131,8 +131,8 @@ static void set_matmul(draft *d, int columns, int weights, int segments, bool is
   int blocks = is_wide(d) ? v->blocks : v->blocks * v->warps / warps;
   set_rows(d, 32 * warps, is_wanted);
   set_weights(d);
-  constant(d, "T_INPUT_BF16", s->is_bf16);
   if (!is_wide(d)) {
+    constant(d, "T_INPUT_BF16", s->is_bf16);
     constant(d, "T_COLUMNS", columns);
     constant(d, "T_INPUT_BYTES", tl_cuda_row_bytes(columns, s->is_bf16));
   }
