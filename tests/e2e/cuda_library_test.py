@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tiny import BARS, CONFIGS, FIXTURES, KL_BARS, KL_MEAN_BARS, Fixture, distances, divergences
+from tiny import BARS, CONFIGS, FIXTURES, KL_BARS, KL_MEAN_BAR, Fixture, distances, divergences
 from tools import Failed, ROOT, Tools, run, run_test
 
 VERSION, LONG = 130100, 1030
@@ -110,7 +110,7 @@ class Test:
             raise Failed(f"{name} ({machine}): products {dict(wanted)}, the library made {dict(made)} {other}")
         worst, kl = max(distances(expected, found)), divergences(expected, found)
         mean, what = sum(kl) / len(kl), f"{worst:.1e} deviations, KL {max(kl):.1e}, mean {sum(kl) / len(kl):.1e}"
-        if worst > BARS[bar] or max(kl) > KL_BARS["cuda"] or mean > KL_MEAN_BARS["cuda"]:
+        if worst > BARS[bar] or max(kl) > KL_BARS["rounded"] or mean > KL_MEAN_BAR:
             raise Failed(f"{name} ({machine}): off by {what}")
         print(f"{name:22} {machine:8} {sum(made.values()):3} products, {what}", flush=True)
         return plan

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tiny import BARS, CONFIGS, FIXTURES, KL_BARS, KL_MEAN_BARS, Fixture, distances, divergences
+from tiny import BARS, CONFIGS, FIXTURES, KL_BARS, KL_MEAN_BAR, Fixture, distances, divergences
 from tools import Failed, ROOT, Tools, run, run_test
 
 MODEL, CHUNK = "llama-tied", 64
@@ -109,7 +109,7 @@ class Test:
         (_, columns), values = self.fixture.logits(LENGTH, "auto")
         expected = (length, columns), values[:length * columns]
         worst, kl = max(distances(expected, found)), divergences(expected, found)
-        if worst > BARS["auto"] or max(kl) > KL_BARS["cuda"] or sum(kl) / len(kl) > KL_MEAN_BARS["cuda"]:
+        if worst > BARS["auto"] or max(kl) > KL_BARS["rounded"] or sum(kl) / len(kl) > KL_MEAN_BAR:
             raise Failed(f"{what}, {length} rows: {worst:.1e} deviations, KL {max(kl):.1e}")
 
     def check_borders(self):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Configurations that tests/fixtures/tiny has not, through transformers, the interpreter and compiled plans.
 
-    variants.py [--build DIR] [--keep DIR] [--target T | --interpreted] [NAME...]
+    variants.py [--build DIR] [--keep DIR] [--target T [--driver DIR] [--nvrtc DIR] | --interpreted] [NAME...]
 
 For each row a tiny random model is made in a temporary folder as make_tiny.py does it. The interpreter's logits are
 compared by tests/archs/interp_test, in both dialects of config.json, and those of plans as tests/e2e/tiny.py does it.
@@ -182,7 +182,8 @@ def check(options, test, folder, name):
     if options.interpreted:
         return is_good
     with tempfile.TemporaryDirectory() as work:
-        case = Case(Tools(options.build, work), Fixture(Path(folder) / name), options.target)
+        tools = Tools(options.build, work, options.driver, options.nvrtc)
+        case = Case(tools, Fixture(Path(folder) / name), options.target)
         faults = case.run()
     print(f"{'':22} {case.line()}", *faults, sep="\n", flush=True)
     return is_good and not faults
@@ -194,6 +195,8 @@ def main():
     parser.add_argument("--build", default=ROOT / "build", type=Path)
     parser.add_argument("--keep", help="make the models here and keep them")
     parser.add_argument("--target", default="cpu:native", help="of plans (default: cpu:native)")
+    parser.add_argument("--driver", help="as of tests/e2e/tiny.py")
+    parser.add_argument("--nvrtc", help="as of tests/e2e/tiny.py")
     parser.add_argument("--interpreted", action="store_true", help="no plans")
     options = parser.parse_args()
     test = (options.build / "tests" / "interp_model_test").resolve()
