@@ -139,7 +139,7 @@ static void check_places(void) {
   }
 }
 
-static size_t run(tl_str text, size_t fail_after) {
+static bool run(tl_str text, size_t fail_after) {
   tl_model model = {0};
   diag.count = 0;
   if (fixtures_count == 0) read_fixtures();
@@ -151,10 +151,10 @@ static size_t run(tl_str text, size_t fail_after) {
   tl_fuzz_accepted = tl_ok(status);
   check_places();
   if (tl_ok(status)) check_graph(model.graph);
-  size_t left = arena.fail_after;
+  bool ran_out = arena.fail_after == 0 || status == TL_MEMORY;
   if (fail_after != SIZE_MAX && !tl_ok(status)) check_shortage(&input, status);
   tl_arena_finish(&arena);
-  return left;
+  return ran_out;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -68,7 +68,7 @@ static const tl_json *read_variables(const tl_source *source) {
   return variables;
 }
 
-static size_t run(tl_str text, size_t fail_after) {
+static bool run(tl_str text, size_t fail_after) {
   static const tl_source variables_source = {"variables", TL_STR(variables_text)};
   tl_source source = {"fuzz", text};
   const tl_jinja_template *template = NULL;
@@ -96,7 +96,7 @@ static size_t run(tl_str text, size_t fail_after) {
     fail_after = parsed.fail_after;
   }
   tl_arena_finish(&parsed);
-  return fail_after;
+  return fail_after == 0 || status == TL_MEMORY;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

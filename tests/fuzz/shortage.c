@@ -6,10 +6,7 @@
 
 #include "tests/fuzz/edit.h"
 
-enum {
-  LEVELS = 13, // of the number, a power of two each
-  DENSE = 64   // numbers that are all tried in turn; then every so many-th part more
-};
+enum { LEVELS = 13 }; // of the number, a power of two each
 
 static bool is_swept(tl_str input) {
   return input.length >= 2 && memcmp(input.data + input.length - 2, "#*", 2) == 0;
@@ -31,8 +28,8 @@ static size_t take(tl_str *input) {
 void tl_shortage_run(tl_str input, tl_shortage_runner *run) {
   if (is_swept(input)) {
     input.length -= 2;
-    for (size_t count = 0; run(input, count) == 0 && count >> (LEVELS - 1) == 0;)
-      count += 1 + count / DENSE;
+    for (size_t count = 0; run(input, count) && count >> (LEVELS - 1) == 0;)
+      count++;
   } else {
     size_t fail_after = take(&input);
     run(input, fail_after);

@@ -1,15 +1,14 @@
 // Inputs that say when memory runs out: `#N` at the end lets N allocations succeed. So the ways
 // that only a failed allocation takes are found like others, and the same input takes them again.
-// With `#*` at the end each allocation of the first thousands fails in turn, later ones in steps;
-// mutators do not make that.
+// With `#*` at the end each of the first thousands fails in turn; mutators do not make that.
 #ifndef TL_TESTS_FUZZ_SHORTAGE_H
 #define TL_TESTS_FUZZ_SHORTAGE_H
 
 #include "runtime/base/str.h"
 
 // Runs an input that came without its end. `fail_after` is for tl_arena.fail_after: N, or SIZE_MAX
-// if all succeed. Gives what is left of it, 0 if an allocation failed.
-typedef size_t tl_shortage_runner(tl_str input, size_t fail_after);
+// if all succeed. Gives whether memory may have run out.
+typedef bool tl_shortage_runner(tl_str input, size_t fail_after);
 
 // Once, or for `#*` with numbers from 0 on until none fails.
 void tl_shortage_run(tl_str input, tl_shortage_runner *run);
