@@ -68,7 +68,6 @@ TEMPLATES = (
     "{{ range(0, 9223372036854775807, 4611686018427387904) | list }}",
     "{{ x.y.z }}{{ s.__class__ }}{{ s | attr('_x') }}",
     "{{ range(-9223372036854775807 - 1, 9223372036854775807) | length }}", "{{ ''.join }}{{ l.append(1) }}",
-    "{% for x in range(99) %}{{ s * 99999 }}{% endfor %}",
     *(f"{{% for x in {KINDS} %}}{{{{ x is {test} }}}}{{% endfor %}}" for test in TESTS_OF_KINDS),
     *(f"{{{{ x{'}}{{ x'.join(map(str, range(count)))} }}}}" for count in (4000, 4200)),
     *("{{ strftime_now('%" + "|%".join("aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%q") + "') }}" + " " * count

@@ -6,7 +6,10 @@
 
 #include "tests/fuzz/edit.h"
 
-enum { LEVELS = 13 }; // of the number, a power of two each
+enum {
+  LEVELS = 13, // of the number, a power of two each
+  DENSE = 256  // numbers without a gap; then each is that part larger than the one before
+};
 
 static bool is_swept(tl_str input) {
   return input.length >= 2 && memcmp(input.data + input.length - 2, "#*", 2) == 0;
@@ -29,7 +32,7 @@ void tl_shortage_run(tl_str input, tl_shortage_runner *run) {
   if (is_swept(input)) {
     input.length -= 2;
     for (size_t count = 0; run(input, count) && count >> (LEVELS - 1) == 0;)
-      count++;
+      count += 1 + count / DENSE;
   } else {
     size_t fail_after = take(&input);
     run(input, fail_after);

@@ -1,6 +1,7 @@
 // Inputs that say when memory runs out: `#N` at the end lets N allocations succeed. So the ways
 // that only a failed allocation takes are found like others, and the same input takes them again.
-// With `#*` at the end each of the first thousands fails in turn; mutators do not make that.
+// With `#*` at the end each of the first hundreds fails in turn, then ever fewer of the rest up to
+// some thousands; mutators do not make that.
 #ifndef TL_TESTS_FUZZ_SHORTAGE_H
 #define TL_TESTS_FUZZ_SHORTAGE_H
 

@@ -27,7 +27,7 @@ tl_shim_kernel tl_cuda_load(const tl_cuda_place *place, const tl_spec *spec, con
   snprintf(module, sizeof module, "./%s_%ld.so", template, (long)getpid());
   write_source(source, spec, template);
   snprintf(command, sizeof command,
-           "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -fsanitize=bounds "
+           "'%s' -std=gnu11 -O1 -w -shared -fPIC -ffp-contract=off -fsanitize=" TL_BOUNDS " "
            "-fsanitize-undefined-trap-on-error -I '%s' -include tests/lib/cuda/dialect.cuh -x c "
            "%s -o %s",
            place->compiler, place->root, source, module);

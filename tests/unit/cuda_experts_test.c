@@ -14,7 +14,7 @@
 #include "tests/lib/check.h"
 #include "tests/lib/cuda_load.h"
 
-enum { VALUES_MAX = 1 << 18, THREADS = 128, ROWS_MAX = 40, STAGES = 3, AHEAD = 2 };
+enum { VALUES_MAX = 1 << 18, THREADS = 128, ROWS_MAX = 40, STAGES = 3, AHEAD = 2, NOT_WRITTEN = -1 };
 
 // An earlier launch may still read what this one writes.
 enum {
@@ -212,6 +212,8 @@ static void check_choice(const sizes *s) {
     }
     for (int c = s->chosen; c < chosen.stride; c++)
       CHECK(at(&chosen, r, c) == 0);
+    for (int c = s->chosen; c < ids.stride; c++)
+      CHECK(int_at(&ids, (int64_t)r * ids.stride + c) == NOT_WRITTEN);
   }
 }
 
@@ -240,6 +242,7 @@ static void choose(fixture *f) {
   tl_spec_call *c = call(f, TL_STATEMENT_TOPK);
   memcpy(c->ints, (int64_t[]){s->chosen, s->groups, s->kept, s->best}, sizeof c->ints);
   c->row_bytes = row_bytes(&ids);
+  memset(ids.bytes, 0xFF, (size_t)(ids.rows * row_bytes(&ids)));
   pass(f, &ids, OUTPUT, "ids");
   if (s->is_biased) {
     pass(f, &bias, INPUT, "bias");
@@ -492,8 +495,8 @@ static void test_latent_rows(fixture *f, bool is_bf16) {
   }
 }
 
-// softmax, its share of a row's sum again.
-static void test_shares(fixture *f) {
+// softmax, a row's shares of its sum, or one after the other.
+static void test_shares(fixture *f, bool has_softmax, bool is_normed) {
   const sizes *s = f->sizes;
   make(f, &scores, s->rows, s->experts, 64, false);
   make(f, &out, s->rows, s->experts, 64, false);
@@ -504,16 +507,19 @@ static void test_shares(fixture *f) {
   pass(f, &scores, INPUT, "scores");
   pass_number(f, 0);
   pass_number(f, s->experts);
-  call(f, TL_STATEMENT_SOFTMAX);
-  call(f, TL_STATEMENT_NORMALIZE)->real = 0.25;
+  if (has_softmax) call(f, TL_STATEMENT_SOFTMAX);
+  if (is_normed) call(f, TL_STATEMENT_NORMALIZE)->real = 0.25 + (has_softmax ? 0 : s->experts);
   call_store(f, &out, "out");
   run(f, "rows", THREADS, s->rows, scores.stride * 4LL);
   for (int r = 0; r < s->rows; r++) {
-    double total = 0;
+    double total = 0, sum = 0;
     for (int c = 0; c < s->experts; c++)
-      total += exp(at(&scores, r, c));
-    for (int c = 0; c < s->experts; c++)
-      expect(at(&out, r, c), exp(at(&scores, r, c)) / total / 1.25, 1e-6);
+      total += exp(at(&scores, r, c)), sum += at(&scores, r, c);
+    double by = !is_normed ? 1 : has_softmax ? 1.25 : sum + 0.25 + s->experts;
+    for (int c = 0; c < s->experts; c++) {
+      double value = has_softmax ? exp(at(&scores, r, c)) / total : at(&scores, r, c);
+      expect(at(&out, r, c), value / by, 1e-6);
+    }
   }
 }
 
@@ -536,6 +542,7 @@ int main(int argc, char **argv) {
       {5, 1, 1, 72, 20, 1, 1, 1, true, false, 8},    {5, 4, 11, 72, 52, 1, 1, 1, true, true, 8},
       {8, 3, 17, 144, 16, 4, 2, 2, true, true, 64},  {40, 6, 40, 64, 24, 8, 3, 2, true, false, 64},
       {12, 6, 13, 40, 20, 3, 2, 4, false, true, 16}, {5, 2, 33, 40, 72, 1, 1, 1, false, false, 64},
+      {64, 3, 4, 24, 20, 32, 5, 2, false, true, 8},
   };
   CHECK(argc == 3);
   for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) {
@@ -551,7 +558,9 @@ int main(int argc, char **argv) {
     for (int few = 15; few < 18 && all[i].block > 32; few++)
       test_heads(&f, 2, 32, 64, few); // 16 and 17 rows, and others
     test_latent_rows(&f, i % 2 == 0);
-    test_shares(&f);
+    test_shares(&f, true, true);
+    test_shares(&f, true, false);
+    test_shares(&f, false, true);
     tl_shim_destroy(f.shim);
   }
   return 0;
