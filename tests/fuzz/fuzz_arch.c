@@ -139,26 +139,21 @@ static void check_places(void) {
   }
 }
 
-static bool run(tl_str text, size_t fail_after) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tl_model model = {0};
   diag.count = 0;
   if (fixtures_count == 0) read_fixtures();
   tl_arena_init(&arena, ARENA_BYTES);
-  tl_source input = {"input", text};
-  arena.fail_after = fail_after;
+  tl_source input = {"input", {(const char *)data, size}};
+  arena.fail_after = tl_shortage_take(&input.text);
+  bool is_short = arena.fail_after != SIZE_MAX;
   tl_status status = lower(&input, &model);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
   tl_fuzz_accepted = tl_ok(status);
   check_places();
   if (tl_ok(status)) check_graph(model.graph);
-  bool ran_out = arena.fail_after == 0 || status == TL_MEMORY;
-  if (fail_after != SIZE_MAX && !tl_ok(status)) check_shortage(&input, status);
+  if (is_short && !tl_ok(status)) check_shortage(&input, status);
   tl_arena_finish(&arena);
-  return ran_out;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  tl_shortage_run((tl_str){(const char *)data, size}, run);
   return 0;
 }
 

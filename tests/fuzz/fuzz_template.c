@@ -68,12 +68,13 @@ static const tl_json *read_variables(const tl_source *source) {
   return variables;
 }
 
-static bool run(tl_str text, size_t fail_after) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const tl_source variables_source = {"variables", TL_STR(variables_text)};
-  tl_source source = {"fuzz", text};
+  tl_source source = {"fuzz", {(const char *)data, size}};
   const tl_jinja_template *template = NULL;
   const tl_json *variables = read_variables(&variables_source);
-  int64_t now = (int64_t)text.length * NOW_STEP; // all hours and days
+  int64_t now = (int64_t)size * NOW_STEP; // all hours and days
+  size_t fail_after = tl_shortage_take(&source.text);
   tl_arena parsed, first_arena, again_arena;
   tl_diag diag = {0};
   tl_str first, again;
@@ -88,19 +89,12 @@ static bool run(tl_str text, size_t fail_after) {
     status = render(template, &variables_source, variables, now, &first_arena, &first);
     CHECK(render(template, &variables_source, variables, now, &again_arena, &again) == status);
     CHECK(tl_str_equal(first, again));
-    fail_after = first_arena.fail_after;
     tl_arena_finish(&first_arena);
     tl_arena_finish(&again_arena);
   } else {
     check_fault(&diag, status);
-    fail_after = parsed.fail_after;
   }
   tl_arena_finish(&parsed);
-  return fail_after == 0 || status == TL_MEMORY;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  tl_shortage_run((tl_str){(const char *)data, size}, run);
   return 0;
 }
 

@@ -28,24 +28,19 @@ static void use(tl_str section, tl_arena *arena) {
   CHECK(tl_ok(status) || status == TL_MEMORY || status == TL_UNSUPPORTED);
 }
 
-static bool run(tl_str text, size_t fail_after) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static tl_diag diag;
   static tl_arena arena; // kept: taking megabytes anew takes longer than most inputs do
   if (arena.limit_bytes == 0) tl_arena_init(&arena, MEMORY_MAX);
   tl_arena_reset(&arena);
   diag.count = 0;
-  tl_source source = {"fuzz.json", text};
-  arena.fail_after = fail_after;
+  tl_source source = {"fuzz.json", {(const char *)data, size}};
+  arena.fail_after = tl_shortage_take(&source.text);
   tl_str section;
   tl_status status = tl_tokenizer_compile(&source, &source, &arena, &diag, &section);
   CHECK(tl_ok(status) ? diag.count == 0 : diag.count > 0 || status == TL_MEMORY);
   tl_fuzz_accepted = tl_ok(status);
   if (tl_ok(status)) use(section, &arena);
-  return arena.fail_after == 0 || status == TL_MEMORY;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  tl_shortage_run((tl_str){(const char *)data, size}, run);
   return 0;
 }
 

@@ -65,14 +65,10 @@ printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
   }
   sweep() { # some hundred seeds once more, with each allocation failing in turn
     grep -q shortage tests/fuzz/fuzz_NAME.c || return 0
-    rm -rf $build/swept/NAME
-    mkdir -p $build/swept/NAME
-    every=$(($(ls $build/seeds/NAME | wc -l) / 500 + 1))
-    for seed_file in $(ls -d $build/seeds/NAME/* | awk "NR % $every == 0"); do
-      { cat "$seed_file"; printf "#*"; } >$build/swept/NAME/"${seed_file##*/}"
-    done
+    python3 tests/fuzz/sweep.py $build/seeds/NAME $build/swept/NAME
     run -runs=0 $build/swept/NAME >$log 2>&1 || status=$?
     [ $status != 0 ] || run -merge=1 $build/corpus/NAME $build/swept/NAME >$log 2>&1 || status=$?
+    rm -r $build/swept/NAME
   }
   if $rounds; then # the last is one that ends with the edges it began with
     status=0

@@ -6,17 +6,9 @@
 
 #include "tests/fuzz/edit.h"
 
-enum {
-  LEVELS = 13, // of the number, a power of two each
-  DENSE = 256  // numbers without a gap; then each is that part larger than the one before
-};
+enum { LEVELS = 13 }; // of the number, a power of two each
 
-static bool is_swept(tl_str input) {
-  return input.length >= 2 && memcmp(input.data + input.length - 2, "#*", 2) == 0;
-}
-
-// Takes `#N` off the end of the input; SIZE_MAX if there is none.
-static size_t take(tl_str *input) {
+size_t tl_shortage_take(tl_str *input) {
   size_t at = input->length, count = 0, scale = 1;
   for (; at > 0 && input->data[at - 1] >= '0' && input->data[at - 1] <= '9' && scale < 1000000;
        at--) {
@@ -28,22 +20,10 @@ static size_t take(tl_str *input) {
   return count;
 }
 
-void tl_shortage_run(tl_str input, tl_shortage_runner *run) {
-  if (is_swept(input)) {
-    input.length -= 2;
-    for (size_t count = 0; run(input, count) && count >> (LEVELS - 1) == 0;)
-      count += 1 + count / DENSE;
-  } else {
-    size_t fail_after = take(&input);
-    run(input, fail_after);
-  }
-}
-
 tl_shortage tl_shortage_keep(const uint8_t *data, size_t *size, size_t *size_max, unsigned seed) {
   tl_shortage shortage = {.length = 0};
   tl_str input = {(const char *)data, *size};
-  if (is_swept(input)) input.length -= 2;
-  size_t count = take(&input);
+  size_t count = tl_shortage_take(&input);
   *size = input.length;
   *size_max = *size_max > sizeof shortage.text ? *size_max - sizeof shortage.text : 0;
   if (*size > *size_max) *size = *size_max;

@@ -1,18 +1,13 @@
 // Inputs that say when memory runs out: `#N` at the end lets N allocations succeed. So the ways
 // that only a failed allocation takes are found like others, and the same input takes them again.
-// With `#*` at the end each of the first hundreds fails in turn, then ever fewer of the rest up to
-// some thousands; mutators do not make that.
 #ifndef TL_TESTS_FUZZ_SHORTAGE_H
 #define TL_TESTS_FUZZ_SHORTAGE_H
 
 #include "runtime/base/str.h"
 
-// Runs an input that came without its end. `fail_after` is for tl_arena.fail_after: N, or SIZE_MAX
-// if all succeed. Gives whether memory may have run out.
-typedef bool tl_shortage_runner(tl_str input, size_t fail_after);
-
-// Once, or for `#*` with numbers from 0 on until none fails.
-void tl_shortage_run(tl_str input, tl_shortage_runner *run);
+// Takes `#N` off the end of the input; gives what tl_arena.fail_after wants: N, or SIZE_MAX if
+// there is none.
+size_t tl_shortage_take(tl_str *input);
 
 // For mutators: what ends an input, kept while the rest is changed.
 typedef struct tl_shortage {

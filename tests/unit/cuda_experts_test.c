@@ -14,7 +14,8 @@
 #include "tests/lib/check.h"
 #include "tests/lib/cuda_load.h"
 
-enum { VALUES_MAX = 1 << 18, THREADS = 128, ROWS_MAX = 40, STAGES = 3, AHEAD = 2, NOT_WRITTEN = -1 };
+enum { VALUES_MAX = 1 << 18, THREADS = 128, ROWS_MAX = 40, STAGES = 3, AHEAD = 2 };
+enum { NOT_WRITTEN = -1 };
 
 // An earlier launch may still read what this one writes.
 enum {
