@@ -48,14 +48,14 @@ def scale_of(values, rows):
     return math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
 
 
-def distances(expected, found):
-    """The largest |difference| of each position, in units of scale_of."""
+def distances(expected, found, scale=None):
+    """The largest |difference| of each position, in units of `scale`, or scale_of."""
     (shape, a), (found_shape, b) = expected, found
     if list(shape) != list(found_shape):
         raise Failed(f"logits are {list(found_shape)}, expected {list(shape)}")
     if not all(math.isfinite(v) for v in b):
         raise Failed("logits hold values that are not finite")
-    width, scale = shape[1], scale_of(a, shape[0])
+    width, scale = shape[1], scale or scale_of(a, shape[0])
     return [max(abs(x - y) for x, y in zip(a[at:at + width], b[at:at + width])) / scale
             for at in range(0, len(a), width)]
 
@@ -97,6 +97,13 @@ class Fixture:
         rounded = f"logits.bf16.{length}"
         name = rounded if weights == "auto" and rounded in self.header else f"logits.{length}"
         return self.header[name].shape, read_tensor(self.path, name)
+
+    def scale(self, weights="f32"):
+        """Of a score, which may be near 0 for one text: the root mean square of all texts'; None for other outputs."""
+        all_of = [self.logits(length, weights) for length in self.lengths]
+        if any(list(shape) != [1, 1] for shape, _ in all_of):
+            return None
+        return scale_of([values[0] for _, values in all_of], 1)
 
     def margins(self, length):
         """Of the routers' choices at every position; empty without routers."""
@@ -140,7 +147,7 @@ class Case:
 
     def judge_f32(self, length, found, what):
         try:
-            rows = distances(self.fixture.logits(length), found)
+            rows = distances(self.fixture.logits(length), found, self.fixture.scale())
         except Failed as reason:
             self.fault(f"{what}: {reason}")
             return
@@ -154,7 +161,7 @@ class Case:
         """A position where another expert was chosen counts not at all, those after it by wider bars."""
         expected, margins, off = self.fixture.logits(length, "auto"), self.fixture.margins(length), []
         kind, wider = self.target.split(":")[0], 1.0
-        rows = zip(distances(expected, found), divergences(expected, found))
+        rows = zip(distances(expected, found, self.fixture.scale("auto")), divergences(expected, found))
         for at, (distance, kl) in enumerate(rows):
             error = max(distance / BARS["auto"], math.sqrt(max(kl, 0.0) / self.kl_bar))
             is_other = error > 1 and at < len(margins) and margins[at] < NEAR_TIE[kind]
