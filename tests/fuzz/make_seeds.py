@@ -457,12 +457,27 @@ def tokenizer_models():
     return accepted | {f"fault-{name}": data for name, data in faults.items()}
 
 
-def tokenizer_texts():
+def some_texts():
+    """Of many scripts; the last but one has the clusters of characters that may follow each other."""
     texts = ["The quick brown fox's 12345 dogs\n\n\tdon't  mind.", "e\u0301le\u0300ve 你好，世界 \u1112\u1161\u11ab 각 İ ﬁ",
              "<|end|>x <s>a</s> [SEP] <tool>\fsecond text ▁▁ <0x41>", "a" * 200 + " " * 90 + "\n" * 50,
              "👍🏽 👩‍👩‍👧 \x00\x7f", "ABA e\u0301 a\r\n ©\u200d© \u0600A\u0301 क\u094dक", "x [trim] y  [trim]"]
-    data = [text.encode() for text in texts] + [b"\xff\xc3 \xed\xa0\x80 \xf0\x9f"]
-    return {f"text{i}-{mode:02}": bytes([mode]) + text for i, text in enumerate(data) for mode in range(32)}
+    clusters = ("\u1100\u1100\u1161\u1161\u11a8\u11a8\uac00\u1161\uac00\u11a8\uac01\u11a8\u1100\uac00\u1100\uac01 "
+                "क\u094d\u200dक\u0301\u094dक 🇩🇪🇩 ©\u0301\u200d©\u200d\u0301© \u0600\u0600क\u0903 \r\n\r")
+    return [text.encode() for text in (*texts, clusters)] + [b"\xff\xc3 \xed\xa0\x80 \xf0\x9f"]
+
+
+def tokenizer_texts():
+    return {f"text{i}-{mode:02}": bytes([mode]) + text
+            for i, text in enumerate(some_texts()) for mode in range(32)}
+
+
+def tokenizer_tables():
+    """Sections without a patch, one for each fixture of fuzz_tokenizer_table.c."""
+    plain = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
+    return {f"{name}-{i}": bytes([number]) + text + b"\xff" * (number & 1)
+            for number, name in enumerate(("bytes", "pieces", "words", "scores", "rules"))
+            for i, text in enumerate((plain, *some_texts()))}
 
 
 def plan_sections():
@@ -523,9 +538,7 @@ def main():
     write(out / "tokenizer_json", tokenizers())
     write(out / "tokenizer_model", tokenizer_models())
     write(out / "tokenizer_text", tokenizer_texts())
-    text = "The  fox's 123\n\n<|end|> the dog e\u0301\u4f60".encode()
-    names = ("bytes", "pieces", "words", "scores", "rules")
-    write(out / "tokenizer_table", {name: bytes([i]) + text + b"\xff" * (i & 1) for i, name in enumerate(names)})
+    write(out / "tokenizer_table", tokenizer_tables())
 
 
 if __name__ == "__main__":
