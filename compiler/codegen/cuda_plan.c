@@ -218,5 +218,9 @@ static int variants_of(const tl_kernel *kernel) {
   }
 }
 
-const tl_draft_rules tl_cuda_rules = {UNIT_MAX,        head_bytes, variants_of, fill,
-                                      fill_candidates, false,      true};
+const tl_draft_rules tl_cuda_rules = {.unit_max = UNIT_MAX,
+                                      .head_bytes = head_bytes,
+                                      .variants = variants_of,
+                                      .fill = fill,
+                                      .fill_candidates = fill_candidates,
+                                      .store_is_told = true};

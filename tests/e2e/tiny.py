@@ -11,8 +11,8 @@ config.json:
            <= 3e-4 on average and 5e-4 at every position, where products are made of bf16 2e-3; but for positions
            where a router's choice is so near a tie that rounding may rightly choose another expert. Those after
            such a one see its keys and values: 5 times the difference
-Matrix units take activations in bf16, GPUs' queries and softmax's weights too. That rounding alone, the rest in
-float64, makes 9.2e-2 deviations and a KL of 1.0e-3 at a position, 2.3e-4 on average (tests/oracle/rounding.py).
+Matrix units take activations, queries and softmax's weights in bf16. That rounding alone, the rest in float64, makes
+9.2e-2 deviations and a KL of 1.0e-3 at a position, 2.3e-4 on average (tests/oracle/rounding.py).
 It prints the worst position of each, and how many were excepted.
 A target `cuda:..` needs NVRTC, and a driver: a GPU's, or the stand-in that --driver names (build/tests/driver), which
 does not need what NVRTC makes: --nvrtc names a stand-in for that (build/tests/nvrtc).

@@ -239,15 +239,15 @@ static double distance(const tl_graph_case *c, int32_t rows, const float *found)
   return worst / deviation;
 }
 
-// Activations, or keys and values, of 8 bits; queries and softmax's weights too where products are
-// made of bf16, which is half as much again (tests/oracle/rounding.py).
+// Activations, or keys and values, of 8 bits. A CPU that multiplies bf16 takes queries and
+// softmax's weights so too where the cache is bf16, even if no weight is: a quarter more, as
+// tests/oracle/rounding.py has it.
 static double bound_of(const tl_graph_case *c, const tl_graph_run *run) {
   bool bf16 = run->kv == TL_PLAN_KV_BF16;
   for (uint32_t i = 0; i < c->tables.weights_count; i++)
     bf16 |= strcmp(c->builder.strings + c->tables.weights[i].format, "bf16") == 0;
-  bool rounds = strstr(run->target, "bf16") || strstr(run->target, "amx") ||
-                tl_str_starts_with(tl_str_from(run->target), TL_STR("cuda"));
-  return !bf16 ? 5e-5 : rounds ? 0.15 : 0.1;
+  bool rounds = strstr(run->target, "bf16") || strstr(run->target, "amx");
+  return !bf16 ? 5e-5 : rounds && run->kv == TL_PLAN_KV_BF16 ? 0.12 : 0.1;
 }
 
 void tl_graph_case_check(tl_graph_case *c, const tl_graph_run *run) {

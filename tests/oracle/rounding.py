@@ -3,9 +3,9 @@
 
     rounding.py [NAME...]       rows of variants.py (default: llama-odd-5, the worst of them)
 
-Matrix units take activations in bf16, and caches keep keys and values so. A row of the table rounds at one such place
-or at several, and tells the largest |difference| in standard deviations of the logits and KL, at the worst position
-and on average over 300. It is what the bars of tests/e2e/tiny.py come from.
+Matrix units take activations, queries and softmax's weights (shares) in bf16, caches keep keys and values so. A row of
+the table rounds at one such place or at several, and tells the largest |difference| in standard deviations of the
+logits and KL, at the worst position and on average over 300. The bars of tests/e2e/tiny.py come from it.
 """
 import sys
 import tempfile
@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 import transformers
 
-import make_tiny
 import variants
 
 LENGTH = 300
@@ -23,7 +22,8 @@ INPUTS = {"q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "o_proj": "o", "gat
 OUTPUTS = {"k_proj": "cache", "v_proj": "cache", "q_proj": "queries"}
 PRODUCTS = ("qkv", "o", "gate, up", "down", "logits")
 PLACES = [(place,) for place in (*PRODUCTS, "cache", "queries", "shares")]
-SETS = {"all of a CPU's": (*PRODUCTS, "cache"), "all of a GPU's": (*PRODUCTS, "cache", "queries", "shares")}
+ATTENTION = ("cache", "queries", "shares")
+SETS = {"attention's three": ATTENTION, "all": (*PRODUCTS, *ATTENTION)}
 
 
 def rounded(values):
@@ -56,10 +56,7 @@ def logits_of(model, ids, places=()):
 
 
 def measure(name, folder):
-    make_tiny.FIXTURES = Path(folder)
-    make_tiny.TINY[name] = variants.model_of(name)
-    make_tiny.GREEDY_STEPS, make_tiny.GREEDY_MARGIN, make_tiny.GREEDY_KINDS = 1, -1.0, 0
-    make_tiny.make(name)
+    variants.make(folder, name)
     model = transformers.AutoModelForCausalLM.from_pretrained(Path(folder) / name, attn_implementation="eager")
     model = model.to(torch.bfloat16).to(torch.float64)
     ids = torch.randint(0, model.config.vocab_size, (1, LENGTH), generator=torch.Generator().manual_seed(5))

@@ -172,12 +172,16 @@ def model_of(name):
     return TinyModel(base | dict(text_config=keys) if "text_config" in base else keys, **stored)
 
 
-def check(options, test, folder, name):
+def make(folder, name):
     make_tiny.FIXTURES = Path(folder)
     make_tiny.TINY[name] = model_of(name)
     # Sampled ids serve no purpose here, so near ties of greedy choices do not matter.
     make_tiny.GREEDY_STEPS, make_tiny.GREEDY_MARGIN, make_tiny.GREEDY_KINDS = 1, -1.0, 0
     make_tiny.make(name)
+
+
+def check(options, test, folder, name):
+    make(folder, name)
     is_good = subprocess.run([test, Path(folder) / name], check=False).returncode == 0
     if options.interpreted:
         return is_good
