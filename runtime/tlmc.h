@@ -141,11 +141,13 @@ typedef struct tlmc_plan_facts {
   int32_t has_weights;     // 0 = a skeleton: runs with random weights, for measuring
   const int32_t *stop_ids; // ids that end a generation
   int32_t stop_ids_count;
-  uint64_t weights_bytes;     // also those that a skeleton would have
+  uint64_t weights_bytes;     // of the target that reads most; also those a skeleton would have
   int32_t has_chat_template;  // 0 = tlmc_chat_prompt returns TLMC_UNSUPPORTED
   const char *const *labels;  // names of the `outputs` of a model that scores; NULL = it has none
   int32_t labels_independent; // 1 = several can hold at once, each has a probability of its own
   int32_t kernels;            // compiled for the target with most of them
+  const char *device;         // that a session takes if none is named: in a plan for CPUs and GPUs
+                              // a GPU that is there and runs it, else the CPU
 } tlmc_plan_facts;
 
 // Facts a program needs. TLMC_USAGE on a wrong size only. Any thread.
@@ -217,7 +219,7 @@ TLMC_API tlmc_status tlmc_chat_prompt(const tlmc_plan *plan, tlmc_bytes conversa
 
 typedef struct tlmc_session_options {
   size_t size;
-  const char *device;      // "cpu", "cuda", "cuda:1", ..; NULL = what the plan is for
+  const char *device;      // "cpu", "cuda", "cuda:1", ..; NULL = that of `target` or of the plan
   const char *target;      // of the plan's targets; NULL = the best one this machine runs
   const char *kv_type;     // "f32", "bf16", ..; NULL or "auto" = the plan's default
   uint64_t kv_bytes;       // KV memory; 0 = what `context` needs
@@ -263,13 +265,14 @@ typedef struct tlmc_session_facts {
   int64_t tokens_free;  // tokens' worth of pages that nobody uses, reusable prompts included
   uint64_t token_bytes; // KV memory of a token while all layers hold it
   uint64_t kv_bytes;    // of `context` tokens, of which windows hold their span for each of `batch`
-  uint64_t memory_bytes; // held by the device and the session, without weights
-  int32_t waiting;       // requests not yet running
-  int32_t running;       //
-  uint64_t preempted;    // times a request gave its pages away and was recomputed, since open
-  const char *library;   // that makes matmuls of large steps, with its version; NULL = none
-  const char *note;      // what the user should know of the device; NULL = nothing
-  int32_t tuned;         // 1 = it runs what tlmc_session_tune found to be the fastest
+  uint64_t memory_bytes;  // held by the device and the session, without weights
+  int32_t waiting;        // requests not yet running
+  int32_t running;        //
+  uint64_t preempted;     // times a request gave its pages away and was recomputed, since open
+  const char *library;    // that makes matmuls of large steps, with its version; NULL = none
+  const char *note;       // what the user should know of the device; NULL = nothing
+  int32_t tuned;          // 1 = it runs what tlmc_session_tune found to be the fastest
+  uint64_t weights_bytes; // that the target reads, also those that a skeleton would have
 } tlmc_session_facts;
 
 // What the session came to and how full it is. TLMC_USAGE on a wrong size only.

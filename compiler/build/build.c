@@ -95,17 +95,14 @@ tl_status tl_build_lower(tl_build *build, const tl_build_options *options, tl_di
   return tl_lower(&input, &build->model, diag);
 }
 
-// Those of the device that all targets are of: buffers and pages lie as its kernels want them.
-static tl_status find_rules(const tl_build_options *options, const tl_draft_rules **out_rules,
-                            tl_diag *diag) {
-  bool is_found[2] = {false, false};
+static const tl_draft_rules *const rules_of[TL_TARGET_DEVICE_COUNT] = {
+    [TL_TARGET_DEVICE_CPU] = &tl_cpu_rules, [TL_TARGET_DEVICE_CUDA] = &tl_cuda_rules};
+
+static bool is_for(const tl_build_options *options, int device) {
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
-    if (options->targets[target]) is_found[tl_target_of(target)->device] = true;
+    if (options->targets[target] && (int)tl_target_of(target)->device == device) return true;
   }
-  *out_rules = is_found[TL_TARGET_DEVICE_CUDA] ? &tl_cuda_rules : &tl_cpu_rules;
-  if (!is_found[0] || !is_found[1]) return TL_OK;
-  return tl_diag_error(diag, TL_UNSUPPORTED, (tl_span){0},
-                       "a plan for cpu and cuda at once cannot be built yet: build one for each");
+  return false;
 }
 
 tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_diag *diag) {
@@ -117,11 +114,17 @@ tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_dia
              (long long)lossy);
     say(options, line);
   }
-  const tl_draft_rules *rules;
-  TL_TRY(find_rules(options, &rules, diag));
-  tl_pass_ctx ctx = {&build->arena, &build->scratch, diag, rules->unit_max};
-  build->module = (tl_module){.graph = build->model.graph};
-  return tl_pipeline_run(&ctx, &build->module, &options->pipeline);
+  if (is_for(options, TL_TARGET_DEVICE_CPU) && is_for(options, TL_TARGET_DEVICE_CUDA)) {
+    say(options, "matrices are stored twice: CPUs and GPUs read them in layouts of their own");
+  }
+  for (int device = 0; device < TL_TARGET_DEVICE_COUNT; device++) {
+    if (!is_for(options, device)) continue;
+    tl_pass_ctx ctx = {&build->arena, &build->scratch, diag, rules_of[device]->unit_max};
+    build->modules[device] = (tl_module){.graph = build->model.graph};
+    TL_TRY(tl_pipeline_run(&ctx, &build->modules[device], &options->pipeline));
+    build->program = build->modules[device].program;
+  }
+  return TL_OK;
 }
 
 // KV types compiled for, and the one that `auto` means: that of the weights where it is one.
@@ -142,11 +145,12 @@ static void choose_kv(const tl_build *build, const tl_build_options *options,
 }
 
 // Every CPU is of the same class.
-static uint32_t classes_of(const tl_build_options *options) {
+static uint32_t classes_of(const tl_build_options *options, int device) {
   uint32_t classes = 0;
+  if (device == TL_TARGET_DEVICE_CPU) return UINT32_MAX;
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
     bool is_cuda = tl_target_of(target)->device == TL_TARGET_DEVICE_CUDA;
-    if (options->targets[target]) classes |= is_cuda ? tl_cuda_class(target) : UINT32_MAX;
+    if (options->targets[target] && is_cuda) classes |= tl_cuda_class(target);
   }
   return classes;
 }
@@ -193,6 +197,23 @@ static uint32_t prompt_limit(const tl_program *program) {
   return least < UINT32_MAX ? (uint32_t)least : UINT32_MAX;
 }
 
+// The rows and the code of all targets of `device`.
+static tl_status compile_device(tl_build *build, const tl_build_options *options, int device,
+                                tl_plan_builder *builder, code *out_code, tl_diag *diag) {
+  int other = TL_TARGET_DEVICE_COUNT - 1 - device;
+  tl_draft_choice choice = {builder->models->kv_types, classes_of(options, device),
+                            is_for(options, other) ? rules_of[other] : NULL};
+  tl_drafts drafts;
+  TL_TRY(tl_drafts_build(build->modules[device].program, choice, rules_of[device], builder, &drafts,
+                         diag));
+  if (device == TL_TARGET_DEVICE_CPU) tl_cpu_module_setup();
+  for (int target = 0; target < TL_TARGET_COUNT; target++) {
+    if (!options->targets[target] || (int)tl_target_of(target)->device != device) continue;
+    TL_TRY(emit(options, &drafts, target, builder, &out_code->bytes[out_code->count++], diag));
+  }
+  return TL_OK;
+}
+
 static tl_status compile(tl_build *build, const tl_build_options *options, tl_plan_builder *builder,
                          code *out_code, tl_diag *diag) {
   tl_plan_model model = {.task = build->model.task,
@@ -200,20 +221,15 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
                          .vocabulary = (uint32_t)build->model.vocabulary,
                          .context = (uint32_t)build->model.context,
                          .types = (uint32_t)build->model.types,
-                         .prompt_limit = prompt_limit(build->module.program),
+                         .prompt_limit = prompt_limit(build->program),
                          .has_weights = !options->skeleton};
-  tl_drafts drafts;
-  const tl_draft_rules *rules;
-  TL_TRY(find_rules(options, &rules, diag));
   choose_kv(build, options, &model);
   tl_plan_builder_init(builder, &build->arena);
   tl_plan_add_model(builder, &model);
-  tl_draft_choice choice = {model.kv_types, classes_of(options)};
-  TL_TRY(tl_drafts_build(build->module.program, choice, rules, builder, &drafts, diag));
-  if (rules == &tl_cpu_rules) tl_cpu_module_setup();
-  for (int target = 0; target < TL_TARGET_COUNT; target++) {
-    if (!options->targets[target]) continue;
-    TL_TRY(emit(options, &drafts, target, builder, &out_code->bytes[out_code->count++], diag));
+  if (builder->failed) return TL_MEMORY;
+  for (int device = 0; device < TL_TARGET_DEVICE_COUNT; device++) {
+    if (is_for(options, device))
+      TL_TRY(compile_device(build, options, device, builder, out_code, diag));
   }
   return TL_OK;
 }
@@ -284,7 +300,7 @@ tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag
   TL_TRY(tl_build_check_output(options->output, diag));
   TL_TRY(tl_build_lower(build, options, diag));
   TL_TRY(tl_build_fuse(build, options, diag));
-  if (!build->module.program) return TL_OK; // stopped before
+  if (!build->program) return TL_OK; // stopped before
   TL_TRY(compile_tokenizer(build, options, &parts.tokenizer, diag));
   TL_TRY(load_chat_template(build, options, &parts.chat_template, diag));
   TL_TRY(compile(build, options, &builder, &compiled, diag));

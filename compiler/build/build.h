@@ -35,7 +35,8 @@ typedef struct tl_build {
   const tl_source *config_source;
   const tl_json *config;
   tl_model model;
-  tl_module module;
+  tl_module modules[TL_TARGET_DEVICE_COUNT]; // of the devices that the plan is for
+  const tl_program *program;                 // one of them; NULL = the passes stopped before
 } tl_build;
 
 void tl_build_init(tl_build *build);
@@ -45,7 +46,7 @@ void tl_build_finish(tl_build *build);
 tl_status tl_build_lower(tl_build *build, const tl_build_options *options,
                          tl_diag *diag) TL_CHECKED;
 
-// The passes on the lowered graph: the program is in build->module.
+// The passes on the lowered graph, once for each device: their programs are in build->modules.
 tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_diag *diag) TL_CHECKED;
 
 // Lowers, fuses and compiles; the tables are those of the plan that would be written. On the

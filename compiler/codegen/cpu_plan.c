@@ -299,7 +299,8 @@ static int variants(const tl_kernel *kernel) {
   return 1;
 }
 
-const tl_draft_rules tl_cpu_rules = {.unit_max = TL_UNIT_MAX,
+const tl_draft_rules tl_cpu_rules = {.device = TL_TARGET_DEVICE_CPU,
+                                     .unit_max = TL_UNIT_MAX,
                                      .head_bytes = head_bytes,
                                      .variants = variants,
                                      .fill = fill,

@@ -218,7 +218,8 @@ static int variants_of(const tl_kernel *kernel) {
   }
 }
 
-const tl_draft_rules tl_cuda_rules = {.unit_max = UNIT_MAX,
+const tl_draft_rules tl_cuda_rules = {.device = TL_TARGET_DEVICE_CUDA,
+                                      .unit_max = UNIT_MAX,
                                       .head_bytes = head_bytes,
                                       .variants = variants_of,
                                       .fill = fill,

@@ -15,7 +15,8 @@ struct tl_drafter {
   tl_drafts *drafts;
   tl_draft_choice choice;
   uint32_t (*rows)[TL_PLAN_KV_COUNT]; // of the buffer table, by number in the program
-  tl_memory_life *lives;              // of the buffer table's rows
+  uint32_t buffers_first;             // row of the first: those before are another device's
+  tl_memory_life *lives;              // of the rows from there on
   const tl_value **states;            // in order of the state table
   uint32_t own_first, own_count;      // buffers of a device's own lie behind the program's
   uint32_t name, text;                // of the kernel's launches, once one of them exists
@@ -74,6 +75,7 @@ static void add_buffer(tl_drafter *b, uint32_t index, tl_plan_kv_type kv) {
 static tl_status add_buffers(tl_drafter *b) {
   size_t count = b->program->buffers_count;
   size_t most = 2 * count + b->program->kernels_count + OWN_MAX;
+  b->buffers_first = (uint32_t)b->tables->buffers_count;
   b->rows = tl_arena_array(b->program->arena, count + 1, sizeof *b->rows);
   b->lives = tl_arena_array(b->program->arena, most, sizeof *b->lives);
   if (!b->rows || !b->lives) return TL_MEMORY;
@@ -88,12 +90,16 @@ static tl_status add_buffers(tl_drafter *b) {
   return TL_OK;
 }
 
+static tl_memory_life *life_of(const tl_drafter *b, uint32_t row) {
+  return &b->lives[row - b->buffers_first];
+}
+
 static uint32_t buffer_row(tl_drafter *b, const tl_buffer *buffer, tl_plan_kv_type kv) {
   size_t index = 0;
   while (index < b->program->buffers_count && b->program->buffers[index] != buffer)
     index++;
   uint32_t row = b->rows[index][kv];
-  tl_memory_life *life = &b->lives[row];
+  tl_memory_life *life = life_of(b, row);
   if (b->launch < life->first) life->first = b->launch;
   if (b->launch > life->last) life->last = b->launch;
   return row;
@@ -125,8 +131,26 @@ static tl_status group_of(tl_drafter *b, const tl_node *node, uint32_t *out_grou
   return TL_OK;
 }
 
+static int64_t head_bytes(const tl_drafter *b, int64_t key, int64_t value, int bytes) {
+  int64_t own = b->rules->head_bytes(key, value, bytes);
+  int64_t other = b->choice.other ? b->choice.other->head_bytes(key, value, bytes) : 0;
+  return own > other ? own : other;
+}
+
+// The row of a state that another device's drafts added; the count of rows if there is none.
+static uint32_t shared_state(const tl_drafter *b, const tl_node *node) {
+  const tl_plan_builder *tables = b->tables;
+  uint32_t row = 0;
+  while (row < tables->states_count &&
+         !tl_str_is(node->result->name, tables->strings + tables->states[row].name))
+    row++;
+  return row;
+}
+
 static tl_status add_state(tl_drafter *b, const tl_node *node) {
-  uint32_t group = 0;
+  uint32_t group = 0, shared = shared_state(b, node);
+  b->states[shared] = node->result;
+  if (shared < b->tables->states_count) return TL_OK;
   TL_TRY(group_of(b, node, &group));
   const tl_state_info *info = &node->state;
   tl_plan_state row = {.name = tl_plan_text(b->tables, node->result->name),
@@ -141,9 +165,8 @@ static tl_status add_state(tl_drafter *b, const tl_node *node) {
     int64_t key = latent ? info->key + info->value : info->key, value = latent ? 0 : info->value;
     uint64_t *page_bytes = &b->tables->groups[group].page_bytes[kv];
     row.offset[kv] = *page_bytes;
-    *page_bytes += (uint64_t)(info->heads * b->rules->head_bytes(key, value, bytes));
+    *page_bytes += (uint64_t)(info->heads * head_bytes(b, key, value, bytes));
   }
-  b->states[b->tables->states_count] = node->result;
   tl_plan_add_state(b->tables, &row);
   return TL_OK;
 }
@@ -215,7 +238,7 @@ uint32_t tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symb
                             .row_bytes = (uint64_t)row_bytes};
     row = tl_plan_add_buffer(b->tables, &added);
     b->own_count++;
-    b->lives[row] = (tl_memory_life){0, UINT32_MAX};
+    *life_of(b, row) = (tl_memory_life){0, UINT32_MAX};
   }
   b->tables->failed |= row == count && row >= b->tables->buffers_count;
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, row, 0);
@@ -234,7 +257,7 @@ void tl_draft_arg_products(tl_draft *draft, int64_t columns) {
                             .row_bytes = (uint64_t)(columns * element_bytes(TL_FORMAT_F32))};
     b->tables->failed |= !name.data;
     b->products = tl_plan_add_buffer(b->tables, &added) + 1;
-    b->lives[b->products - 1] = (tl_memory_life){b->launch, b->launch};
+    *life_of(b, b->products - 1) = (tl_memory_life){b->launch, b->launch};
   }
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, b->products - 1, 0);
 }
@@ -537,6 +560,7 @@ tl_status tl_drafts_build(const tl_program *program, tl_draft_choice choice,
                   .drafts = out_drafts,
                   .choice = choice,
                   .diag = diag};
+  tables->readers = 1u << rules->device;
   TL_TRY(add_buffers(&b));
   TL_TRY(add_states(&b));
   TL_TRY(add_launches(&b));
@@ -544,9 +568,10 @@ tl_status tl_drafts_build(const tl_program *program, tl_draft_choice choice,
   out_drafts->whole = program->whole;
   // The output is read after the last launch.
   out_drafts->output = buffer_row(&b, program->output, TL_PLAN_KV_F32);
-  b.lives[out_drafts->output].last = UINT32_MAX;
-  return tl_memory_place(tables->buffers, b.lives, (uint32_t)tables->buffers_count,
-                         out_drafts->arena_bytes, program->arena);
+  life_of(&b, out_drafts->output)->last = UINT32_MAX;
+  return tl_memory_place(tables->buffers + b.buffers_first, b.lives,
+                         (uint32_t)tables->buffers_count - b.buffers_first, out_drafts->arena_bytes,
+                         program->arena);
 }
 
 // Adds the rows of the kernels that are wanted; `numbers` says which row became of each.

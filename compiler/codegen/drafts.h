@@ -63,6 +63,7 @@ typedef struct tl_draft {
 
 // What differs between devices.
 typedef struct tl_draft_rules {
+  tl_target_device device;
   int64_t unit_max; // columns that a matmul's tile can keep together, for tl_pass_fuse
   // Bytes of one head of a state in a page, keys and values.
   int64_t (*head_bytes)(int64_t key, int64_t value, int element_bytes);
@@ -84,10 +85,13 @@ typedef struct tl_draft_rules {
 // What a plan is for.
 typedef struct tl_draft_choice {
   uint32_t kv_types; // bit mask of tl_plan_kv_type
-  uint32_t classes;  // of its targets
+  uint32_t classes;  // of the device's targets
+  // Of the other device that the plan is for, NULL = it is for one. Pages have room for either.
+  const tl_draft_rules *other;
 } tl_draft_choice;
 
-// Adds weights, groups, states, buffers and arguments to `tables`. TL_UNSUPPORTED as `fill` says
+// Adds weights, groups, states, buffers and arguments to `tables`; weights, groups and states that
+// another device's drafts of the same graph brought there are shared. TL_UNSUPPORTED as `fill` says
 // it.
 tl_status tl_drafts_build(const tl_program *program, tl_draft_choice choice,
                           const tl_draft_rules *rules, tl_plan_builder *tables,

@@ -5,6 +5,8 @@
 #include "ir/convert.h"
 #include "templates/cpu/panel.h"
 
+#include <stdlib.h>
+
 enum { CHUNK_BYTES = 1 << 20 }; // of rows evaluated at once: they stay in L2
 
 typedef struct pack {
@@ -110,22 +112,32 @@ static size_t buffer_bytes(const pack *p) {
   return p->eval ? (size_t)tl_weight_eval_columns_count(p->eval) * sizeof(float) : 0;
 }
 
+static int by_offset(const void *a, const void *b) {
+  const pack *x = a, *y = b;
+  return (x->row->offset > y->row->offset) - (x->row->offset < y->row->offset);
+}
+
+static tl_status check_places(const tl_packer *packer, tl_diag *diag) {
+  uint64_t end = 0;
+  for (size_t i = 0; i < packer->packs_count; i++) {
+    const pack *p = &packer->packs[i];
+    if (p->row->offset < end) return report(p, diag, TL_INTERNAL, "overlaps the one before it");
+    end = p->row->offset + p->row->bytes;
+  }
+  return TL_OK;
+}
+
 tl_status tl_packer_create(tl_arena *arena, const tl_plan_builder *builder,
                            const tl_weight_source *source, tl_packer **out_packer, tl_diag *diag) {
   tl_packer *packer = tl_arena_alloc(arena, sizeof *packer);
   size_t count = builder->weights_count;
   pack *packs = tl_arena_array(arena, count + 1, sizeof *packs);
   tl_status status = packer && packs ? TL_OK : TL_MEMORY;
-  uint64_t end = 0;
   for (size_t i = 0; i < count && status != TL_MEMORY; i++) {
     pack *p = &packs[i];
     *p = (pack){.row = &builder->weights[i], .packed = &builder->packed[i]};
     tl_status fault = init_pack(p, builder->strings, source, arena, diag);
-    if (tl_ok(fault) && p->row->offset < end) {
-      fault = report(p, diag, TL_INTERNAL, "overlaps the one before it");
-    }
     if (tl_ok(status) || fault == TL_MEMORY) status = fault;
-    end = p->row->offset + p->row->bytes;
     if (tl_ok(fault) && buffer_bytes(p) > packer->buffer_bytes) {
       packer->buffer_bytes = buffer_bytes(p);
     }
@@ -133,6 +145,10 @@ tl_status tl_packer_create(tl_arena *arena, const tl_plan_builder *builder,
   if (packer) {
     packer->packs = packs;
     packer->packs_count = count;
+  }
+  if (tl_ok(status)) {
+    qsort(packs, count, sizeof *packs, by_offset);
+    status = check_places(packer, diag);
   }
   *out_packer = tl_ok(status) ? packer : NULL;
   return status;

@@ -4,7 +4,7 @@
 #include "templates/cpu/panel.h"
 
 void tl_plan_builder_init(tl_plan_builder *builder, tl_arena *arena) {
-  *builder = (tl_plan_builder){.arena = arena};
+  *builder = (tl_plan_builder){.arena = arena, .readers = 1u << TL_TARGET_DEVICE_CPU};
   tl_plan_text(builder, TL_STR(""));
 }
 
@@ -71,6 +71,7 @@ uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, doub
   for (size_t i = 0; i < builder->weights_count; i++) {
     if (builder->packed[i].value == value && builder->packed[i].offset == offset &&
         builder->weights[i].layout == (uint32_t)layout) {
+      builder->packed[i].readers |= builder->readers;
       return (uint32_t)i;
     }
   }
@@ -79,7 +80,7 @@ uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, doub
   builder->failed |= !grown;
   if (!grown) return 0;
   builder->packed = grown;
-  builder->packed[builder->weights_count] = (tl_packed){value, offset};
+  builder->packed[builder->weights_count] = (tl_packed){value, offset, builder->readers};
   tl_plan_weight row = {.layout = layout, .shards = 1};
   row.name = tl_plan_text(builder, value->name);
   bool vector = layout == TL_PLAN_LAYOUT_VECTOR;
@@ -90,15 +91,26 @@ uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, doub
   } else {
     place_matrix(&row, &value->type);
   }
-  row.offset = builder->weights_bytes;
-  // Matrices start on pages of their own; vectors are packed one after the other.
-  uint64_t align = vector ? 64 : TL_PLAN_PAGE_BYTES;
-  row.offset = (row.offset + align - 1) / align * align;
-  builder->weights_bytes = row.offset + row.bytes;
   return tl_plan_add_weight(builder, &row);
 }
 
-tl_status tl_plan_builder_tables(const tl_plan_builder *builder, tl_plan_tables *out_tables) {
+// Matrices start on pages of their own; vectors are packed one after the other.
+static void place_weights(tl_plan_builder *builder, uint32_t readers) {
+  for (size_t i = 0; i < builder->weights_count; i++) {
+    tl_plan_weight *row = &builder->weights[i];
+    if (builder->packed[i].readers != readers) continue;
+    uint64_t align = row->layout == TL_PLAN_LAYOUT_VECTOR ? 64 : TL_PLAN_PAGE_BYTES;
+    row->offset = (builder->weights_bytes + align - 1) / align * align;
+    builder->weights_bytes = row->offset + row->bytes;
+  }
+}
+
+tl_status tl_plan_builder_tables(tl_plan_builder *builder, tl_plan_tables *out_tables) {
+  uint32_t cpu = 1u << TL_TARGET_DEVICE_CPU, cuda = 1u << TL_TARGET_DEVICE_CUDA;
+  builder->weights_bytes = 0;
+  place_weights(builder, cpu);
+  place_weights(builder, cpu | cuda);
+  place_weights(builder, cuda);
   *out_tables = (tl_plan_tables){
 #define X(name) .name##s = builder->name##s, .name##s_count = (uint32_t)builder->name##s_count,
       TL_PLAN_TABLE_MAP(X)

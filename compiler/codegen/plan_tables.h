@@ -6,11 +6,13 @@
 #define TL_COMPILER_CODEGEN_PLAN_TABLES_H
 
 #include "compiler/program/program.h"
+#include "runtime/base/target.h"
 
 // A weight of the plan and where its numbers come from: row i of the weight table is packed[i].
 typedef struct tl_packed {
   const tl_value *value; // a weight or a table of the graph
   double offset;         // added to each element of a vector
+  uint32_t readers;      // bit mask of tl_target_device
 } tl_packed;
 
 typedef struct tl_plan_builder {
@@ -24,7 +26,8 @@ typedef struct tl_plan_builder {
   size_t packed_capacity;
   char *strings;
   size_t strings_bytes, strings_capacity;
-  uint64_t weights_bytes; // of the weights section so far
+  uint32_t readers;       // devices that weights are looked up for now
+  uint64_t weights_bytes; // of the weights section, once it is placed
   bool failed;            // the arena was exhausted; checked once, by tl_plan_builder_tables
 } tl_plan_builder;
 
@@ -41,12 +44,16 @@ uint32_t tl_plan_text(tl_plan_builder *builder, tl_str text);
 // From row to row of a matrix of `columns` in the layout `rows`.
 int64_t tl_weight_row_bytes(tl_format format, int64_t columns);
 
-// The weight table's row for `value` packed as `layout`; added at the section's end if new.
+// The weight table's row for `value` packed as `layout`, added if new; `readers` read it.
 uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, double offset,
                            tl_plan_layout layout);
 
-// The tables as the writer takes them. TL_MEMORY if anything failed before.
-tl_status tl_plan_builder_tables(const tl_plan_builder *builder,
-                                 tl_plan_tables *out_tables) TL_CHECKED;
+// Gives weights their places, and the tables as the writer takes them. What a device reads lies in
+// one piece:
+//
+//   | the CPU's layouts | what both read | the GPU's layouts |
+//
+// TL_MEMORY if anything failed before.
+tl_status tl_plan_builder_tables(tl_plan_builder *builder, tl_plan_tables *out_tables) TL_CHECKED;
 
 #endif

@@ -8,7 +8,7 @@
 #define TL_PLAN_MAGIC 0x6e616c70636d6c74ull // "tlmcplan"
 
 enum {
-  TL_PLAN_VERSION = 7,
+  TL_PLAN_VERSION = 8,
   TL_PLAN_SECTIONS_MAX = 64,
   TL_PLAN_PAGE_BYTES = 4096,        // alignment of weights
   TL_PLAN_CODE_BYTES = 65536,       // alignment of code, and of the constants after the text

@@ -4,7 +4,11 @@
 
 #include "runtime/base/str.h"
 
-typedef enum tl_target_device { TL_TARGET_DEVICE_CPU, TL_TARGET_DEVICE_CUDA } tl_target_device;
+typedef enum tl_target_device {
+  TL_TARGET_DEVICE_CPU,
+  TL_TARGET_DEVICE_CUDA,
+  TL_TARGET_DEVICE_COUNT
+} tl_target_device;
 
 typedef enum tl_target {
 #define TARGET(name, ...) TL_TARGET_##name,

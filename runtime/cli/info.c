@@ -74,15 +74,18 @@ static tl_status print_facts(tl_cli *cli) {
 static tl_status print_fit(tl_cli *cli) {
   const tlmc_session_facts *facts = &cli->session_facts;
   uint64_t available = tl_cli_available_bytes();
-  uint64_t needed = cli->facts.weights_bytes + facts->memory_bytes;
+  uint64_t needed = facts->weights_bytes + facts->memory_bytes;
   TL_TRY(print(cli, "session", "batch %d, context %" PRId64 ", kv %s, %s on %s, %d threads",
                facts->batch, facts->context, facts->kv_type, facts->target, facts->device,
                facts->threads));
   TL_TRY(print(cli, "kv", "%" PRIu64 " bytes a token, %s for %" PRId64 " tokens",
                facts->token_bytes, size_of(facts->kv_bytes).text, facts->context));
   TL_TRY(print(cli, "memory", "%s: weights %s, session %s", size_of(needed).text,
-               size_of(cli->facts.weights_bytes).text, size_of(facts->memory_bytes).text));
+               size_of(facts->weights_bytes).text, size_of(facts->memory_bytes).text));
   if (facts->tuned) TL_TRY(print(cli, "tuned", "by %s.tune", cli->options.plan));
+  if (strncmp(facts->device, "cuda", 4) == 0) {
+    return print(cli, "fits", "yes: the GPU has given the memory");
+  }
   if (available == 0) return print(cli, "fits", "unknown: the system does not say what is free");
   return print(cli, "fits", "%s, %s are available", needed <= available ? "yes" : "no",
                size_of(available).text);

@@ -55,6 +55,9 @@ typedef struct tl_device_vtable {
   const char *name;
   int32_t attention_rows; // of a piece of attention work, at most
 
+  // True if this machine has device `ordinal`. NULL = it always has one.
+  bool (*is_there)(int ordinal);
+
   // True if device `ordinal` of this machine can run `target`; of several, the engine takes the
   // highest rank. True for everything if there is no such device: `open` then says why.
   bool (*supports)(const char *target, int ordinal);

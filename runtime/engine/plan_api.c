@@ -212,6 +212,15 @@ static int32_t most_kernels(const tl_plan_tables *t) {
   return most;
 }
 
+static uint64_t most_weights(const tl_plan_tables *t) {
+  uint64_t most = 0;
+  for (uint32_t target = 0; target < t->targets_count; target++) {
+    uint64_t bytes = tl_plan_target_weights(t, target).bytes;
+    if (bytes > most) most = bytes;
+  }
+  return most;
+}
+
 tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
   const tl_plan_tables *t = &plan->plan.tables;
   size_t size = out_facts->size;
@@ -231,8 +240,9 @@ tlmc_status tlmc_plan_info(const tlmc_plan *plan, tlmc_plan_facts *out_facts) {
                            .stop_ids = plan->stop_ids,
                            .stop_ids_count = plan->stop_ids_count,
                            .kernels = most_kernels(t),
-                           .weights_bytes = tl_plan_weights_bytes(t),
+                           .weights_bytes = most_weights(t),
                            .has_chat_template = plan->has_chat,
+                           .device = tl_session_usual_device(plan),
                            .labels = plan->labels,
                            .labels_independent = plan->labels_independent};
   memset(out_facts, 0, size);

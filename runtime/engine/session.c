@@ -4,6 +4,7 @@
 #include "runtime/base/plan_texts.h"
 #include "runtime/base/target.h"
 #include "runtime/engine/session.h"
+#include "runtime/plan/describe.h"
 
 enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 512, DEFAULT_OUTPUTS = 8, DEFAULT_ROLLBACK = 64 };
 
@@ -99,9 +100,32 @@ typedef struct tl_place {
   int ordinal;
 } tl_place;
 
-// The device that the plan's targets are of.
-static const char *device_of(const tlmc_plan *plan) {
-  bool is_cuda = tl_str_starts_with(tl_str_from(plan->targets), TL_STR("cuda:"));
+static bool is_of(const char *target, tl_target_device device) {
+  int row = tl_target_from_text(tl_str_from(target));
+  return row < TL_TARGET_COUNT && tl_target_of(row)->device == device;
+}
+
+const char *tl_session_usual_device(const tlmc_plan *plan) {
+  const tl_plan_tables *t = &plan->plan.tables;
+  bool is_for_cpus = false, runs_on_gpu = false, has_gpu = false, is_asked = false;
+  for (uint32_t i = 0; i < t->targets_count; i++)
+    is_for_cpus |= is_of(tl_plan_string(t, t->targets[i].name), TL_TARGET_DEVICE_CPU);
+  for (uint32_t i = 0; i < t->targets_count; i++) {
+    const char *target = tl_plan_string(t, t->targets[i].name);
+    if (!is_of(target, TL_TARGET_DEVICE_CUDA)) continue;
+    if (!is_for_cpus) return tl_device_cuda.name;
+    if (!is_asked) has_gpu = tl_device_cuda.is_there(0);
+    is_asked = true;
+    runs_on_gpu |= has_gpu && tl_device_cuda.supports(target, 0);
+  }
+  return runs_on_gpu ? tl_device_cuda.name : tl_device_cpu.name;
+}
+
+// The device that was named, or that of the target that was.
+static const char *device_of(const tlmc_plan *plan, const tlmc_session_options *options) {
+  if (options->device) return options->device;
+  if (!options->target) return tl_session_usual_device(plan);
+  bool is_cuda = is_of(options->target, TL_TARGET_DEVICE_CUDA);
   return is_cuda ? tl_device_cuda.name : tl_device_cpu.name;
 }
 
@@ -257,7 +281,7 @@ tlmc_status tl_session_open_in(tl_arena memory, const tlmc_plan *plan,
     return tl_error_set(error, TLMC_USAGE, "an option of tlmc_session_options is out of range");
   }
   tl_place place;
-  if (!find_place(tl_str_from(known.device ? known.device : device_of(plan)), &place)) {
+  if (!find_place(tl_str_from(device_of(plan, &known)), &place)) {
     return tl_error_set(error, TLMC_UNSUPPORTED,
                         "there is no device '%s': this version has cpu, cuda and cuda:N",
                         known.device);
@@ -340,6 +364,7 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
   if (vtable->note) facts.note = vtable->note(session->device);
   facts.memory_bytes =
       session->device->vtable->memory_bytes(session->device) + session->memory.total_bytes;
+  facts.weights_bytes = tl_plan_target_weights(t, session->target).bytes;
   count_kv(session, &facts);
   tl_requests_info(session, &facts);
   memset(out_facts, 0, size);

@@ -125,6 +125,10 @@ void tl_requests_destroy(tlmc_session *session);
 // Fills in waiting, running and preempted, and adds to memory_bytes.
 void tl_requests_info(const tlmc_session *session, tlmc_session_facts *facts);
 
+// The device of a session for which none is named: see tlmc_plan_facts. Loads the driver if the
+// plan is for CPUs and GPUs.
+const char *tl_session_usual_device(const tlmc_plan *plan);
+
 // tlmc_session_open in `memory`, an arena without allocations that the session takes over; tests
 // let it fail.
 tlmc_status tl_session_open_in(tl_arena memory, const tlmc_plan *plan,

@@ -203,6 +203,7 @@ static void put_program(tl_json_writer *w, const tl_plan *plan, const tl_plan_pr
   put_int(w, "launches", program->launches_count);
   tl_json_write_key(w, TL_STR("whole"));
   tl_json_write_bool(w, program->whole);
+  put_int(w, "weights_bytes", tl_plan_target_weights(&plan->tables, program->target).bytes);
   put_int(w, "activation_rows", TL_PLAN_DESCRIBE_ROWS);
   put_int(w, "activation_bytes", tl_plan_activation_bytes(program, TL_PLAN_DESCRIBE_ROWS));
   object_begin(w, "launches_per_layer");

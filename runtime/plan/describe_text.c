@@ -186,7 +186,9 @@ static void put_memory(printer *p) {
     put_text(p, t->targets[t->programs[i].target].name);
     put(p, " : ");
     put_bytes(p, tl_plan_activation_bytes(&t->programs[i], TL_PLAN_DESCRIBE_ROWS));
-    put(p, " at T = %d\n", TL_PLAN_DESCRIBE_ROWS);
+    put(p, " at T = %d, weights ", TL_PLAN_DESCRIBE_ROWS);
+    put_bytes(p, tl_plan_target_weights(t, t->programs[i].target).bytes);
+    put(p, "\n");
   }
 }
 

@@ -186,10 +186,7 @@ static tl_status check_buffer(const checker *c, uint32_t i) {
              row->symbol >= TL_PLAN_SYMBOL_COUNT || row->offset % 64 != 0 || row->row_bytes == 0 ||
              row->row_bytes % 64 != 0 || row->row_bytes > PLAN_ROW_BYTES_MAX || row->columns == 0 ||
              row->columns > row->row_bytes;
-  for (uint32_t p = 0; !bad && p < c->t->programs_count; p++) {
-    bad = !lies_within(row->offset, row->row_bytes, c->t->programs[p].arena_bytes[row->symbol]);
-  }
-  return bad ? refuse(c, "buffer", i, "lies outside of its arena") : TL_OK;
+  return bad ? refuse(c, "buffer", i, "has a value out of range") : TL_OK;
 }
 
 // Buffers beside each other fill an arena; one that is larger was never laid out, and would only be
@@ -215,10 +212,12 @@ static bool is_of_rows(const checker *c, uint32_t row, uint64_t bytes) {
                       buffer->row_bytes == bytes);
 }
 
+// Launches are of one program each, in the order of programs.
 static tl_status check_program(const checker *c, uint32_t i) {
-  const tl_plan_program *row = &c->t->programs[i];
+  const tl_plan_program *row = &c->t->programs[i], *last = &c->t->programs[i - (i > 0)];
+  uint64_t begin = i > 0 ? (uint64_t)last->first_launch + last->launches_count : 0;
   bool bad = !is_text(c, row->name) || row->target >= c->t->targets_count || row->whole > 1 ||
-             row->launches_count == 0 ||
+             row->launches_count == 0 || row->first_launch < begin ||
              !lies_within(row->first_launch, row->launches_count, c->t->launchs_count) ||
              row->output >= c->t->buffers_count || !arenas_fit(c, row);
   bad = bad || !row->best != !row->candidates || !is_of_rows(c, row->best, TL_PLAN_BEST_BYTES) ||
@@ -355,15 +354,38 @@ static tl_status check_all_args(const checker *c) {
   return TL_OK;
 }
 
-// A launch runs code of its program's target only.
-static tl_status check_targets_agree(const checker *c) {
-  for (uint32_t p = 0; p < c->t->programs_count; p++) {
-    const tl_plan_program *program = &c->t->programs[p];
-    for (uint32_t i = 0; i < program->launches_count; i++) {
-      const tl_plan_launch *launch = &c->t->launchs[program->first_launch + i];
-      if (c->t->kernels[launch->kernel].target != program->target) {
-        return refuse(c, "launch", program->first_launch + i, "runs another target's code");
-      }
+static bool is_in_arena(const checker *c, const tl_plan_program *program, uint32_t buffer) {
+  const tl_plan_buffer *row = &c->t->buffers[buffer];
+  return lies_within(row->offset, row->row_bytes, program->arena_bytes[row->symbol]);
+}
+
+static bool buffers_are_in_arenas(const checker *c, const tl_plan_program *program,
+                                  const tl_plan_launch *launch) {
+  bool are = true;
+  for (uint32_t a = 0; a < launch->args_count; a++) {
+    const tl_plan_arg *arg = &c->t->args[launch->first_arg + a];
+    bool is_buffer = arg->kind == TL_PLAN_ARG_BUFFER || arg->kind == TL_PLAN_ARG_BUFFER_MAP;
+    are &= !is_buffer || is_in_arena(c, program, arg->index);
+  }
+  return are;
+}
+
+// A launch runs code of its program's target only, in its program's arenas. Programs of other
+// targets may have other buffers.
+static tl_status check_program_agrees(const checker *c, uint32_t p) {
+  const tl_plan_program *program = &c->t->programs[p];
+  if (!is_in_arena(c, program, program->output) ||
+      (program->best && !is_in_arena(c, program, program->best - 1)) ||
+      (program->candidates && !is_in_arena(c, program, program->candidates - 1))) {
+    return refuse(c, "program", p, "has outputs outside of their arena");
+  }
+  for (uint32_t i = 0; i < program->launches_count; i++) {
+    const tl_plan_launch *launch = &c->t->launchs[program->first_launch + i];
+    if (c->t->kernels[launch->kernel].target != program->target) {
+      return refuse(c, "launch", program->first_launch + i, "runs another target's code");
+    }
+    if (!buffers_are_in_arenas(c, program, launch)) {
+      return refuse(c, "launch", program->first_launch + i, "has a buffer outside of its arena");
     }
   }
   return TL_OK;
@@ -390,7 +412,9 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
 #undef CHECK_ROWS
   TL_TRY(check_all_args(&c));
   TL_TRY(check_products(&c));
-  return check_targets_agree(&c);
+  for (uint32_t p = 0; p < out_tables->programs_count; p++)
+    TL_TRY(check_program_agrees(&c, p));
+  return TL_OK;
 }
 
 tl_status tl_plan_tables_check_shapes(const tl_plan_tables *tables, uint32_t target, tl_str shapes,

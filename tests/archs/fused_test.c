@@ -90,18 +90,20 @@ static bool check_text(tl_str text, const char *path) {
   return is_equal;
 }
 
-static tl_program *fuse(tl_build *build, const char *config_path) {
-  tl_build_options options = {
-      .model = config_path, .skeleton = true, .pipeline = tl_pipeline_defaults()};
+static const tl_program *fuse(tl_build *build, const char *config_path) {
+  tl_build_options options = {.model = config_path,
+                              .skeleton = true,
+                              .targets = {[TL_TARGET_CPU_V3] = true},
+                              .pipeline = tl_pipeline_defaults()};
   tl_build_init(build);
   require(tl_build_lower(build, &options, &diag), config_path);
   require(tl_build_fuse(build, &options, &diag), config_path);
-  return build->module.program;
+  return build->program;
 }
 
 static bool check_golden(const test_row *row, const char *config_path, const char *golden_path) {
   tl_build build;
-  tl_program *program = fuse(&build, config_path);
+  const tl_program *program = fuse(&build, config_path);
   tl_str text = tl_program_print(program, &build.arena);
   CHECK(text.data);
   bool is_right = launches_of(program) <= row->launches_max;

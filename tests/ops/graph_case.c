@@ -294,7 +294,7 @@ void tl_graph_case_draft(tl_graph_case *c, const tl_draft_rules *rules) {
   tl_plan_builder_init(&c->builder, &c->arena);
   tl_plan_model model = {
       .outputs = (uint32_t)c->program->output->columns, .kv_types = 3, .has_weights = 1};
-  tl_draft_choice choice = {model.kv_types, UINT32_MAX};
+  tl_draft_choice choice = {model.kv_types, UINT32_MAX, NULL};
   tl_plan_add_model(&c->builder, &model);
   tl_graph_case_must(c,
                      tl_drafts_build(c->program, choice, rules, &c->builder, &c->drafts, &c->diag));

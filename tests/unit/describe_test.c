@@ -29,7 +29,7 @@ static void test_text(const tl_plan *plan) {
       "section code of cpu:x86-64-v3 : at 65536, 104 bytes\n",
       "memory weights : 3.04 MiB\n",
       "memory kv group 1 : window of 128 positions; f32 1.00 KiB per position; bf16 512 bytes per",
-      "memory activations of @step for cpu:x86-64-v3 : 288.50 KiB at T = 512\n",
+      "memory activations of @step for cpu:x86-64-v3 : 288.50 KiB at T = 512, weights 3.01 MiB\n",
       "weight %l0.up : bf16[4,1000,256] panel64 {at=1048576, stride=32768}\n",
       "weight %l0.norm : f32[100] vector {at=3145728, stride=4}\n",
       "program @step : cpu:x86-64-v4, 6 launches {\n",
@@ -92,8 +92,11 @@ static void test_json(const tl_plan *plan) {
   const tl_json *memory = at(root, "memory");
   CHECK(int_at(memory, "weights_bytes") == (3 << 20) + 12288 + 32768);
   CHECK(int_at(at(memory, "kv_bytes_per_token"), "bf16") == 2 * 512);
-  const tl_json *program = tl_json_item(at(root, "programs"), 1);
+  const tl_json *program = tl_json_item(at(root, "programs"), 0);
+  CHECK(int_at(program, "weights_bytes") == (3 << 20) + 4096 + 4352);
+  program = tl_json_item(at(root, "programs"), 1);
   CHECK(int_at(program, "activation_bytes") == 576 * 512 + 512);
+  CHECK(int_at(program, "weights_bytes") == (3 << 20) + 12288 + 32768);
   const tl_json *launches = at(at(program, "launches_per_layer"), "f32");
   CHECK(int_at(launches, "outside") == 2);
   const tl_json *run = tl_json_item(at(launches, "layers"), 0);

@@ -172,6 +172,8 @@ static uint32_t section_add(section *s, const char *name, double offset, tl_plan
 }
 
 static tl_status section_open(section *s) {
+  tl_plan_tables tables;
+  CHECK(tl_ok(tl_plan_builder_tables(&s->builder, &tables)));
   s->bytes = s->builder.weights_bytes;
   return tl_packer_create(&s->arena, &s->builder, &source, &s->packer, &diag);
 }
@@ -205,6 +207,18 @@ static const struct {
 
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
+// Weights that both devices read lie behind those that the CPU alone does, and before the GPU's.
+static void check_places(const tl_plan_builder *builder) {
+  static const int part[] = {-1, 0, 2, 1}; // by the mask of readers
+  for (size_t a = 0; a < builder->weights_count; a++) {
+    for (size_t b = 0; b < builder->weights_count; b++) {
+      int x = part[builder->packed[a].readers], y = part[builder->packed[b].readers];
+      bool is_before = builder->weights[a].offset < builder->weights[b].offset;
+      CHECK(x >= 0 && (x == y ? is_before == (a < b) : is_before == (x < y)));
+    }
+  }
+}
+
 static void test_matrices(const char *target, const char *stored) {
   static char body[TEXT_MAX];
   expected all[SIZES];
@@ -236,9 +250,13 @@ static void test_matrices(const char *target, const char *stored) {
   for (int i = 0; i < SIZES; i++) {
     char name[8];
     snprintf(name, sizeof name, "w%d", i);
+    s.builder.readers = 1u << i % 2;
+    CHECK(section_add(&s, name, 0, TL_PLAN_LAYOUT_PANEL64) == (uint32_t)i);
+    s.builder.readers = 1u << i % 3 % 2;
     CHECK(section_add(&s, name, 0, TL_PLAN_LAYOUT_PANEL64) == (uint32_t)i);
   }
   CHECK(tl_ok(section_open(&s)));
+  check_places(&s.builder);
   char *naive = tl_arena_alloc(&s.arena, s.bytes);
   for (int i = 0; i < SIZES; i++)
     naive_pack(&all[i], &s.builder.weights[i], naive + s.builder.weights[i].offset);

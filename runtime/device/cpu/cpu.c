@@ -24,13 +24,14 @@ typedef struct launch {
 typedef struct cpu_device {
   tl_device device;
   tl_device_config config;
-  const char *weights;
+  tl_plan_range range; // of the weights section that the target reads
+  const char *weights; // the first byte of it
   tl_code code;
   bool is_filled; // `random` is
   tl_memory step, scratch, random, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
   uint64_t scratch_bytes;         // per thread
   launch *launches;               // of all programs, by row of the launch table
-  tl_arg *args;                   // by row of the arg table
+  tl_arg *args;                   // by row of the arg table, the target's own
   const tl_plan_program *program; // of the run under way
 } cpu_device;
 
@@ -91,18 +92,22 @@ static void fill_random(cpu_device *d) {
   if (!d->random.bytes || d->is_filled) return;
   const tl_plan_tables *t = d->config.tables;
   for (uint32_t i = 0; i < t->weights_count; i++) {
-    tl_random_range all = {i, 0, t->weights[i].bytes};
-    tl_random_fill(t, &all, d->random.bytes + t->weights[i].offset, d->config.random_seed,
-                   d->config.pool);
+    const tl_plan_weight *row = &t->weights[i];
+    if (!tl_plan_range_holds(&d->range, row)) continue;
+    tl_random_range all = {i, 0, row->bytes};
+    tl_random_fill(t, &all, d->random.bytes + (row->offset - d->range.offset),
+                   d->config.random_seed, d->config.pool);
   }
   d->is_filled = true;
 }
 
 static tl_status find_weights(cpu_device *d, tl_diag *diag) {
-  d->weights = d->config.weights;
-  if (d->weights) return TL_OK;
-  uint64_t bytes = tl_plan_weights_bytes(d->config.tables);
-  TL_TRY(tl_memory_reserve(bytes, "random weights", false, &d->random, diag));
+  d->range = tl_plan_target_weights(d->config.tables, d->config.target);
+  if (d->config.weights) {
+    d->weights = d->config.weights + d->range.offset;
+    return TL_OK;
+  }
+  TL_TRY(tl_memory_reserve(d->range.bytes, "random weights", false, &d->random, diag));
   d->weights = d->random.bytes;
   if (d->config.prefault) fill_random(d);
   return TL_OK;
@@ -113,7 +118,8 @@ static tl_arg resolve(const cpu_device *d, const tl_plan_arg *row) {
   const tl_plan_buffer *buffer = &t->buffers[row->index];
   const tl_plan_state *state = &t->states[row->index];
   switch (row->kind) {
-  case TL_PLAN_ARG_WEIGHT: return (tl_arg){.in = d->weights + t->weights[row->index].offset};
+  case TL_PLAN_ARG_WEIGHT:
+    return (tl_arg){.in = d->weights + (t->weights[row->index].offset - d->range.offset)};
   case TL_PLAN_ARG_BUFFER:
     return (tl_arg){.out = d->arenas[buffer->symbol].bytes +
                            buffer->offset * d->config.symbols_max[buffer->symbol]};
@@ -131,8 +137,6 @@ static tl_status resolve_launches(cpu_device *d) {
   d->launches = calloc(t->launchs_count + 1u, sizeof *d->launches);
   d->args = calloc(t->args_count + 1u, sizeof *d->args);
   if (!d->launches || !d->args) return TL_MEMORY;
-  for (uint32_t i = 0; i < t->args_count; i++)
-    d->args[i] = resolve(d, &t->args[i]);
   for (uint32_t i = 0; i < t->launchs_count; i++) {
     const tl_plan_launch *row = &t->launchs[i];
     const tl_plan_kernel *kernel = &t->kernels[row->kernel];
@@ -140,6 +144,8 @@ static tl_status resolve_launches(cpu_device *d) {
     const void *entry = d->code.bytes + kernel->offset;
     d->launches[i] = (launch){.args = d->args + row->first_arg, .row = row};
     memcpy(&d->launches[i].entry, &entry, sizeof entry);
+    for (uint32_t a = row->first_arg; a < row->first_arg + row->args_count; a++)
+      d->args[a] = resolve(d, &t->args[a]);
   }
   return TL_OK;
 }

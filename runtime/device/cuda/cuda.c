@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/plan/describe.h"
 #include "runtime/plan/plan.h"
 
 enum {
@@ -22,6 +21,16 @@ static bool capability(const tl_cuda_driver *driver, int ordinal, int *out_major
   return driver->device_get(&gpu, ordinal) == 0 &&
          driver->device_attribute(out_major, TL_CUDA_CAPABILITY_MAJOR, gpu) == 0 &&
          driver->device_attribute(out_minor, TL_CUDA_CAPABILITY_MINOR, gpu) == 0;
+}
+
+static bool is_there(int ordinal) {
+  tl_cuda_driver driver;
+  tl_diag diag = {0};
+  int major, minor;
+  if (!tl_ok(tl_cuda_driver_open(&driver, &diag))) return false;
+  bool found = capability(&driver, ordinal, &major, &minor);
+  tl_cuda_driver_close(&driver);
+  return found;
 }
 
 static bool supports(const char *target, int ordinal) {
@@ -133,7 +142,7 @@ static int list_pieces(tl_cuda_device *d, piece pieces[PIECES_MAX], uint64_t *ou
   const tl_device_config *c = &d->config;
   int count = 0;
   *out_kv_bytes = 0;
-  pieces[count++] = (piece){&d->weights, tl_plan_weights_bytes(c->tables)};
+  pieces[count++] = (piece){&d->weights, d->range.bytes};
   pieces[count++] = (piece){&d->step, c->step_bytes};
   pieces[count++] = (piece){&d->workspace, d->blas.handle ? TL_CUDA_WORKSPACE_BYTES : 0};
   for (int s = 0; s < TL_PLAN_SYMBOL_COUNT; s++)
@@ -251,7 +260,7 @@ static tl_arg resolve(const tl_cuda_device *d, const tl_plan_arg *row) {
   tl_plan_kv_type kv = d->config.kv_type;
   switch (row->kind) {
   case TL_PLAN_ARG_WEIGHT:
-    return (tl_arg){.out = pointer(d->weights, t->weights[row->index].offset)};
+    return (tl_arg){.out = pointer(tl_cuda_weight_at(d, &t->weights[row->index]), 0)};
   case TL_PLAN_ARG_BUFFER:
     return (tl_arg){.out = pointer(d->arenas[buffer->symbol],
                                    buffer->offset * d->config.symbols_max[buffer->symbol])};
@@ -310,6 +319,7 @@ static tl_status cuda_open(const tl_device_config *config, tl_device **out_devic
   if (!d) return TL_MEMORY;
   d->device.vtable = &tl_device_cuda;
   d->config = *config;
+  d->range = tl_plan_target_weights(config->tables, config->target);
   tl_status status = set_up(d, diag);
   leave(d);
   if (!tl_ok(status)) {
@@ -439,6 +449,7 @@ static const char *note(const tl_device *device) {
 const tl_device_vtable tl_device_cuda = {
     .name = "cuda",
     .attention_rows = TL_CUDA_ATTENTION_ROWS,
+    .is_there = is_there,
     .supports = supports,
     .open = cuda_open,
     .close = cuda_close,

@@ -21,7 +21,7 @@ static matrix matrix_of(const tl_cuda_device *d, const tl_plan_arg *arg) {
   if (arg->kind == TL_PLAN_ARG_WEIGHT_MAP) {
     const tl_plan_weight *w = &t->weights[arg->index];
     uint64_t rows = ((uint64_t)w->rows + 63) / 64 * 64 * (uint64_t)w->experts;
-    return (matrix){d->weights + w->offset, rows, (uint64_t)w->stride / 2, (uint64_t)w->stride};
+    return (matrix){tl_cuda_weight_at(d, w), rows, (uint64_t)w->stride / 2, (uint64_t)w->stride};
   }
   const tl_plan_buffer *b = &t->buffers[arg->index];
   return (matrix){tl_cuda_buffer_at(d, b), d->config.symbols_max[b->symbol], b->row_bytes / 2,

@@ -45,9 +45,9 @@ static product product_of(const tl_cuda_device *d, const tl_plan_launch *row, ui
                          .is_bf16 = is_bf16,
                          .has_bias = bias->kind == TL_PLAN_ARG_WEIGHT},
                .x = tl_cuda_buffer_at(d, x),
-               .weight = d->weights + weight->offset,
+               .weight = tl_cuda_weight_at(d, weight),
                .out = tl_cuda_buffer_at(d, out) + first_bytes};
-  if (p.shape.has_bias) p.bias = d->weights + t->weights[bias->index].offset;
+  if (p.shape.has_bias) p.bias = tl_cuda_weight_at(d, &t->weights[bias->index]);
   if (added->kind == TL_PLAN_ARG_BUFFER) {
     const tl_plan_buffer *buffer = &t->buffers[added->index];
     p.shape.added_stride = floats_of(buffer);

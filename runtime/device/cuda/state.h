@@ -10,6 +10,7 @@
 #include "runtime/device/cuda/blas.h"
 #include "runtime/device/cuda/driver.h"
 #include "runtime/device/device.h"
+#include "runtime/plan/describe.h"
 #include "runtime/plan/tuning.h"
 
 enum {
@@ -62,6 +63,7 @@ typedef struct tl_cuda_device {
   int gpu; // as the driver numbers it
   bool has_context;
   void *context, *stream;
+  tl_plan_range range; // of the weights section that the target reads; all of it is at `weights`
   tl_cuda_address weights, step, maps, arenas[TL_PLAN_SYMBOL_COUNT], groups[TL_GROUPS_MAX];
   tl_step *host_step;
   char *host_outputs;
@@ -89,6 +91,12 @@ tl_status tl_cuda_upload(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
 
 // Makes the maps that launches want and puts their addresses into the arguments.
 tl_status tl_cuda_make_maps(tl_cuda_device *device, tl_diag *diag) TL_CHECKED;
+
+// Where a weight of the target lies.
+static inline tl_cuda_address tl_cuda_weight_at(const tl_cuda_device *device,
+                                                const tl_plan_weight *weight) {
+  return device->weights + (weight->offset - device->range.offset);
+}
 
 // Where a buffer lies.
 tl_cuda_address tl_cuda_buffer_at(const tl_cuda_device *device, const tl_plan_buffer *buffer);

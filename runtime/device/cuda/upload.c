@@ -5,7 +5,6 @@
 #include "runtime/base/pool.h"
 #include "runtime/device/cuda/state.h"
 #include "runtime/device/random.h"
-#include "runtime/plan/describe.h"
 
 #define PIECE_BYTES ((uint64_t)16 << 20)
 #define SLICE_BYTES ((uint64_t)256 << 10)
@@ -72,13 +71,14 @@ static void copy_thread(void *context, int thread) {
   }
 }
 
-static tl_status upload_plan(stage *s, uint64_t bytes, tl_diag *diag) {
+static tl_status upload_plan(stage *s, const tl_plan_range *range, tl_diag *diag) {
   const tl_device_config *config = &s->device->config;
+  uint64_t bytes = range->bytes;
   for (uint64_t at = 0; at < bytes; at += PIECE_BYTES) {
     int half;
     uint64_t count = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
     TL_TRY(take_half(s, &half, diag));
-    copy c = {config->pool, s->host[half], config->weights + at, count};
+    copy c = {config->pool, s->host[half], config->weights + range->offset + at, count};
     tl_pool_run(config->pool, copy_thread, &c);
     TL_TRY(send(s, half, at, count, diag));
   }
@@ -96,16 +96,18 @@ static tl_status upload_random(stage *s, uint32_t weight, tl_diag *diag) {
     TL_TRY(take_half(s, &half, diag));
     tl_random_range range = {weight, at, end};
     tl_random_fill(config->tables, &range, s->host[half], config->random_seed, config->pool);
-    TL_TRY(send(s, half, row->offset + at, end - at, diag));
+    TL_TRY(send(s, half, row->offset - s->device->range.offset + at, end - at, diag));
   }
   return TL_OK;
 }
 
 static tl_status upload(stage *s, tl_diag *diag) {
   const tl_device_config *config = &s->device->config;
-  if (config->weights) return upload_plan(s, tl_plan_weights_bytes(config->tables), diag);
-  for (uint32_t i = 0; i < config->tables->weights_count; i++)
-    TL_TRY(upload_random(s, i, diag));
+  const tl_plan_range *range = &s->device->range;
+  if (config->weights) return upload_plan(s, range, diag);
+  for (uint32_t i = 0; i < config->tables->weights_count; i++) {
+    if (tl_plan_range_holds(range, &config->tables->weights[i])) TL_TRY(upload_random(s, i, diag));
+  }
   return TL_OK;
 }
 
