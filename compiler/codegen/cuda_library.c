@@ -111,20 +111,22 @@ typedef struct run {
 // Gives how many there are and the columns of all.
 static int find_runs(const tl_draft *d, run runs[PRODUCTS_MAX], int64_t *out_columns) {
   tl_plan_weight before = {0};
+  uint32_t row = 0, row_before = 0;
   int count = 0;
   *out_columns = 0;
   for (int s = 0; s < d->kernel->segments_count; s++) {
     for (int w = 0; w < d->kernel->segments[s].weights_count; w++) {
       const tl_value *value = d->kernel->segments[s].weights[w];
-      tl_plan_weight own = tl_draft_matrix(d, value);
+      tl_plan_weight own = tl_draft_matrix(d, value, &row);
       int64_t columns = tl_round_up(own.rows, 64);
-      bool follows = count > 0 && own.offset == before.offset + before.bytes;
-      if (!follows || own.stride != before.stride) {
+      bool is_next = count > 0 && row == row_before + 1 && own.stride == before.stride;
+      if (!is_next || !tl_draft_matrix_follows(d, row)) {
         runs[count++] = (run){.weight = value, .first = *out_columns};
       }
       runs[count - 1].columns += columns;
       *out_columns += columns;
       before = own;
+      row_before = row;
     }
   }
   return count;

@@ -262,10 +262,14 @@ void tl_draft_arg_products(tl_draft *draft, int64_t columns) {
   tl_draft_arg(draft, TL_PLAN_ARG_BUFFER, b->products - 1, 0);
 }
 
-tl_plan_weight tl_draft_matrix(const tl_draft *draft, const tl_value *value) {
+tl_plan_weight tl_draft_matrix(const tl_draft *draft, const tl_value *value, uint32_t *out_row) {
   tl_plan_builder *tables = draft->drafter->tables;
-  uint32_t row = tl_plan_weight_of(tables, value, 0, TL_PLAN_LAYOUT_ROWS);
-  return tables->failed ? (tl_plan_weight){0} : tables->weights[row];
+  *out_row = tl_plan_weight_of(tables, value, 0, TL_PLAN_LAYOUT_ROWS);
+  return tables->failed ? (tl_plan_weight){0} : tables->weights[*out_row];
+}
+
+bool tl_draft_matrix_follows(const tl_draft *draft, uint32_t row) {
+  return tl_plan_weight_follows(draft->drafter->tables, row);
 }
 
 void tl_draft_arg_state(tl_draft *draft, const tl_value *state) {

@@ -142,8 +142,11 @@ uint32_t tl_draft_arg_own(tl_draft *draft, const char *name, tl_plan_symbol symb
 // Memory of the kernel's launches alone, rows of `columns` values in f32; the same for all of them.
 void tl_draft_arg_products(tl_draft *draft, int64_t columns);
 
-// The row of a weight in the layout `rows`, added if it is new.
-tl_plan_weight tl_draft_matrix(const tl_draft *draft, const tl_value *value);
+// Number and row of a weight in the layout `rows`, added if it is new.
+tl_plan_weight tl_draft_matrix(const tl_draft *draft, const tl_value *value, uint32_t *out_row);
+
+// Whether the weight lies right behind the row before, in the plan too.
+bool tl_draft_matrix_follows(const tl_draft *draft, uint32_t row);
 
 // Three arguments: address, bytes from page to page, group.
 void tl_draft_arg_state(tl_draft *draft, const tl_value *state);

@@ -80,7 +80,7 @@ uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, doub
   builder->failed |= !grown;
   if (!grown) return 0;
   builder->packed = grown;
-  builder->packed[builder->weights_count] = (tl_packed){value, offset, builder->readers};
+  builder->packed[builder->weights_count] = (tl_packed){value, offset, builder->readers, false};
   tl_plan_weight row = {.layout = layout, .shards = 1};
   row.name = tl_plan_text(builder, value->name);
   bool vector = layout == TL_PLAN_LAYOUT_VECTOR;
@@ -105,6 +105,25 @@ static void place_weights(tl_plan_builder *builder, uint32_t readers) {
   }
 }
 
+bool tl_plan_weight_follows(tl_plan_builder *builder, uint32_t row) {
+  if (builder->failed || row == 0) return false;
+  const tl_plan_weight *own = &builder->weights[row], *before = own - 1;
+  bool follows = own->layout == TL_PLAN_LAYOUT_ROWS && before->layout == TL_PLAN_LAYOUT_ROWS &&
+                 before->bytes % TL_PLAN_PAGE_BYTES == 0 &&
+                 builder->packed[row].readers == builder->packed[row - 1].readers;
+  builder->packed[row].is_behind |= follows;
+  return follows;
+}
+
+static bool places_hold(const tl_plan_builder *builder) {
+  bool hold = true;
+  for (size_t i = 1; i < builder->weights_count; i++) {
+    const tl_plan_weight *own = &builder->weights[i], *before = own - 1;
+    hold &= !builder->packed[i].is_behind || own->offset == before->offset + before->bytes;
+  }
+  return hold;
+}
+
 tl_status tl_plan_builder_tables(tl_plan_builder *builder, tl_plan_tables *out_tables) {
   uint32_t cpu = 1u << TL_TARGET_DEVICE_CPU, cuda = 1u << TL_TARGET_DEVICE_CUDA;
   builder->weights_bytes = 0;
@@ -117,5 +136,6 @@ tl_status tl_plan_builder_tables(tl_plan_builder *builder, tl_plan_tables *out_t
 #undef X
           .strings = builder->strings,
       .strings_bytes = (uint32_t)builder->strings_bytes};
-  return builder->failed ? TL_MEMORY : TL_OK;
+  if (builder->failed) return TL_MEMORY;
+  return places_hold(builder) ? TL_OK : TL_INTERNAL;
 }

@@ -13,6 +13,7 @@ typedef struct tl_packed {
   const tl_value *value; // a weight or a table of the graph
   double offset;         // added to each element of a vector
   uint32_t readers;      // bit mask of tl_target_device
+  bool is_behind;        // somebody relies on it: it lies right behind the row before
 } tl_packed;
 
 typedef struct tl_plan_builder {
@@ -48,12 +49,15 @@ int64_t tl_weight_row_bytes(tl_format format, int64_t columns);
 uint32_t tl_plan_weight_of(tl_plan_builder *builder, const tl_value *value, double offset,
                            tl_plan_layout layout);
 
+// Whether matrix `row` will lie right behind the row before, which is then relied on.
+bool tl_plan_weight_follows(tl_plan_builder *builder, uint32_t row);
+
 // Gives weights their places, and the tables as the writer takes them. What a device reads lies in
 // one piece:
 //
 //   | the CPU's layouts | what both read | the GPU's layouts |
 //
-// TL_MEMORY if anything failed before.
+// TL_MEMORY if anything failed before, TL_INTERNAL if a weight is not where somebody relies on it.
 tl_status tl_plan_builder_tables(tl_plan_builder *builder, tl_plan_tables *out_tables) TL_CHECKED;
 
 #endif

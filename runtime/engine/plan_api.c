@@ -6,6 +6,7 @@
 #include "runtime/base/plan_texts.h"
 #include "runtime/engine/session.h"
 #include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 
 static const size_t describe_memory_max = (size_t)1 << 30;
 

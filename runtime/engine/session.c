@@ -4,7 +4,7 @@
 #include "runtime/base/plan_texts.h"
 #include "runtime/base/target.h"
 #include "runtime/engine/session.h"
-#include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 
 enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 512, DEFAULT_OUTPUTS = 8, DEFAULT_ROLLBACK = 64 };
 

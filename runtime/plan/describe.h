@@ -58,17 +58,4 @@ uint64_t tl_plan_kv_bytes(const tl_plan_tables *tables, tl_plan_kv_type kv_type)
 // Bytes of weights, gaps between them included.
 uint64_t tl_plan_weights_bytes(const tl_plan_tables *tables);
 
-// Bytes of the weights section.
-typedef struct tl_plan_range {
-  uint64_t offset, bytes; // offset: whole pages
-} tl_plan_range;
-
-static inline bool tl_plan_range_holds(const tl_plan_range *range, const tl_plan_weight *weight) {
-  return weight->offset >= range->offset && weight->offset - range->offset < range->bytes;
-}
-
-// What launches of `target` read lies there; devices that read other layouts have ranges of their
-// own, which overlap where they share.
-tl_plan_range tl_plan_target_weights(const tl_plan_tables *tables, uint32_t target);
-
 #endif

@@ -2,6 +2,7 @@
 #include "runtime/base/json_write.h"
 #include "runtime/base/plan_texts.h"
 #include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 
 enum { INDENT = 2 };
 

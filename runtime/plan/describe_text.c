@@ -5,6 +5,7 @@
 
 #include "runtime/base/plan_texts.h"
 #include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 
 typedef struct printer {
   const tl_plan *plan;

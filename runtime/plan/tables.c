@@ -2,6 +2,7 @@
 #include "runtime/plan/plan.h"
 
 #include "runtime/base/plan_shape.h"
+#include "runtime/plan/range.h"
 
 enum {
   PLAN_ROWS_MAX = 1 << 20,   // of a table
@@ -334,10 +335,14 @@ static bool is_product(const checker *c, const tl_plan_launch *row) {
          (is_absent(bias) || is_bias(c, bias, columns));
 }
 
-static tl_status check_products(const checker *c) {
+// A product may take several matrices that follow each other as one. `weights_bytes` of the checker
+// end where the target's weights do.
+static tl_status check_products(const checker *c, uint32_t target) {
   for (uint32_t i = 0; i < c->t->launchs_count; i++) {
     const tl_plan_launch *row = &c->t->launchs[i];
-    if (row->kind == TL_PLAN_LAUNCH_PRODUCT && !is_product(c, row)) {
+    if (row->kind != TL_PLAN_LAUNCH_PRODUCT || c->t->kernels[row->kernel].target != target)
+      continue;
+    if (!is_product(c, row)) {
       return refuse(c, "launch", i, "is a product of what does not fit together");
     }
   }
@@ -411,7 +416,11 @@ tl_status tl_plan_tables_read(tl_str programs, uint64_t weights_bytes, const cha
   CHECK_ROWS(arg);
 #undef CHECK_ROWS
   TL_TRY(check_all_args(&c));
-  TL_TRY(check_products(&c));
+  for (uint32_t target = 0; target < out_tables->targets_count; target++) {
+    tl_plan_range range = tl_plan_target_weights(out_tables, target);
+    checker within = {out_tables, range.offset + range.bytes, where, diag};
+    TL_TRY(check_products(&within, target));
+  }
   for (uint32_t p = 0; p < out_tables->programs_count; p++)
     TL_TRY(check_program_agrees(&c, p));
   return TL_OK;

@@ -7,6 +7,7 @@ On the stand-ins for a compiler and a driver (tests/lib/cuda). The models are a 
 of 24, whose pages two devices lay out in other sizes, and a classifier, whose keys live for a step only.
 """
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -34,6 +35,11 @@ def session_of(tools, plan, *options, libraries=None):
     return next(line for line in text.splitlines() if line.startswith("session"))
 
 
+def launches(tools, plan, target):
+    facts = json.loads(run(tools.tlmrt, "info", plan, "--json"))
+    return [p["launches"] for p in facts["programs"] if p["target"] == target]
+
+
 def check_choice(tools, plan, driver):
     """A GPU is taken if one is there that has code in the plan; a name settles it."""
     wanted = [("75", [], CPU), ("80", [], CUDA), ("80", ["--device", "cpu"], CPU),
@@ -56,6 +62,9 @@ def check_model(tools, name, generates, driver):
     expect(both.read_bytes() == again.read_bytes(), f"{name}: the order of targets changes the plan")
     sizes = both.stat().st_size, cpu.stat().st_size + cuda.stat().st_size
     expect(sizes[0] <= sizes[1], f"{name}: both are {sizes[0]} bytes, apart they are {sizes[1]}")
+    for target, alone in ((CPU, cpu), (CUDA, cuda)):
+        counts = [launches(tools, plan, target) for plan in (both, alone)]
+        expect(counts[0] == counts[1], f"{name}: {counts[0]} launches on {target}, alone {counts[1]}")
     check_choice(tools, both, driver)
     how = ["--chunk", 64] if generates else []
     for device, alone in (("cpu", cpu), ("cuda", cuda)):

@@ -11,6 +11,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/plan_shape.h"
 #include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/check.h"
 #include "tests/lib/tiny_plan.h"
@@ -88,13 +89,29 @@ static void check_texts(const tl_plan_tables *t) {
 #undef TEXT
 }
 
-static void check_arg(const tl_plan_tables *t, const tl_plan_arg *arg) {
+static void check_buffer(const tl_plan_tables *t, const tl_plan_program *program, uint32_t row) {
+  CHECK(row < t->buffers_count);
+  const tl_plan_buffer *buffer = &t->buffers[row];
+  CHECK(buffer->offset + buffer->row_bytes <= program->arena_bytes[buffer->symbol]);
+}
+
+// A device has no other weights than those of its target's range.
+static void check_weight(const tl_plan_tables *t, const tl_plan_range *range, uint32_t row) {
+  CHECK(row < t->weights_count);
+  const tl_plan_weight *weight = &t->weights[row];
+  CHECK(range->offset % TL_PLAN_PAGE_BYTES == 0 && range->offset + range->bytes <= WEIGHTS_BYTES);
+  CHECK(weight->offset >= range->offset);
+  CHECK(weight->offset + weight->bytes <= range->offset + range->bytes);
+}
+
+static void check_arg(const tl_plan_tables *t, const tl_plan_program *program,
+                      const tl_plan_range *range, const tl_plan_arg *arg) {
   switch (arg->kind) {
   case TL_PLAN_ARG_INT: break;
   case TL_PLAN_ARG_WEIGHT_MAP:
-  case TL_PLAN_ARG_WEIGHT: CHECK(arg->index < t->weights_count); break;
+  case TL_PLAN_ARG_WEIGHT: check_weight(t, range, arg->index); break;
   case TL_PLAN_ARG_BUFFER_MAP:
-  case TL_PLAN_ARG_BUFFER: CHECK(arg->index < t->buffers_count); break;
+  case TL_PLAN_ARG_BUFFER: check_buffer(t, program, arg->index); break;
   default: CHECK(arg->index < t->states_count); break;
   }
 }
@@ -110,7 +127,8 @@ static void check_product(const tl_plan_tables *t, const tl_plan_launch *launch)
   uint64_t bytes = strcmp(tl_plan_string(t, weight->format), "f32") == 0 ? 4 : 2;
   CHECK(columns > 0 && columns <= end && end < 1 << 26);
   CHECK(weight->columns > 0 && (uint64_t)weight->columns * bytes <= (uint64_t)weight->stride);
-  CHECK(weight->offset + columns * (uint64_t)weight->stride <= WEIGHTS_BYTES);
+  tl_plan_range range = tl_plan_target_weights(t, t->kernels[launch->kernel].target);
+  CHECK(weight->offset + columns * (uint64_t)weight->stride <= range.offset + range.bytes);
   const int buffers[] = {TL_PLAN_PRODUCT_ROWS, TL_PLAN_PRODUCT_OUT, TL_PLAN_PRODUCT_ADDED};
   for (int i = 0; i < 3; i++) {
     const tl_plan_arg *arg = &args[buffers[i]];
@@ -126,11 +144,11 @@ static void check_product(const tl_plan_tables *t, const tl_plan_launch *launch)
 }
 
 static void check_program(const tl_plan_tables *t, const tl_plan_program *program) {
-  CHECK(program->target < t->targets_count && program->output < t->buffers_count);
-  for (uint32_t i = 0; i < t->buffers_count; i++) {
-    const tl_plan_buffer *buffer = &t->buffers[i];
-    CHECK(buffer->offset + buffer->row_bytes <= program->arena_bytes[buffer->symbol]);
-  }
+  CHECK(program->target < t->targets_count);
+  tl_plan_range range = tl_plan_target_weights(t, program->target);
+  check_buffer(t, program, program->output);
+  if (program->best) check_buffer(t, program, program->best - 1);
+  if (program->candidates) check_buffer(t, program, program->candidates - 1);
   CHECK(t->buffers[program->output].row_bytes >= t->models->outputs * sizeof(float));
   for (uint32_t i = 0; i < program->launches_count; i++) {
     const tl_plan_launch *launch = &t->launchs[program->first_launch + i];
@@ -139,7 +157,7 @@ static void check_program(const tl_plan_tables *t, const tl_plan_program *progra
     CHECK(kernel->offset < t->targets[kernel->target].text_bytes);
     CHECK(kernel->scratch_bytes <= t->targets[kernel->target].scratch_bytes);
     for (uint32_t a = 0; a < launch->args_count; a++)
-      check_arg(t, &t->args[launch->first_arg + a]);
+      check_arg(t, program, &range, &t->args[launch->first_arg + a]);
     if (launch->kind == TL_PLAN_LAUNCH_PRODUCT) check_product(t, launch);
   }
 }

@@ -325,6 +325,29 @@ static void test_vectors(void) {
   section_finish(&s);
 }
 
+// Rows of matrices that lie behind each other are one matrix to who relies on it.
+static void test_follows(void) {
+  tl_plan_tables tables;
+  section s;
+  section_init(&s, "weight %a : bf16[64,40] = tensor(\"bf16_64_40\")\n"
+                   "weight %b : bf16[100,40] = tensor(\"bf16_100_40\")\n"
+                   "weight %n : bf16[40] = tensor(\"bf16_40_0\")\n"
+                   "weight %c : bf16[64,40] = tensor(\"bf16_64_40_1\")\n");
+  s.builder.readers = 1u << TL_TARGET_DEVICE_CUDA;
+  CHECK(section_add(&s, "a", 0, TL_PLAN_LAYOUT_ROWS) == 0);
+  CHECK(section_add(&s, "b", 0, TL_PLAN_LAYOUT_ROWS) == 1);
+  CHECK(section_add(&s, "n", 0, TL_PLAN_LAYOUT_VECTOR) == 2);
+  CHECK(section_add(&s, "c", 0, TL_PLAN_LAYOUT_ROWS) == 3);
+  CHECK(!tl_plan_weight_follows(&s.builder, 0) && tl_plan_weight_follows(&s.builder, 1));
+  CHECK(!tl_plan_weight_follows(&s.builder, 2) && !tl_plan_weight_follows(&s.builder, 3));
+  CHECK(tl_ok(tl_plan_builder_tables(&s.builder, &tables)));
+  CHECK(tables.weights[1].offset == tables.weights[0].offset + tables.weights[0].bytes);
+  s.builder.readers = 1u << TL_TARGET_DEVICE_CPU;
+  CHECK(section_add(&s, "b", 0, TL_PLAN_LAYOUT_ROWS) == 1); // which moves it
+  CHECK(tl_plan_builder_tables(&s.builder, &tables) == TL_INTERNAL);
+  section_finish(&s);
+}
+
 static void test_faults(void) {
   static const struct {
     const char *body;
@@ -418,6 +441,7 @@ int main(int argc, char **argv) {
   test_long_rows("f32");
   test_long_rows("q8g32");
   test_vectors();
+  test_follows();
   test_faults();
   test_several_faults();
   return 0;

@@ -11,7 +11,7 @@
 #include "runtime/device/memory.h"
 #include "runtime/device/random.h"
 #include "runtime/plan/code.h"
-#include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 
 enum { ALIGN = 4096 };
 

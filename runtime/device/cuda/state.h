@@ -10,7 +10,7 @@
 #include "runtime/device/cuda/blas.h"
 #include "runtime/device/cuda/driver.h"
 #include "runtime/device/device.h"
-#include "runtime/plan/describe.h"
+#include "runtime/plan/range.h"
 #include "runtime/plan/tuning.h"
 
 enum {
