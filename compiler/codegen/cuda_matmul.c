@@ -78,7 +78,7 @@ static int64_t add_segments(tl_draft *d, int64_t unit, bool as_maps) {
   for (int s = 0; s < kernel->segments_count; s++) {
     const tl_segment *segment = &kernel->segments[s];
     int64_t columns = segment->weights[0]->type.dims[0].constant;
-    units += (columns + unit - 1) / unit;
+    units += (columns + unit - 1) / unit; // NOLINT(*.DivideZero): a way that is there has a unit
     tl_draft_arg(d, TL_PLAN_ARG_INT, 0, units);
     d->launch.flops += (uint64_t)(2 * columns * depth * segment->weights_count);
   }
@@ -301,22 +301,22 @@ static bool keep_part(tl_draft *d, const variant *v, bool is_library_too) {
 }
 
 // Launches for all rows, the same for those that a library would take, then the library's.
-tl_status tl_cuda_fill_matmul(tl_draft *d, int place) {
+tl_status tl_cuda_fill_matmul(tl_draft *d, int number) {
   const tl_kernel *kernel = d->kernel;
   const tl_type *type = &kernel->segments[0].weights[0]->type;
-  if (place >= 2 * VARIANTS_COUNT) return tl_cuda_fill_library(d, place - 2 * VARIANTS_COUNT);
-  int number = place % VARIANTS_COUNT;
-  shape s = shape_of(d, number);
+  if (number >= 2 * VARIANTS_COUNT) return tl_cuda_fill_library(d, number - 2 * VARIANTS_COUNT);
+  int row = number % VARIANTS_COUNT;
+  shape s = shape_of(d, row);
   d->drafted.classes = 0;
-  if (!find_range(d, number, &d->launch.guard_min, &d->launch.guard_max)) {
-    if (number + 1 < VARIANTS_COUNT || s.warps != 0) return TL_OK; // the last takes all widths
+  if (!find_range(d, row, &d->launch.guard_min, &d->launch.guard_max)) {
+    if (row + 1 < VARIANTS_COUNT || s.warps != 0) return TL_OK; // the last takes all widths
     return tl_diag_error(d->diag, TL_UNSUPPORTED, kernel->span,
                          "%lld columns that must stay together have no cuda kernel yet",
                          (long long)s.width);
   }
-  if (!keep_part(d, &variants[number], place >= VARIANTS_COUNT)) return TL_OK;
+  if (!keep_part(d, &variants[row], number >= VARIANTS_COUNT)) return TL_OK;
   set_way(d, &s);
-  d->is_way = variants[number].exact == 1;
+  d->is_way = variants[row].exact == 1;
   tl_cuda_set_rows(d, s.warps * TL_WARP, s.rows);
   set_matmul_input(d, &s);
   TL_TRY(tl_cuda_set_weights(d, type->format));

@@ -36,7 +36,7 @@ enum { HEADERS_MAX = 64, OPTION_BYTES = 64, FLAGS_BYTES = 128, OWN_BYTES = 128 }
 struct tl_nvrtc {
   void *library;
   char flags[FLAGS_BYTES];
-#define X(name, parameters) int(*name) parameters;
+#define X(name, parameters) int(*name) parameters; // NOLINT(bugprone-macro-parentheses)
   FUNCTIONS(X)
 #undef X
 };

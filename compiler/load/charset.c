@@ -117,7 +117,7 @@ static uint32_t find_class(tl_charclasses *c, const membership *m, uint64_t *has
 static tl_status classify(tl_charclasses *c, uint8_t *class_of) {
   size_t next[TL_CHARSETS_MAX] = {0};
   membership members = {{0}, 0};
-  uint64_t hashes[TL_TOKENIZER_CLASSES_MAX];
+  uint64_t hashes[TL_TOKENIZER_CLASSES_MAX] = {0};
   for (uint32_t code = 0; code < TL_CODES_COUNT;) {
     uint32_t stop = TL_CODES_COUNT;
     for (uint32_t s = 0; s < c->sets_count; s++) {

@@ -284,6 +284,7 @@ static tl_status find_step(tl_cli *cli, int32_t *out_id) {
 static double score_of(const score_rows *scores, int32_t index) {
   const tl_cli *cli = scores->cli;
   const float *row = scores->rows + (size_t)index * (size_t)cli->facts.outputs;
+  // NOLINTNEXTLINE(*.NullDereference): run() gave a row or failed
   return cli->facts.outputs == 1 ? row[0] : 1 / (1 + exp((double)row[0] - row[1]));
 }
 
@@ -310,6 +311,7 @@ static tl_status print_steps(const score_rows *scores, int32_t step) {
     tl_json_write_key(&writer, round == 0 ? TL_STR("scores") : TL_STR("positions"));
     tl_json_write_array_begin(&writer);
     for (int32_t i = 0; i < scores->count; i++) {
+      // NOLINTNEXTLINE(*.NullDereference): a row is an id's
       if (step >= 0 && scores->ids.ids[i] != step) continue;
       if (round == 0) tl_json_write_real(&writer, score_of(scores, i));
       if (round == 1) tl_json_write_int(&writer, i);

@@ -55,7 +55,7 @@ static tl_cuda_address put_maps(const gpu *g, const tl_cuda_run *run,
     for (int r = 0; r < run->ranges_count; r++)
       if (run->ranges[r].at == boxes->at) matrix.at = places[r];
     maps[i] = gpu_map(g, &matrix);
-    arguments->at[boxes->argument].i = (tl_i64)(at + (size_t)i * sizeof *maps);
+    arguments->at[boxes->argument].i = (tl_i64)at + i * (tl_i64)sizeof *maps;
   }
   gpu_put(g, at, maps, sizeof maps);
   return at;

@@ -61,7 +61,7 @@ static const tl_plan_buffer buffers[] = {{TEXT(h), TEXT(f32), TL_PLAN_SYMBOL_T, 
 
 #define PROGRAM(number)                                                                            \
   {.name = TEXT(step),                                                                             \
-   .target = number,                                                                               \
+   .target = (number),                                                                             \
    .first_launch = (number) * 5,                                                                   \
    .launches_count = 5 + (number),                                                                 \
    .output = 2,                                                                                    \

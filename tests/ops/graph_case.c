@@ -252,7 +252,7 @@ static double bound_of(const tl_graph_case *c, const tl_graph_run *run) {
 
 void tl_graph_case_check(tl_graph_case *c, const tl_graph_run *run) {
   size_t bytes = (size_t)run->rows * c->tables.models->outputs * sizeof(float);
-  float *first = malloc(bytes), *other = malloc(bytes);
+  float *first = calloc(1, bytes), *other = calloc(1, bytes);
   CHECK(first && other);
   run_chunks(c, run, run->chunks[0], first);
   double far = distance(c, run->rows, first), bound = bound_of(c, run);

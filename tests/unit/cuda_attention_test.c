@@ -98,7 +98,7 @@ static void test(const char *const *argv, const tl_cuda_attention_shape *shape,
   CHECK(!own_bits || common > 70);
   for (int i = 0; i < tl_cuda_attention_steps_count; i++)
     tl_cuda_attention_finish(&a[i]);
-  dlclose(p.module);
+  dlclose(p.module); // NOLINT(*.NonNullParamChecker): load opened it
 }
 
 // More pieces than a warp has lanes.

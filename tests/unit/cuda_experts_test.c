@@ -488,7 +488,7 @@ static void test_latent_rows(fixture *f, bool is_bf16) {
     run(f, "rows", THREADS, s->rows, 256);
   }
   for (int r = 0; r < s->rows; r++) {
-    double by = 1 + 0.5 * log(1 + floor((step.positions[r] + 1) / 4));
+    double by = 1 + 0.5 * log(1 + floor((step.positions[r] + 1) / 4.0));
     for (int c = 0; c < LATENT + TURNED; c++) {
       double value = at(&x, r, c) * (c < LATENT ? 1 : by);
       expect(at(&page, step.slots[r], c), value, is_bf16 ? fabs(value) / 250 : 1e-6);

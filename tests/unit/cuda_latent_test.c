@@ -434,7 +434,7 @@ static kernels load(const tl_cuda_place *place, const sizes *s) {
 static void test(const kernels *k, const sizes *s, const part *parts, int count, int few,
                  int room) {
   fixture f = {.s = s, .parts = parts, .parts_count = count, .few = few, .room = room};
-  f.shim = tl_shim_create((uint64_t)(few + room));
+  f.shim = tl_shim_create((uint64_t)few + (uint64_t)room);
   for (int i = 0; i < count; i++)
     f.rows_count += parts[i].rows;
   fill_step(&f);

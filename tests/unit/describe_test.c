@@ -40,16 +40,17 @@ static void test_text(const tl_plan *plan) {
       "kernel 1 : cpu:x86-64-v4 {at=0, scratch=1024} matmul \"64\" {}\n",
       "  output %logits\n",
       "  arenas {1=0, T=576, S=0, R=512, A=0}\n",
-      "  launch @l0.attention : kv bf16, layer 0, grid 2 * ceil(A / 4)\n"
-      "    code 1 {flops=0}\n"
-      "    args buffer %h, state %l0.kv, page_bytes %l0.kv, group %l1.kv\n"
-      "    | x = rows h\n"
-      "    | y = x * l0.up\n",
+      ("  launch @l0.attention : kv bf16, layer 0, grid 2 * ceil(A / 4)\n"
+       "    code 1 {flops=0}\n"
+       "    args buffer %h, state %l0.kv, page_bytes %l0.kv, group %l1.kv\n"
+       "    | x = rows h\n"
+       "    | y = x * l0.up\n"),
       "    args int -7, weight %l0.up, buffer %h\n",
       "kernel 2 : cpu:x86-64-v4 {at=0, scratch=0} library: matmul\n",
-      "  launch @l0.mlp : kv f32, bf16, by default, with a library, set 1, grid 1 * ceil(T / 1)\n"
-      "    product 2 {flops=12800}\n"
-      "    args buffer %h, weight %l0.square, int 64, buffer %h, int 0, int 0, weight %l0.norm\n"};
+      ("  launch @l0.mlp : kv f32, bf16, by default, with a library, set 1, grid 1 * ceil(T / 1)\n"
+       "    product 2 {flops=12800}\n"
+       "    args buffer %h, weight %l0.square, int 64, buffer %h, int 0, int 0, weight "
+       "%l0.norm\n")};
   tl_arena arena;
   tl_str text;
   tl_arena_init(&arena, (size_t)1 << 24);

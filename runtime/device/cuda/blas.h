@@ -72,6 +72,7 @@ typedef struct tl_blas_found {
 typedef struct tl_blas {
   void *handle; // NULL = it is not loaded
   char name[32];
+// NOLINTNEXTLINE(bugprone-macro-parentheses)
 #define X(field, symbol, result, parameters) result(*field) parameters;
   TL_BLAS_FUNCTION_MAP(X)
 #undef X

@@ -109,6 +109,7 @@ typedef struct tl_cuda_launch {
 
 typedef struct tl_cuda_driver {
   void *library;
+// NOLINTNEXTLINE(bugprone-macro-parentheses)
 #define X(field, symbol, parameters) tl_cuda_result(*field) parameters;
   TL_CUDA_FUNCTION_MAP(X)
 #undef X

@@ -116,7 +116,7 @@ static bool is_hopeless(float ms, float cold_ms, double best_us) {
 // The median of some samples, behind one that warms up and one that tells how long they take.
 static tl_cuda_result take_time(const tl_cuda_device *d, const clock *c, void *graph,
                                 double best_us, double *out_us) {
-  float ms[SAMPLES], one = 0;
+  float ms[SAMPLES] = {0}, one = 0;
   tl_cuda_result result = sample(d, c, graph, 1, &one);
   bool is_measured = !is_hopeless(one, COLD_MS, best_us);
   if (result == 0 && is_measured) result = sample(d, c, graph, 1, &one);

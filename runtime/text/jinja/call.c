@@ -203,6 +203,7 @@ static tl_status call_macro(tl_render *render, const tl_macro *macro, const tl_a
   if (args->named_count > 0) {
     names = tl_arena_array(render->arena, args->named_count, sizeof *names);
     if (!names) return tl_render_full(render);
+    // NOLINTNEXTLINE(*.NonNullParamChecker): there are as many names
     memcpy(names, args->names, args->named_count * sizeof *names);
   }
   if (!tl_render_open_scope(render, macro->scope)) return tl_render_full(render);
@@ -277,6 +278,7 @@ tl_status tl_call_node(tl_render *render, const tl_jinja_node *node, const tl_ma
     tl_str *names = tl_arena_array(render->arena, args.named_count + 1, sizeof *names);
     if (!items || !names) return tl_render_full(render);
     if (count) memcpy(items, args.items, count * sizeof *items);
+    // NOLINTNEXTLINE(*.NonNullParamChecker): there are as many names
     if (args.named_count) memcpy(names, args.names, args.named_count * sizeof *names);
     items[count] = (tl_datum){.kind = TL_DATUM_MACRO, .macro = caller};
     names[args.named_count] = TL_STR("caller");

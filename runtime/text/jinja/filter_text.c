@@ -164,7 +164,7 @@ static tl_status indention(tl_render *render, const tl_datum *width, tl_str *out
 static tl_status indent(tl_render *render, const tl_call *call, tl_datum *out) {
   tl_datum_list *lines = NULL;
   tl_text text = {0};
-  tl_str with, from = tl_datum_str(&call->self);
+  tl_str with = {0}, from = tl_datum_str(&call->self);
   if (call->self.kind == TL_DATUM_UNDEFINED) return tl_render_undefined(render, &call->self);
   if (call->self.kind != TL_DATUM_TEXT) return tl_render_fail(render, "only a text is indented");
   bool first = tl_datum_truth(&call->args[1]), blank = tl_datum_truth(&call->args[2]);

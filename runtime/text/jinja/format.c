@@ -116,7 +116,7 @@ static tl_status add_value(tl_render *render, const value_place *place, const tl
                            tl_text *out) {
   char room[2048];
   tl_text text = {0};
-  tl_str written;
+  tl_str written = {0};
   if (place->type == 's' || place->type == 'r') {
     TL_TRY(place->type == 's' ? tl_text_add_str(render, &text, value)
                               : tl_text_add_repr(render, &text, value));
@@ -160,8 +160,8 @@ tl_status tl_datum_format(tl_render *render, tl_str text, const tl_datum *values
     TL_TRY(tl_text_add(render, out, tl_str_slice(text, at, end)));
     at = end + 1;
     if (!percent) break;
-    value_place place;
-    tl_datum value;
+    value_place place = {0};
+    tl_datum value = {0};
     TL_TRY(read_place(render, text, &at, &place));
     TL_TRY(tl_render_charge(render, 1));
     if (place.type == '%') {

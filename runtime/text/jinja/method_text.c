@@ -151,8 +151,8 @@ static bool is_at_end(tl_str text, tl_str part, bool at_begin) {
 
 // startswith and endswith, with one text or a tuple of them.
 static tl_status has_end(tl_render *render, const tl_call *call, bool at_begin, tl_datum *out) {
-  tl_str text, part;
-  int64_t begin;
+  tl_str text = {0}, part = {0};
+  int64_t begin = 0;
   bool holds = false;
   const tl_datum *parts = &call->args[0];
   TL_TRY(search_range(render, call, &text, &begin));
@@ -178,8 +178,8 @@ static tl_status endswith(tl_render *render, const tl_call *call, tl_datum *out)
 }
 
 static tl_status find_place(tl_render *render, const tl_call *call, bool is_last, tl_datum *out) {
-  tl_str text, part;
-  int64_t begin;
+  tl_str text = {0}, part = {0};
+  int64_t begin = 0;
   TL_TRY(need_text(render, &call->args[0], &part));
   TL_TRY(search_range(render, call, &text, &begin));
   TL_TRY(tl_render_charge(render, text.length / (is_last ? 1 : 16)));
@@ -214,8 +214,8 @@ static tl_status rindex_of(tl_render *render, const tl_call *call, tl_datum *out
 }
 
 static tl_status count(tl_render *render, const tl_call *call, tl_datum *out) {
-  tl_str text, part;
-  int64_t begin, count = 0;
+  tl_str text = {0}, part = {0};
+  int64_t begin = 0, count = 0;
   TL_TRY(need_text(render, &call->args[0], &part));
   TL_TRY(search_range(render, call, &text, &begin));
   TL_TRY(tl_render_charge_text(render, text.length));

@@ -255,7 +255,7 @@ static tl_status parse_parameters(tl_parser *parser, const tl_jinja_node **out_p
     if (params.first) TL_TRY(tl_parser_expect(parser, ","));
     tl_jinja_node *node = NULL;
     TL_TRY(tl_parse_name(parser, &node));
-    node->kind = TL_JINJA_PARAMETER;
+    node->kind = TL_JINJA_PARAMETER; // NOLINT(*.NullDereference): tl_parse_name made it
     if (tl_parser_skip(parser, "=")) {
       TL_TRY(tl_parse_expression(parser, true, &node->left));
     } else if (params.last && params.last->left) {
@@ -283,7 +283,7 @@ static tl_status parse_macro(tl_parser *parser, tl_jinja_node *node) {
   tl_jinja_node *name = NULL;
   TL_TRY(tl_parse_name(parser, &name));
   node->kind = TL_JINJA_MACRO;
-  node->name = name->name;
+  node->name = name->name; // NOLINT(*.NullDereference): tl_parse_name made it
   node->symbol = name->symbol;
   TL_TRY(parse_parameters(parser, &node->params));
   return parse_macro_body(parser, "endmacro", node);

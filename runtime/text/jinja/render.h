@@ -65,8 +65,14 @@ struct tl_loop {
 tl_status tl_render_fail(tl_render *render, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Reports that memory ran out.
+void tl_render_say_full(tl_render *render);
+
 // TL_MEMORY with the sentence that a limit was hit.
-tl_status tl_render_full(tl_render *render);
+static inline tl_status tl_render_full(tl_render *render) {
+  tl_render_say_full(render);
+  return TL_MEMORY;
+}
 
 // Counts steps; TL_MEMORY beyond the limit. Texts cost a step for 16 bytes.
 TL_CHECKED tl_status tl_render_charge(tl_render *render, size_t steps);

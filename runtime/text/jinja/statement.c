@@ -21,8 +21,8 @@ static tl_status limit(tl_render *render, const char *what) {
   return tl_diag_error(render->diag, TL_MEMORY, span, "the chat template %s", what);
 }
 
-tl_status tl_render_full(tl_render *render) {
-  return limit(render, "makes more text than fits into a request's memory");
+void tl_render_say_full(tl_render *render) {
+  (void)limit(render, "makes more text than fits into a request's memory");
 }
 
 tl_status tl_render_charge(tl_render *render, size_t steps) {
@@ -221,8 +221,8 @@ tl_status tl_render_loop(tl_render *render, const tl_jinja_node *node, const tl_
 }
 
 static tl_status set(tl_render *render, const tl_jinja_node *node) {
-  tl_datum value;
-  tl_str text;
+  tl_datum value = {0};
+  tl_str text = {0};
   if (node->kind == TL_JINJA_SET) {
     TL_TRY(tl_render_value(render, node->right, &value));
   } else {
@@ -245,7 +245,7 @@ static tl_status define_macro(tl_render *render, const tl_jinja_node *node) {
 
 static tl_status call_block(tl_render *render, const tl_jinja_node *node) {
   tl_macro *caller = tl_arena_alloc(render->arena, sizeof *caller);
-  tl_datum value;
+  tl_datum value = {0};
   if (!caller) return tl_render_full(render);
   render->captures++;
   *caller = (tl_macro){node, render->scope};
@@ -254,8 +254,8 @@ static tl_status call_block(tl_render *render, const tl_jinja_node *node) {
 }
 
 static tl_status filter_block(tl_render *render, const tl_jinja_node *node) {
-  tl_datum value;
-  tl_str text;
+  tl_datum value = {0};
+  tl_str text = {0};
   TL_TRY(capture_block(render, node->items, &text));
   TL_TRY(tl_render_filter(render, node->right, text, &value));
   return tl_text_add_str(render, render->out, &value);
@@ -266,7 +266,7 @@ static tl_status with(tl_render *render, const tl_jinja_node *node, tl_jump *out
   tl_render_scope *outer = render->scope, *inner = tl_render_open_scope(render, outer);
   if (!inner) return tl_render_full(render);
   for (const tl_jinja_node *param = node->params; param; param = param->next) {
-    tl_datum value;
+    tl_datum value = {0};
     render->scope = outer;
     TL_TRY(tl_render_value(render, param->right, &value));
     render->scope = inner;
@@ -278,7 +278,7 @@ static tl_status with(tl_render *render, const tl_jinja_node *node, tl_jump *out
 }
 
 static tl_status generation(tl_render *render, const tl_jinja_node *node) {
-  tl_str text;
+  tl_str text = {0};
   TL_TRY(capture_block(render, node->items, &text));
   return tl_text_add(render, render->out, text);
 }

@@ -19,14 +19,14 @@ typedef struct time_field {
 // Directives that stand for others.
 static const char *composition_of(char letter) {
   switch (letter) {
-  case 'D': return "%m/%d/%y";
+  case 'D':
+  case 'x': return "%m/%d/%y";
   case 'F': return "%Y-%m-%d";
   case 'R': return "%H:%M";
-  case 'T': return "%H:%M:%S";
+  case 'T':
   case 'X': return "%H:%M:%S";
   case 'r': return "%I:%M:%S %p";
   case 'c': return "%a %b %e %H:%M:%S %Y";
-  case 'x': return "%m/%d/%y";
   default: return NULL;
   }
 }

@@ -607,8 +607,8 @@ EXPORT tl_cuda_result tl_stand_in_launch(void *stream, tl_stand_in_work *work, c
   if (stream != &state.capturing) return INVALID;
   if (!state.capturing) return work(context) ? 0 : LAUNCH_FAILED;
   recorded *r = add_recorded(state.capturing);
-  void *copy = malloc(bytes);
-  if (!r || !copy) return TL_CUDA_OUT_OF_MEMORY;
+  void *copy = r ? malloc(bytes) : NULL;
+  if (!copy) return TL_CUDA_OUT_OF_MEMORY;
   memcpy(copy, context, bytes);
   *r = (recorded){.work = work, .context = copy};
   return 0;
