@@ -65,9 +65,9 @@ printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
     rm -r $build/corpus/NAME
     mv $build/smaller/NAME $build/corpus/NAME
   }
-  sweep() { # some hundred seeds once more, with each allocation failing in turn
-    grep -q shortage tests/fuzz/fuzz_NAME.c || return 0
-    python3 tests/fuzz/sweep.py $build/seeds/NAME $build/swept/NAME
+  sweep() { # what sweep.py says: each allocation failing in turn, each byte with each value
+    [ NAME = plan_file ] || grep -q shortage tests/fuzz/fuzz_NAME.c || return 0
+    python3 tests/fuzz/sweep.py NAME $build/seeds/NAME $build/swept/NAME
     run -runs=0 $build/swept/NAME >$log 2>&1 || status=$?
     [ $status != 0 ] || run -merge=1 $build/corpus/NAME $build/swept/NAME >$log 2>&1 || status=$?
     rm -r $build/swept/NAME

@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""Inputs that end with when memory runs out (shortage.h): some hundred seeds, each with many numbers.
+"""Inputs that go through what random changes come to one after another, so that almost all of it is there at once.
 
-    sweep.py SEEDS OUT
+    sweep.py NAME SEEDS OUT
 
-Random changes come to a failed allocation one place after another; these come to almost all places at once.
+For the target plan_file: each byte of the parts that hold texts, with each value; bytes of the tokenizer's tables with
+some. For others: some hundred seeds that end with when memory runs out (shortage.h), each with many numbers.
 """
 import shutil
+import struct
 import sys
 from pathlib import Path
 
 SEEDS_MAX = 500
 DENSE, MOST = 128, 4096  # numbers without a gap; then each is a sixteenth larger than the one before
+TEXT_PARTS = ((2, 128), (5, 64))  # of fuzz_plan_file.c: the meta section, the template; about so many bytes
+TOKENIZER, PLACES, STEP = 3, 1536, 15  # its tables' bytes in turn, with every fifteenth value
+SET_BYTE = 7
 
 
 def numbers():
@@ -20,14 +25,27 @@ def numbers():
         count += 1 if count < DENSE else count // 16
 
 
-def main():
-    seeds, out = sorted(Path(sys.argv[1]).iterdir()), Path(sys.argv[2])
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+def shortages(seeds):
     for seed in seeds[::len(seeds) // SEEDS_MAX + 1]:
         text = seed.read_bytes()
         for count in numbers():
-            (out / f"{seed.name}-{count}").write_bytes(text + b"#%d" % count)
+            yield f"{seed.name}-{count}", text + b"#%d" % count
+
+
+def set_bytes():
+    parts = [(part, place, value) for part, bytes_count in TEXT_PARTS for place in range(bytes_count)
+             for value in range(256)]
+    parts += [(TOKENIZER, place, value) for place in range(PLACES) for value in range(0, 256, STEP)]
+    for part, place, value in parts:
+        yield f"{part}-{place}-{value}", b"\0" + struct.pack("<BBHII", part, SET_BYTE, 0, place, value)
+
+
+def main():
+    name, seeds, out = sys.argv[1], sorted(Path(sys.argv[2]).iterdir()), Path(sys.argv[3])
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for file, data in set_bytes() if name == "plan_file" else shortages(seeds):
+        (out / file).write_bytes(data)
 
 
 if __name__ == "__main__":
