@@ -19,9 +19,10 @@ typedef struct tl_plan_range {
 // included; empty if there are none. Rows must name rows that exist.
 tl_plan_range tl_plan_target_weights(const tl_plan_tables *tables, uint32_t target);
 
-// Whether the weight, which lies within the range or outside of it, lies within.
+// Whether all of the weight lies within the range, as those do that the target reads.
 static inline bool tl_plan_range_holds(const tl_plan_range *range, const tl_plan_weight *weight) {
-  return weight->offset >= range->offset && weight->offset - range->offset < range->bytes;
+  return weight->offset >= range->offset &&
+         weight->offset + weight->bytes <= range->offset + range->bytes;
 }
 
 #endif

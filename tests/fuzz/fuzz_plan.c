@@ -100,8 +100,7 @@ static void check_weight(const tl_plan_tables *t, const tl_plan_range *range, ui
   CHECK(row < t->weights_count);
   const tl_plan_weight *weight = &t->weights[row];
   CHECK(range->offset % TL_PLAN_PAGE_BYTES == 0 && range->offset + range->bytes <= WEIGHTS_BYTES);
-  CHECK(weight->offset >= range->offset);
-  CHECK(weight->offset + weight->bytes <= range->offset + range->bytes);
+  CHECK(tl_plan_range_holds(range, weight));
 }
 
 static void check_arg(const tl_plan_tables *t, const tl_plan_program *program,
