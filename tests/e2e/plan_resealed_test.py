@@ -4,7 +4,8 @@
     plan_resealed_test.py [--build DIR] [--tries 6000]
 
 The model is a tiny one with windowed and full attention, and a tokenizer beside it, compiled for the two levels that
-most machines run and, by the stand-in for NVRTC, for a GPU that is not there. The tries are those of plan_resealed.c. Standard library only.
+most machines run and, by the stand-in for NVRTC, for a GPU that is not there. The tries are those of plan_resealed.c.
+Standard library only.
 """
 import argparse
 import shutil
