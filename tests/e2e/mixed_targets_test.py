@@ -77,6 +77,7 @@ def check_model(tools, name, generates, driver):
             wanted = tools.generate(alone, ids_of(20), GENERATED)
             expect(found == wanted, f"{name}: on {device} {found}, a plan for it alone gives {wanted}")
     print(f"{name}: {sizes[0]} bytes, apart {sizes[1]}")
+    return both
 
 
 def check_skeleton(tools, driver):
@@ -99,7 +100,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         tools = Tools(options.build, work, driver, nvrtc)
         for name, generates in MODELS.items():
-            check_model(tools, name, generates, driver)
+            plan = check_model(tools, name, generates, driver)
+            run(Path(options.build) / "tests" / "plans_test", plan)     # its text reads back
         check_skeleton(tools, driver)
     return 0
 
