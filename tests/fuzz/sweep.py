@@ -4,14 +4,14 @@
     sweep.py NAME SEEDS OUT
 
 For the target plan_file: each byte of the parts that hold texts, with each value; bytes of the tokenizer's tables with
-some. For others: some hundred seeds that end with when memory runs out (shortage.h), each with many numbers.
+some. For others: many seeds that end with when memory runs out (shortage.h), each with many numbers.
 """
 import shutil
 import struct
 import sys
 from pathlib import Path
 
-SEEDS_MAX = 500
+SEEDS_MAX = 1500
 DENSE, MOST = 128, 4096  # numbers without a gap; then each is a sixteenth larger than the one before
 TEXT_PARTS = ((2, 128), (5, 64))  # of fuzz_plan_file.c: the meta section, the template; about so many bytes
 TOKENIZER, PLACES, STEP = 3, 1536, 15  # its tables' bytes in turn, with every fifteenth value
