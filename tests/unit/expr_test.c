@@ -187,6 +187,20 @@ static void limits(void) {
   fails(deep, "too deep");
 }
 
+// One item more than a list may have, and as many as it may.
+static void test_long_list(void) {
+  static char text[8 + 2 * (TL_EXPR_ITEMS_MAX + 1)];
+  tl_expr_value value;
+  size_t length = 0;
+  text[length++] = '[';
+  for (int i = 0; i <= TL_EXPR_ITEMS_MAX; i++, length += 2)
+    memcpy(text + length, "1,", 2);
+  text[length] = ']';
+  fails(text, "this list is too long");
+  text[length - 2] = ']', text[length - 1] = 0;
+  CHECK(tl_ok(eval(text, &value)) && value.count == TL_EXPR_ITEMS_MAX);
+}
+
 static void test_single(void) {
   single = true;
   gives("1 / 3", "0.3333333432674408");
@@ -206,6 +220,7 @@ int main(void) {
   functions();
   faults();
   limits();
+  test_long_list();
   test_single();
   tl_arena_finish(&arena);
   return 0;
