@@ -49,6 +49,7 @@ printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I NAME sh -c '
   # be takes a long expression, which unit/expr has.)
   [ NAME != tokenizer_text ] || longest=4096
   [ NAME != expr ] || longest=1024
+  [ NAME != arch ] || longest=16384
   run() {
     $fixed $build/tests/fuzz_NAME "$@" -reload=0 -use_cmp=0 -timeout=30 -rss_limit_mb=2048 \
       -max_len=$longest -artifact_prefix=$build/crashes/NAME-
