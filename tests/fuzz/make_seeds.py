@@ -12,6 +12,7 @@ import struct
 import sys
 from pathlib import Path
 
+import found
 from seed_texts import (DESCRIPTION_CHANGES, EXPRESSIONS, FUSED, FUSED_GRAPHS, GRAPH_CHANGES, GRAPHS, REGEX_FAULTS,
                         REGEXES, TEMPLATES, UTF8_FAULTS)
 
@@ -21,6 +22,7 @@ BYTES_MAX = 65536  # -max_len of run.sh: a longer file would be cut
 
 
 def write(folder, inputs):
+    inputs |= {f"fault-found-{i:04}": data for i, data in enumerate(found.read(folder.name))}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, data in inputs.items():
