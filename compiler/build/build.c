@@ -31,6 +31,13 @@ void tl_build_finish(tl_build *build) {
   tl_arena_finish(&build->arena);
 }
 
+const tl_program *tl_build_program(const tl_build *build) {
+  const tl_program *found = NULL;
+  for (int device = 0; device < TL_TARGET_DEVICE_COUNT; device++)
+    if (build->modules[device].program) found = build->modules[device].program;
+  return found;
+}
+
 static void say(const tl_build_options *options, const char *line) {
   if (options->say) options->say(options->user, line);
 }
@@ -122,7 +129,6 @@ tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_dia
     tl_pass_ctx ctx = {&build->arena, &build->scratch, diag, rules_of[device]->unit_max};
     build->modules[device] = (tl_module){.graph = build->model.graph};
     TL_TRY(tl_pipeline_run(&ctx, &build->modules[device], &options->pipeline));
-    build->program = build->modules[device].program;
   }
   return TL_OK;
 }
@@ -200,7 +206,7 @@ static uint32_t prompt_limit(const tl_program *program) {
 // The rows and the code of all targets of `device`.
 static tl_status compile_device(tl_build *build, const tl_build_options *options, int device,
                                 tl_plan_builder *builder, code *out_code, tl_diag *diag) {
-  int other = TL_TARGET_DEVICE_COUNT - 1 - device;
+  int other = device == TL_TARGET_DEVICE_CPU ? TL_TARGET_DEVICE_CUDA : TL_TARGET_DEVICE_CPU;
   tl_draft_choice choice = {builder->models->kv_types, classes_of(options, device),
                             is_for(options, other) ? rules_of[other] : NULL};
   tl_drafts drafts;
@@ -221,7 +227,7 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
                          .vocabulary = (uint32_t)build->model.vocabulary,
                          .context = (uint32_t)build->model.context,
                          .types = (uint32_t)build->model.types,
-                         .prompt_limit = prompt_limit(build->program),
+                         .prompt_limit = prompt_limit(tl_build_program(build)),
                          .has_weights = !options->skeleton};
   choose_kv(build, options, &model);
   tl_plan_builder_init(builder, &build->arena);
@@ -300,7 +306,7 @@ tl_status tl_build_run(tl_build *build, const tl_build_options *options, tl_diag
   TL_TRY(tl_build_check_output(options->output, diag));
   TL_TRY(tl_build_lower(build, options, diag));
   TL_TRY(tl_build_fuse(build, options, diag));
-  if (!build->program) return TL_OK; // stopped before
+  if (!tl_build_program(build)) return TL_OK; // stopped before
   TL_TRY(compile_tokenizer(build, options, &parts.tokenizer, diag));
   TL_TRY(load_chat_template(build, options, &parts.chat_template, diag));
   TL_TRY(compile(build, options, &builder, &compiled, diag));

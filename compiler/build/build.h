@@ -36,7 +36,6 @@ typedef struct tl_build {
   const tl_json *config;
   tl_model model;
   tl_module modules[TL_TARGET_DEVICE_COUNT]; // of the devices that the plan is for
-  const tl_program *program;                 // one of them; NULL = the passes stopped before
 } tl_build;
 
 void tl_build_init(tl_build *build);
@@ -48,6 +47,9 @@ tl_status tl_build_lower(tl_build *build, const tl_build_options *options,
 
 // The passes on the lowered graph, once for each device: their programs are in build->modules.
 tl_status tl_build_fuse(tl_build *build, const tl_build_options *options, tl_diag *diag) TL_CHECKED;
+
+// The program of one of the devices; NULL = the passes stopped before there was one.
+const tl_program *tl_build_program(const tl_build *build);
 
 // Lowers, fuses and compiles; the tables are those of the plan that would be written. On the
 // build's arena.

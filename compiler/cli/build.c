@@ -240,7 +240,7 @@ static int build_and_report(const tl_build_options *options, tl_diag *diag) {
   struct stat written;
   tl_build_init(&build);
   tl_status status = tl_build_run(&build, options, diag);
-  if (tl_ok(status) && build.program && stat(options->output, &written) == 0) {
+  if (tl_ok(status) && tl_build_program(&build) && stat(options->output, &written) == 0) {
     fprintf(stderr, "%s: %.1f MB\n", options->output, (double)written.st_size / 1e6);
   }
   int code = end(status, diag);

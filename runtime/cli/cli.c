@@ -109,7 +109,9 @@ void tl_cli_session_fit(const tl_cli *cli, tlmc_session_options *options, int64_
 
 tl_status tl_cli_session_open(tl_cli *cli, const tlmc_session_options *options) {
   uint64_t available = tl_cli_available_bytes(), weights = cli->facts.weights_bytes;
-  const char *device = options->device ? options->device : cli->facts.device;
+  const char *device = options->device   ? options->device
+                       : options->target ? options->target
+                                         : cli->facts.device;
   bool is_gpu = strncmp(device, "cuda", 4) == 0; // which has memory of its own
   if (!cli->facts.has_weights && !is_gpu && available && weights > available) {
     return tl_cli_fail(cli, TL_MEMORY,

@@ -107,18 +107,16 @@ static bool is_of(const char *target, tl_target_device device) {
 
 const char *tl_session_usual_device(const tlmc_plan *plan) {
   const tl_plan_tables *t = &plan->plan.tables;
-  bool is_for_cpus = false, runs_on_gpu = false, has_gpu = false, is_asked = false;
+  bool is_for_cpus = false;
   for (uint32_t i = 0; i < t->targets_count; i++)
     is_for_cpus |= is_of(tl_plan_string(t, t->targets[i].name), TL_TARGET_DEVICE_CPU);
   for (uint32_t i = 0; i < t->targets_count; i++) {
     const char *target = tl_plan_string(t, t->targets[i].name);
     if (!is_of(target, TL_TARGET_DEVICE_CUDA)) continue;
-    if (!is_for_cpus) return tl_device_cuda.name;
-    if (!is_asked) has_gpu = tl_device_cuda.is_there(0);
-    is_asked = true;
-    runs_on_gpu |= has_gpu && tl_device_cuda.supports(target, 0);
+    bool runs = !is_for_cpus || (tl_device_cuda.is_there(0) && tl_device_cuda.supports(target, 0));
+    if (runs) return tl_device_cuda.name;
   }
-  return runs_on_gpu ? tl_device_cuda.name : tl_device_cpu.name;
+  return tl_device_cpu.name;
 }
 
 // The device that was named, or that of the target that was.
@@ -241,6 +239,8 @@ static tl_status set_up(tlmc_session *session, const tl_place *place,
                         const tlmc_session_options *options, tl_diag *diag) {
   session->attention_rows = place->device->attention_rows;
   TL_TRY(choose_target(session, place, options->target, diag));
+  session->weights_bytes =
+      tl_plan_target_weights(&session->plan->plan.tables, session->target).bytes;
   TL_TRY(choose_kv(session, options->kv_type, diag));
   if (options->kv_bytes) {
     session->limits.context = context_within(session, options->kv_bytes);
@@ -357,14 +357,14 @@ tlmc_status tlmc_session_info(const tlmc_session *session, tlmc_session_facts *o
                               .sequences = session->limits.sequences,
                               .requests = session->limits.requests,
                               .context = session->limits.context,
-                              .tokens_free = tokens_free(session)};
+                              .tokens_free = tokens_free(session),
+                              .weights_bytes = session->weights_bytes};
   const tl_device_vtable *vtable = session->device->vtable;
   if (vtable->is_tuned) facts.tuned = vtable->is_tuned(session->device);
   if (vtable->library) facts.library = vtable->library(session->device);
   if (vtable->note) facts.note = vtable->note(session->device);
   facts.memory_bytes =
       session->device->vtable->memory_bytes(session->device) + session->memory.total_bytes;
-  facts.weights_bytes = tl_plan_target_weights(t, session->target).bytes;
   count_kv(session, &facts);
   tl_requests_info(session, &facts);
   memset(out_facts, 0, size);

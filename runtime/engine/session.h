@@ -65,6 +65,7 @@ struct tlmc_session {
   bool owns_pool;
   tl_device *device;
   uint32_t target, program;
+  uint64_t weights_bytes; // that the target reads
   tl_plan_kv_type kv_type;
   tl_session_limits limits;
   tl_kv_config kv_config;

@@ -98,7 +98,7 @@ static const tl_program *fuse(tl_build *build, const char *config_path) {
   tl_build_init(build);
   require(tl_build_lower(build, &options, &diag), config_path);
   require(tl_build_fuse(build, &options, &diag), config_path);
-  return build->program;
+  return tl_build_program(build);
 }
 
 static bool check_golden(const test_row *row, const char *config_path, const char *golden_path) {

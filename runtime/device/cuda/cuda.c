@@ -23,25 +23,25 @@ static bool capability(const tl_cuda_driver *driver, int ordinal, int *out_major
          driver->device_attribute(out_minor, TL_CUDA_CAPABILITY_MINOR, gpu) == 0;
 }
 
-static bool is_there(int ordinal) {
+// The same of a machine whose driver is not open yet.
+static bool find_capability(int ordinal, int *out_major, int *out_minor) {
   tl_cuda_driver driver;
   tl_diag diag = {0};
-  int major, minor;
   if (!tl_ok(tl_cuda_driver_open(&driver, &diag))) return false;
-  bool found = capability(&driver, ordinal, &major, &minor);
+  bool found = capability(&driver, ordinal, out_major, out_minor);
   tl_cuda_driver_close(&driver);
   return found;
 }
 
+static bool is_there(int ordinal) {
+  int major, minor;
+  return find_capability(ordinal, &major, &minor);
+}
+
 static bool supports(const char *target, int ordinal) {
-  tl_cuda_driver driver;
-  tl_diag diag = {0};
   int row = tl_target_from_text(tl_str_from(target)), major, minor;
   if (row == TL_TARGET_COUNT || tl_target_of(row)->device != TL_TARGET_DEVICE_CUDA) return false;
-  if (!tl_ok(tl_cuda_driver_open(&driver, &diag))) return true;
-  bool found = capability(&driver, ordinal, &major, &minor);
-  tl_cuda_driver_close(&driver);
-  return !found || tl_target_runs_on(row, major, minor);
+  return !find_capability(ordinal, &major, &minor) || tl_target_runs_on(row, major, minor);
 }
 
 // ---- closing
