@@ -218,7 +218,9 @@ static tl_status choose(tl_weights *w, const tl_yaml *from, bool optional, tl_we
     TL_TRY(dequantise(w, out));
     if (visit(w->scope->input->arena, *out, -1, check_present, &s)) {
       if (!visit(w->scope->input->arena, *out, -1, mark_used, &s)) return TL_MEMORY;
-      *out_format = holds_dequant(*out) ? TL_FORMAT_F32 : format_of(s.first->dtype);
+      // Without any tensor, as a stack of none, it is refused where its type is checked.
+      bool is_f32 = !s.first || holds_dequant(*out);
+      *out_format = is_f32 ? TL_FORMAT_F32 : format_of(s.first->dtype);
       if (*out_format != TL_FORMAT_COUNT) return TL_OK;
       return tl_diag_error(w->scope->diag, TL_UNSUPPORTED, s.first->span,
                            "tensor '%.*s' is of type %s, which is not supported for weights",

@@ -281,6 +281,11 @@ DESCRIPTIONS = (
     ("unknown task", "task: generate", "task: translate"),
 )
 
+# With a model of tests/fixtures/tiny: its name, the built-in description, what is wrong, the text and what replaces it.
+DESCRIPTIONS_OF_TINY = (
+    ("mixtral-top2", "mixtral", "a stack of no experts", "stack({experts}", "stack({i}"),
+)
+
 
 def messages(stderr):
     """Errors and notes without the source lines under them; lines of descriptions move, so they have no numbers."""
@@ -360,12 +365,20 @@ class Runner:
         self.write_config(keys, path)
         self.run(f"{name}: {what}", "dump", "tiny")
 
-    def check_description(self, title, old, new):
-        text = (ROOT / "archs" / "llama.yaml").read_text()
+    def describe(self, name, old, new):
+        text = (ROOT / "archs" / f"{name}.yaml").read_text()
         if old not in text:
-            raise ValueError(f"{title}: archs/llama.yaml has no {old!r}")
+            raise ValueError(f"archs/{name}.yaml has no {old!r}")
         changed = text[:text.index(old)] if new is None else text.replace(old, new, 1)
         (self.folder / "arch.yaml").write_text(changed)
+
+    def check_description_of_tiny(self, name, described, what, old, new):
+        self.link_tiny(name)
+        self.describe(described, old, new)
+        self.run(f"{name}: {what}", "dump", "--arch", "arch.yaml", "tiny")
+
+    def check_description(self, title, old, new):
+        self.describe("llama", old, new)
         self.write_config(config(Shape(layers=1)), "config.json")
         self.run(title, "dump", "--arch", "arch.yaml", "--skeleton", "config.json")
 
@@ -388,6 +401,8 @@ def main():
             runner.check_settings(*case)
         for title, old, new in DESCRIPTIONS:
             runner.check_description(title, old, new)
+        for case in DESCRIPTIONS_OF_TINY:
+            runner.check_description_of_tiny(*case)
     found = "\n".join(runner.lines)
     if os.environ.get("TLMC_BLESS"):
         FAULTS.write_text(found)

@@ -43,6 +43,10 @@ EXPRESSIONS = (
     "\"a\"", "1 <", "1 < 2 < 3", "1 == ", "is", "not", "1 not in [1]", "1 in", "if", "else", "1 if", "1\t+\n2",
     "[1, 2", "[1,]", "[,]", "min(,)", "min(1", "min 1", "@", "1 # 2", "é", "nope.a", "range(3)[1]", "(1)(2)",
     "config.list.a", "config.t.a", "config.i[0]",
+    *(f"{name}('a')" for name in "abs ceil cos exp int log real round sin sqrt".split()),
+    "abs(-9223372036854775807 - 1)", "sum([9223372036854775807, 1])", "sum([1, 'a'])", "round_up('a', 1)",
+    "round_up(1, 'a')", "round_up(1, 0)", "round_up(9223372036854775807, 2)", "1 ** 70", "starts_with(1, 'a')",
+    "starts_with('a', 1)",
 )
 
 # Templates with what is not supported, limits, and each test of all kinds; the rest is in make_templates.py.
@@ -99,7 +103,7 @@ DESCRIPTION_CHANGES = {
     "length: width // 2": (
         "length: 'a'", "length: 0", "length: 9999999", "length: config.absent", "length: [1]"),
     "value: b * width": (
-        "value: 1 / 0", "value: 'x'", "value: 1e300 * 1e300", "value: config.absent", "value: j"),
+        "value: 1 / 0", "value: 'x'", "value: 1e300 * 1e300", "value: 1e39", "value: config.absent", "value: j"),
     "let: {b: a + a, a: j + 0.5}": (
         "let: {b: a, a: b}", "let: [1]", "let: {" + ", ".join(f"a{i}: {i}" for i in range(40)) + ", b: 1}"),
     "[vocabulary, width]": (
@@ -115,8 +119,9 @@ DESCRIPTION_CHANGES = {
     "tied: {to: embed, when: true}": (
         "tied: {to: nope, when: true}", "tied: {to: embed}", "tied: embed", "tied: {when: true}",
         "tied: {to: embed, when: 'x'}", "tied: {to: embed, when: false}"),
-    "ignore: {config: [architectures, dtype, sub]}": (
-        "ignore: {config: ['*'], tensors: ['*', 'a*b*', 'l.{i}']}", "ignore: [a]"),
+    "ignore: {config: ['*']}": (
+        "ignore: {config: ['*'], tensors: ['*', 'a*b*', 'l.{i}']}", "ignore: [a]",
+        "ignore: {config: [architectures, dtype, sub]}"),
     "ignore:": (
         "prefix: [a., '']\nignore:",),
     "task: generate\n": (
