@@ -144,6 +144,7 @@ static tl_status call(evaluator *e, tl_str name, size_t begin, tl_expr_value *ou
   for (size_t i = 0; i < count; i++)
     args[i] = rounded(e, &args[i]);
   const char *what = tl_expr_call(name, args, count, e->active, e->scope->arena, out);
+  if (what == tl_expr_no_memory) return TL_MEMORY;
   *out = rounded(e, out);
   return what ? fault_of(e, begin, count == 1 ? args : NULL, what) : TL_OK;
 }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+const char tl_expr_no_memory[] = "out of memory";
+
 static bool both_ints(const tl_expr_value *a, const tl_expr_value *b) {
   return a->kind == TL_EXPR_INT && b->kind == TL_EXPR_INT;
 }
@@ -291,7 +293,7 @@ static const char *call_range(const tl_expr_value *args, size_t count, tl_arena 
     return "the argument must be a small integer";
   }
   tl_expr_value *items = tl_arena_array(arena, (size_t)end + 1, sizeof *items);
-  if (!items) return "out of memory";
+  if (!items) return tl_expr_no_memory;
   for (int64_t i = 0; i < end; i++)
     items[i] = (tl_expr_value){.kind = TL_EXPR_INT, .i = i};
   *out = (tl_expr_value){.kind = TL_EXPR_LIST, .items = items, .count = (size_t)end};

@@ -30,6 +30,9 @@ bool tl_expr_apply(tl_expr_operator op, const tl_expr_value *a, const tl_expr_va
 const tl_expr_value *tl_expr_culprit(tl_expr_operator op, const tl_expr_value *a,
                                      const tl_expr_value *b);
 
+// What tl_expr_call says if there is no memory for a list.
+extern const char tl_expr_no_memory[];
+
 // Calls a function. NULL, or what is wrong. Inactive calls check the name only.
 const char *tl_expr_call(tl_str name, const tl_expr_value *args, size_t count, bool active,
                          tl_arena *arena, tl_expr_value *out_value);

@@ -201,6 +201,17 @@ static void test_long_list(void) {
   CHECK(tl_ok(eval(text, &value)) && value.count == TL_EXPR_ITEMS_MAX);
 }
 
+static void test_shortage(void) {
+  const char *const lists[] = {"[1, 2]", "range(3)", "len(range(3))"};
+  tl_expr_value value;
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    arena.fail_after = 0;
+    CHECK(eval(lists[i], &value) == TL_MEMORY);
+    arena.fail_after = SIZE_MAX;
+    CHECK(tl_ok(eval(lists[i], &value)));
+  }
+}
+
 static void test_single(void) {
   single = true;
   gives("1 / 3", "0.3333333432674408");
@@ -221,6 +232,7 @@ int main(void) {
   faults();
   limits();
   test_long_list();
+  test_shortage();
   test_single();
   tl_arena_finish(&arena);
   return 0;
