@@ -54,6 +54,24 @@ static const char tokenizer_json[] =
     "\"cab\": 14,"
     " \"\xC3\xBC\": 15}, \"merges\": [\"a b\", \"ab c\", \"_ a\", \"c ab\"]}}";
 
+// All kinds of statements and expressions; it is parsed when the plan is opened.
+static const char chat_template[] =
+    "{\"templates\": [{\"name\": \"default\", \"text\": \""
+    "{#- c -#}{%- set a, (b, c) = 1, (2, 3.5e-2) -%}\\n"
+    "{% for x, y in d.items() if x is not none and not y recursive %}{{ loop(x) }}"
+    "{% break %}{% continue %}{% else %}{% endfor %}\\n"
+    "{% macro m(p, q='\\\\x41\\\\u00e9\\\\n\\\\'', r=[1,]) %}{{ caller(p) }}{% endmacro %}"
+    "{% call(k) m(*u, **v) %}{% endcall %}\\n"
+    "{% filter upper | trim %}{% endfilter %}{% with z = {'a': 1, 'b': -2} %}"
+    "{% endwith %}{% generation %}{% endgeneration %}\\n"
+    "{% set ns.t | indent(2) %}{% raw %}{{{% endraw %}{% endset %}"
+    "{% if a == b or c != 2 and 1 <= 2 < 3 >= 0 > -1 %}\\n"
+    "{%+ elif a ~ b % c ** 2 // 3 / +4 - 5 * 6 is divisibleby 3 %}{%- else -%}"
+    "{% endif +%}\\n"
+    "{{ s[1:-1:2] if x in y[::2] else z not in w[0].k | d(true, boolean=False) | join(', ') ~ "
+    "1_0 }}{{ () -}} {{- (1,) }}"
+    "\"}]}";
+
 static plan_file file;
 static part parts[PARTS_MAX], token_tables[TL_TOKENIZER_SECTIONS];
 static int parts_count, token_tables_count;
@@ -130,6 +148,7 @@ static void open_file(void) {
   make_small(&tiny.tables, weights, groups, states);
   tiny.parts.meta = TL_STR("{\"model\": \"t\\u00e9\\ud83d\\ude00\\n\\/\\\"\xC3\xA9\", "
                            "\"stop_ids\": [0, 7], \"rest\": [-1.5e-3, 12E+2, true, false, null]}");
+  tiny.parts.chat_template = TL_STR(chat_template);
   tiny.parts.tokenizer = tl_fixture_compile(TL_STR(tokenizer_json), &arena);
   CHECK(tl_ok(tl_plan_write(&tiny.parts, path, 1, &arena, NULL)));
   plan_file_open(&file, path);
