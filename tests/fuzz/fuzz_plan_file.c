@@ -62,14 +62,19 @@ static const char chat_template[] =
     "{% break %}{% continue %}{% else %}{% endfor %}\\n"
     "{% macro m(p, q='\\\\x41\\\\u00e9\\\\n\\\\'', r=[1,]) %}{{ caller(p) }}{% endmacro %}"
     "{% call(k) m(*u, **v) %}{% endcall %}\\n"
-    "{% filter upper | trim %}{% endfilter %}{% with z = {'a': 1, 'b': -2} %}"
-    "{% endwith %}{% generation %}{% endgeneration %}\\n"
+    "{% filter upper | trim %}{% endfilter %}{% with z = {'a': 1, 'b': -2} %}{% endwith %}"
+    "{% generation %}{% endgeneration %}\\n"
     "{% set ns.t | indent(2) %}{% raw %}{{{% endraw %}{% endset %}"
     "{% if a == b or c != 2 and 1 <= 2 < 3 >= 0 > -1 %}\\n"
     "{%+ elif a ~ b % c ** 2 // 3 / +4 - 5 * 6 is divisibleby 3 %}{%- else -%}"
     "{% endif +%}\\n"
     "{{ s[1:-1:2] if x in y[::2] else z not in w[0].k | d(true, boolean=False) | join(', ') ~ "
-    "1_0 }}{{ () -}} {{- (1,) }}"
+    "1_0 }}{{ () -}} {{- (1,) }}\\n"
+    "text {{ 1 if x is eq 1.5 else 2 if y is in 'a' 'b' or z is in {'k': 1,} else u.0 ~ "
+    "-5 ~ '\\\\101\\\\U0001F600\\\\\\n"
+    "' }}{{ x is lt (2) and y is even }}{{ w is defined and not q is ge [] }}"
+    "{{ 'a' is in not_it }}\\n"
+    "end\\r\\n"
     "\"}]}";
 
 static plan_file file;
