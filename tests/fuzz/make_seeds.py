@@ -14,7 +14,7 @@ from pathlib import Path
 
 import found
 from seed_texts import (DESCRIPTION_CHANGES, EXPRESSIONS, FUSED, FUSED_GRAPHS, GRAPH_CHANGES, GRAPHS, REGEX_FAULTS,
-                        REGEXES, TEMPLATES, UTF8_FAULTS)
+                        REGEXES, TEMPLATES, UTF8_FAULTS, WEIGHTS)
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
@@ -147,9 +147,12 @@ def descriptions():
     llama = (ROOT / "archs" / "llama.yaml").read_text()
     texts = {f"llama{i:02}": llama.replace(old, new, 1) if new is not None else llama[:llama.find(old)]
              for i, (_, old, new) in enumerate(DESCRIPTIONS)}
-    for i, (_, name, _, old, new) in enumerate(DESCRIPTIONS_OF_TINY):
-        text = (ROOT / "archs" / f"{name}.yaml").read_text().replace(old, new, 1)
-        texts[f"llama-tiny{i}"] = text + "\n" * (len(text) % 2)
+    tiny = [(ROOT / "archs" / f"{name}.yaml").read_text().replace(old, new, 1)
+            for _, name, _, old, new in DESCRIPTIONS_OF_TINY]
+    for weights in WEIGHTS:
+        tiny.append(llama.replace("ignore:\n", f"weights:\n{weights}\nignore:\n") if weights else
+                    llama.replace("    use mlp\n", "").replace("ignore:\n", "ignore:\n  tensors: ['model.*']\n"))
+    texts |= {f"llama-tiny{i:02}": text + "\n" * (len(text) % 2) for i, text in enumerate(tiny)}
     tied = "tied: {to: embed, when: tied}"
     for i, new in enumerate(("when: true", "to: embed, when: true", "to: norm, when: true", "to: embed, when: false")):
         texts[f"llama-tied{i}"] = llama.replace(tied, f"tied: {{{new}}}")

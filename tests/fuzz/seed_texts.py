@@ -310,3 +310,16 @@ FUSED_GRAPHS = (
     "%a = slice %h {begin=0, end=4}; %b = slice %a {begin=1, end=3}; %c = concat %a, %b; %y = output %c",
     "%a = concat %h, %h; %b = slice %a {begin=0, end=8}; %y = output %b",
 )
+
+# Weights of llama.yaml otherwise, for what only its tiny checkpoint shows; "" is a graph without its second half.
+WEIGHTS = (
+    "", "  head: {from: absent.weight, shape: [vocabulary, width], tied: {to: embed, when: true}}\n",
+    "  embed: {from: absent.weight, shape: [vocabulary, width]}\n"
+    "  head: {from: lm_head.weight, shape: [vocabulary, width], tied: {to: embed, when: true}}\n",
+    "  norm: {from: model.norm.weight, shape: [width], tied: {to: attn_norm, when: true}}\n",
+    "  norm: {from: model.norm.weight, shape: [width], tied: {to: head, when: true}}\n",
+    "  norm: {from: absent.weight, shape: [width], optional: true}\n",
+    "  norm: {from: [absent.weight, model.norm.weight], shape: [width]}\n",
+    "  norm: {from: [absent.weight, other.weight], shape: [width]}\n",
+    "  norm: {from: [absent.weight, other.weight], shape: [width], optional: true}\n",
+)
