@@ -4,7 +4,7 @@
 //
 // The first byte of the input chooses the session's options; then come patches of twelve bytes:
 //
-//   | part of the file, 1 byte | how, 1 byte | 2 unused | place, 4 bytes | number, 4 bytes |
+//   | part of the file | how | 1: a text is put there | unused | place, 4 bytes | number, 4 bytes |
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +31,67 @@ enum {
 typedef struct part {
   size_t begin, bytes;
 } part;
+
+// What patches put into texts, as single bytes rarely come to it.
+static const char *const pieces[] = {"1e400",
+                                     "-0",
+                                     "1e-400",
+                                     "123456789012345678901234567890.5e-9",
+                                     "99999999999999999999",
+                                     "0.1e+",
+                                     "007",
+                                     "null",
+                                     "true",
+                                     "fals",
+                                     "NaN",
+                                     "-Infinity",
+                                     "{}",
+                                     "[]",
+                                     "[[",
+                                     "{\"a\": 1}",
+                                     "\"\"",
+                                     "\\u00e9",
+                                     "\\ud83d",
+                                     "\\udc00",
+                                     "\\ud83d\\ude00",
+                                     "\\uD8",
+                                     "\\x",
+                                     "\\\"",
+                                     "\xC3\xA9",
+                                     "\xE2\x82\xAC",
+                                     "\xF0\x9F\x98\x80",
+                                     "\xF4\x90\x80\x80",
+                                     "\xED\xA0\x80",
+                                     "\xE0\x80",
+                                     "\xEF\xBB\xBF",
+                                     "{{",
+                                     "}}",
+                                     "{%",
+                                     "%}",
+                                     "{#",
+                                     "#}",
+                                     "'a'",
+                                     "()",
+                                     "1.5",
+                                     "(x, y)",
+                                     "not in",
+                                     " is ",
+                                     " if ",
+                                     "else",
+                                     "==",
+                                     "**",
+                                     "loop",
+                                     "endfor",
+                                     "endif",
+                                     "raw",
+                                     "do",
+                                     "include 'a'",
+                                     "extends",
+                                     "block x",
+                                     "|",
+                                     ":",
+                                     ",",
+                                     "\\r\\n"};
 
 // Of all that tables can hold a little, so that many patches of them change something.
 static const char tokenizer_json[] =
@@ -173,6 +234,13 @@ static void patch(const uint8_t *data) {
   if (p == &parts[TOKENIZER]) {
     p = &token_tables[place % (uint32_t)token_tables_count];
     place /= (uint32_t)token_tables_count;
+  }
+  if (data[2] == 1) {
+    const char *piece = pieces[number % (sizeof pieces / sizeof *pieces)];
+    size_t begin = place % p->bytes, length = strlen(piece);
+    memcpy(file.bytes + p->begin + begin, piece,
+           length < p->bytes - begin ? length : p->bytes - begin);
+    return;
   }
   if (data[1] % 8 == 7) {
     file.bytes[p->begin + place % p->bytes] = (char)number;
@@ -321,6 +389,7 @@ static void change(tl_edit *edit) {
   tl_range one = {at, at + PATCH_BYTES}, before = {at, at};
   for (size_t i = 0; i < sizeof new; i++)
     new[i] = (uint8_t)tl_edit_random(edit, 256);
+  new[2] = tl_edit_random(edit, 4) == 0;
   uint32_t how = tl_edit_random(edit, 8);
   if (how == 0) {
     edit->data[0] ^= (uint8_t)(1 << tl_edit_random(edit, 5));

@@ -3,9 +3,9 @@
 
     sweep.py NAME SEEDS OUT
 
-For the target plan_file: each byte of the parts that hold texts, with each value; bytes of the tokenizer's tables with
-some; each number of the other parts changed in each way. For others: many seeds that end with when memory runs out
-(shortage.h), each with many numbers.
+For the target plan_file: each byte of the parts that hold texts, with each value; at each of their places each piece of
+a text; bytes of the tokenizer's tables with some values; each number of the other parts changed in each way. For
+others: many seeds that end with when memory runs out (shortage.h), each with many numbers.
 """
 import shutil
 import struct
@@ -18,6 +18,7 @@ DENSE, MOST = 128, 4096  # numbers without a gap; then each is a sixteenth large
 TEXT_PARTS = ((2, 128), (5, 1024))  # of fuzz_plan_file.c: the meta section, the template; about so many bytes
 TOKENIZER, PLACES, STEP = 3, 1536, 15  # its tables' bytes in turn, with every fifteenth value
 SET_BYTE = 7
+PIECES = 59  # as many as there are
 NUMBER_PARTS = ((0, 32), (1, 128), (4, 88), (6, 600))  # header, sections, tokenizer's header, programs: numbers
 CHANGES = ((0, 14), (1, 17), (3, 32), (4, 1), (5, 1))  # how, of how many kinds
 
@@ -44,6 +45,13 @@ def set_bytes():
         yield f"{part}-{place}-{value}", b"\0" + struct.pack("<BBHII", part, SET_BYTE, 0, place, value)
 
 
+def put_texts():
+    for part, bytes_count in TEXT_PARTS:
+        for place in range(bytes_count):
+            for piece in range(PIECES):
+                yield f"{part}-{place}-text-{piece}", b"\0" + struct.pack("<BBBBII", part, 0, 1, 0, place, piece)
+
+
 def change_numbers():
     for part, count in NUMBER_PARTS:
         for place in range(count):
@@ -56,7 +64,7 @@ def main():
     name, seeds, out = sys.argv[1], sorted(Path(sys.argv[2]).iterdir()), Path(sys.argv[3])
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    for file, data in chain(set_bytes(), change_numbers()) if name == "plan_file" else shortages(seeds):
+    for file, data in chain(set_bytes(), put_texts(), change_numbers()) if name == "plan_file" else shortages(seeds):
         (out / file).write_bytes(data)
 
 
