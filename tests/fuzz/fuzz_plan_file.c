@@ -4,7 +4,9 @@
 //
 // The first byte of the input chooses the session's options; then come patches of twelve bytes:
 //
-//   | part of the file | how | 1: a text is put there | unused | place, 4 bytes | number, 4 bytes |
+//   | part of the file | how | text | unused | place, 4 bytes | number, 4 bytes |
+//
+// text: 1 puts one of the pieces below at the place; 2 puts all that follows in place of the part.
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +25,8 @@ enum {
   PARTS_MAX = 8,
   TOKENIZER = 3, // the part whose patches go into one of its tables
   NUMBERS_COUNT = 14,
+  PUTS_PIECE = 1, // texts of a patch
+  PUTS_REST = 2,
   PROMPT = 70, // ids, more than a page
   STEPS_MAX = 64,
   TEXT_MAX = 512
@@ -91,7 +95,8 @@ static const char *const pieces[] = {"1e400",
                                      "|",
                                      ":",
                                      ",",
-                                     "\\r\\n"};
+                                     "\\r\\n",
+                                     NULL};
 
 // Of all that tables can hold a little, so that many patches of them change something.
 static const char tokenizer_json[] =
@@ -231,12 +236,13 @@ static void patch(const uint8_t *data) {
   uint32_t place, number, word;
   memcpy(&place, data + 4, sizeof place);
   memcpy(&number, data + 8, sizeof number);
+  if (data[2] == PUTS_REST) return;
   if (p == &parts[TOKENIZER]) {
     p = &token_tables[place % (uint32_t)token_tables_count];
     place /= (uint32_t)token_tables_count;
   }
-  if (data[2] == 1) {
-    const char *piece = pieces[number % (sizeof pieces / sizeof *pieces)];
+  if (data[2] == PUTS_PIECE) {
+    const char *piece = pieces[number % (sizeof pieces / sizeof *pieces - 1)];
     size_t begin = place % p->bytes, length = strlen(piece);
     memcpy(file.bytes + p->begin + begin, piece,
            length < p->bytes - begin ? length : p->bytes - begin);
@@ -258,6 +264,22 @@ static void patch(const uint8_t *data) {
   default: memcpy(&word, file.bytes + p->begin + number % (p->bytes / 4) * 4, sizeof word); break;
   }
   memcpy(at, &word, sizeof word);
+}
+
+// Where the text behind the patches begins; the input's end if there is none.
+static size_t rest_of(const uint8_t *data, size_t size) {
+  size_t at = 1;
+  for (; at + PATCH_BYTES <= size; at += PATCH_BYTES)
+    if (data[at + 2] == PUTS_REST) return at + PATCH_BYTES;
+  return size;
+}
+
+// The part keeps its length: blanks follow, as they may in JSON.
+static void put_rest(uint8_t part_number, const uint8_t *text, size_t bytes) {
+  const part *p = &parts[part_number % parts_count];
+  if (bytes > p->bytes) bytes = p->bytes;
+  memset(file.bytes + p->begin, ' ', p->bytes);
+  memcpy(file.bytes + p->begin, text, bytes);
 }
 
 static void use_texts(const tlmc_plan *plan) {
@@ -364,8 +386,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   if (!file.bytes) open_file();
   const uint8_t *patches = data + 1;
-  for (size_t i = 0; i < PATCHES_MAX && (i + 1) * PATCH_BYTES < size; i++)
+  size_t rest = rest_of(data, size), count = (rest - 1) / PATCH_BYTES;
+  for (size_t i = 0; i < PATCHES_MAX && i < count; i++)
     patch(patches + i * PATCH_BYTES);
+  if (rest < size) put_rest(patches[(count - 1) * PATCH_BYTES], data + rest, size - rest);
   plan_file_seal(&file);
   error.text[0] = 0;
   tlmc_status status = tlmc_plan_open(file.path, NULL, &plan, &error);
@@ -384,7 +408,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 // input has found so far stays.
 static void change(tl_edit *edit) {
   uint8_t new[PATCH_BYTES];
-  size_t patches = edit->size / PATCH_BYTES; // as the first byte is none's
+  size_t rest = rest_of(edit->data, edit->size), patches = (rest - 1) / PATCH_BYTES;
+  if (rest < edit->size && tl_edit_random(edit, 2)) {
+    tl_edit text = {edit->data + rest, edit->size - rest, edit->size_max - rest, edit->random};
+    tl_edit_bytes(&text, pieces);
+    edit->size = rest + text.size;
+    edit->random = text.random;
+    return;
+  }
   size_t at = 1 + tl_edit_random(edit, patches) * PATCH_BYTES;
   tl_range one = {at, at + PATCH_BYTES}, before = {at, at};
   for (size_t i = 0; i < sizeof new; i++)

@@ -525,6 +525,9 @@ def plan_files():
     def patch(part, word, how=1, number=9):
         return struct.pack("<BBHII", part, how, 0, word, number)
 
+    def rest(part, text):
+        return struct.pack("<BBBBII", part, 0, 2, 0, 0, 0) + (text if isinstance(text, bytes) else text.encode())
+
     places = {"header": (0, 6), "sections": (1, 8), "meta": (2, 11, 7, 117), "tokenizer": (3, 8), "template": (5, 7),
               "programs": (6, 57), "checksums": (7, 0)}
     # Each word becomes 0, all ones, one more, one less, twice as much; the parts have about so many words.
@@ -534,6 +537,9 @@ def plan_files():
              for how, number in ((0, 0), (0, 9), (1, 9), (1, 7), (4, 0))}
     swept |= {f"fault-meta-{place:03}-{byte:02x}": b"\0" + patch(2, place, 7, byte)
               for place in range(100) for byte in b'"\\},x\x80\n'}
+    swept |= {f"fault-meta-{name}": b"\0" + rest(2, text) for name, text in json_texts().items()}
+    swept |= {f"fault-template-{name}": b"\0" + rest(5, json.dumps({"templates": [{"name": "x", "text": text}]}))
+              for name, text in templates().items()}
     return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13), **swept,
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
 
