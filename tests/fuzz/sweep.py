@@ -18,7 +18,7 @@ DENSE, MOST = 128, 4096  # numbers without a gap; then each is a sixteenth large
 TEXT_PARTS = ((2, 128), (5, 1024))  # of fuzz_plan_file.c: the meta section, the template; about so many bytes
 TOKENIZER, PLACES, STEP = 3, 1536, 15  # its tables' bytes in turn, with every fifteenth value
 SET_BYTE = 7
-PIECES = 59  # as many as there are
+PIECES = 64  # no fewer than there are: more are the first ones again
 NUMBER_PARTS = ((0, 32), (1, 128), (4, 88), (6, 600))  # header, sections, tokenizer's header, programs: numbers
 CHANGES = ((0, 14), (1, 17), (3, 32), (4, 1), (5, 1))  # how, of how many kinds
 
