@@ -24,12 +24,16 @@
 enum { STACK_BYTES = 256 << 10 }; // its frames are larger
 #else
 #define SWITCH_BEGINS(save, stack, bytes) ((void)(stack), (void)(bytes))
-#define SWITCH_ENDS(fake, stack, bytes) ((void)(stack), (void)(bytes))
+#define SWITCH_ENDS(fake, stack, bytes) ((void)(fake), (void)(stack), (void)(bytes))
 #define UNPOISON(stack, bytes) ((void)(stack))
 enum { STACK_BYTES = 64 << 10 };
 #endif
 
 enum { GUARD_BYTES = 4096, SLOT_BYTES = GUARD_BYTES + STACK_BYTES, SAVED_REGISTERS = 6 };
+
+// Stacks begin at different distances from a page, else the frames of a warp's lanes, which take
+// turns, would be in the same few sets of the first cache.
+enum { COLOURS = 32, COLOUR_BYTES = 9 * 64 };
 
 void tl_fiber_switch(void **save, void *place) __attribute__((visibility("hidden")));
 __asm__(".text\n"
@@ -50,10 +54,19 @@ static unsigned char *stack_of(const tl_fibers *fibers, const tl_fiber *fiber) {
   return fibers->stacks + (fiber - fibers->fibers) * SLOT_BYTES + GUARD_BYTES;
 }
 
+// The running fiber has its stack.
+static void arrive(tl_fibers *fibers, void *fake_stack) {
+  const void *stack = fibers->stack;
+  size_t bytes = fibers->stack_bytes;
+  SWITCH_ENDS(fake_stack, &stack, &bytes);
+  if (!fibers->passed) fibers->stack = stack, fibers->stack_bytes = bytes;
+  fibers->passed = false;
+}
+
 static void enter(void) {
   tl_fibers *fibers = entering;
   tl_fiber *fiber = fibers->running;
-  SWITCH_ENDS(NULL, &fibers->stack, &fibers->stack_bytes);
+  arrive(fibers, NULL);
   while (!fibers->ending) {
     fibers->body(fibers->context);
     fiber->state = TL_FIBER_IDLE;
@@ -95,7 +108,8 @@ void tl_fiber_start(tl_fibers *fibers, int index) {
   if (fiber->state == TL_FIBER_STARTED) // it was left in the middle
     UNPOISON(stack_of(fibers, fiber), STACK_BYTES);
   if (fiber->state != TL_FIBER_IDLE) {
-    void **top = (void **)(void *)(stack_of(fibers, fiber) + STACK_BYTES);
+    size_t unused = (size_t)(index % COLOURS) * COLOUR_BYTES;
+    void **top = (void **)(void *)(stack_of(fibers, fiber) + STACK_BYTES - unused);
     top[-1] = NULL; // whom `enter` would return to
     void (*entry)(void) = enter;
     memcpy(&top[-2], &entry, sizeof entry);
@@ -118,5 +132,14 @@ void tl_fiber_pause(tl_fibers *fibers) {
   tl_fiber *fiber = fibers->running;
   SWITCH_BEGINS(&fiber->fake_stack, fibers->stack, fibers->stack_bytes);
   tl_fiber_switch(&fiber->place, fibers->place);
-  SWITCH_ENDS(fiber->fake_stack, &fibers->stack, &fibers->stack_bytes);
+  arrive(fibers, fiber->fake_stack);
+}
+
+void tl_fiber_pass(tl_fibers *fibers, int index) {
+  tl_fiber *fiber = fibers->running, *next = &fibers->fibers[index];
+  fibers->running = next;
+  fibers->passed = true;
+  SWITCH_BEGINS(&fiber->fake_stack, stack_of(fibers, next), STACK_BYTES);
+  tl_fiber_switch(&fiber->place, next->place);
+  arrive(fibers, fiber->fake_stack);
 }

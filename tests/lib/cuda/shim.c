@@ -17,7 +17,7 @@ static void run_thread(void *context) {
   shim->grid.kernel(*arguments, shim->grid.step);
   tl_copies_check(shim);
   tl_wides_check(shim);
-  tl_shim_running(shim)->state = TL_ENDED;
+  shim->states[shim->thread] = TL_ENDED;
   tl_shim_block_of(shim)->live--;
 }
 
@@ -128,8 +128,7 @@ void tl_shim_barrier(const tl_site *site) {
                  block->barrier->file, block->barrier->line);
   block->barrier = site;
   block->at_barrier++;
-  tl_shim_running(shim)->state = TL_AT_BARRIER;
-  tl_fiber_pause(&shim->fibers);
+  tl_shim_wait(shim, TL_AT_BARRIER);
 }
 
 void tl_shim_cluster_arrive(const tl_site *site) {
@@ -146,8 +145,7 @@ void tl_shim_cluster_wait(const tl_site *site) {
   tl_thread_data *thread = tl_shim_running(shim);
   if (!thread->arrived) tl_shim_fail(shim, site, "pairing: waits without having arrived");
   while (thread->arrival == shim->epoch) {
-    thread->state = TL_AT_CLUSTER;
-    tl_fiber_pause(&shim->fibers);
+    tl_shim_wait(shim, TL_AT_CLUSTER);
   }
   thread->arrived = false;
 }
@@ -159,17 +157,34 @@ uint32_t tl_shim_draw(tl_shim *shim, uint32_t below) {
   return (uint32_t)((shim->random >> 32) * below >> 32);
 }
 
+// Makes the next lane that can run the running one; false if there is none in this pass.
+static bool choose_lane(tl_shim *shim, int warp) {
+  while (shim->lanes_seen < TL_LANES) {
+    int thread = warp * TL_LANES + (shim->lanes_seen++ ^ shim->turn);
+    if (shim->states[thread] != TL_READY) continue;
+    shim->thread = thread;
+    shim->resumes++;
+    return true;
+  }
+  return false;
+}
+
+void tl_shim_wait(tl_shim *shim, tl_thread_state state) {
+  shim->states[shim->thread] = state;
+  if (choose_lane(shim, shim->thread / TL_LANES))
+    tl_fiber_pass(&shim->fibers, shim->thread);
+  else
+    tl_fiber_pause(&shim->fibers);
+}
+
 // Runs every lane that can run, until it waits; upwards or downwards. False if there was none, or
 // at a fault.
 static bool run_lanes(tl_shim *shim, int warp) {
   bool any = false;
-  int turn = tl_shim_draw(shim, 2) ? TL_LANES - 1 : 0;
-  for (int lane = 0; lane < TL_LANES; lane++) {
-    int i = warp * TL_LANES + (lane ^ turn);
-    if (shim->threads[i].state != TL_READY) continue;
-    shim->thread = i;
-    shim->resumes++;
-    tl_fiber_resume(&shim->fibers, i);
+  shim->turn = tl_shim_draw(shim, 2) ? TL_LANES - 1 : 0;
+  shim->lanes_seen = 0;
+  while (choose_lane(shim, warp)) {
+    tl_fiber_resume(&shim->fibers, shim->thread);
     if (shim->faulted) return false;
     any = true;
   }
@@ -195,7 +210,7 @@ static bool run_warps(tl_shim *shim) {
 
 static void make_ready(tl_shim *shim, int first, int count, tl_thread_state state) {
   for (int i = first; i < first + count; i++)
-    if (shim->threads[i].state == state) shim->threads[i].state = TL_READY;
+    if (shim->states[i] == state) shim->states[i] = TL_READY;
 }
 
 static bool release_barrier(tl_shim *shim, int rank) {
@@ -211,7 +226,7 @@ static bool release_barrier(tl_shim *shim, int rank) {
 static bool release_cluster(tl_shim *shim) {
   int live = count_live(shim), ended = 0;
   for (int i = 0; i < shim->cluster * shim->grid.threads; i++)
-    ended += shim->threads[i].state == TL_ENDED && shim->threads[i].arrived;
+    ended += shim->states[i] == TL_ENDED && shim->threads[i].arrived;
   if (!live || shim->arrived - ended != live) return false;
   shim->epoch++;
   shim->arrived = 0;
@@ -236,7 +251,7 @@ static void start_block(tl_shim *shim, int rank) {
   if (shim->grid.shared_bytes) memset(block->shared, TL_POISON, (size_t)shim->grid.shared_bytes);
   for (int i = rank * shim->grid.threads; i < (rank + 1) * shim->grid.threads; i++) {
     tl_thread_data *thread = &shim->threads[i];
-    thread->state = TL_READY;
+    shim->states[i] = TL_READY;
     thread->waited = thread->arrived = false;
     thread->groups = 0;
     thread->copies_begin = thread->copies_count = 0;

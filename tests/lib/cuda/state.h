@@ -13,6 +13,7 @@ enum { TL_RANGES_MAX = 256, TL_COPIES_MAX = 64 }; // copies: under way, of one t
 enum { TL_COPY_BYTES = 16 };
 enum { TL_GATES_MAX = 64, TL_BOXES_MAX = 256, TL_MAPS_MAX = 8 }; // boxes: of a cluster
 enum { TL_TOGETHER = 128, TL_WIDES_MAX = 32, TL_HIDDEN_MAX = 4, TL_WIDE_COLUMNS_MAX = 256 };
+enum { TL_WIDE_ROWS = 64, TL_WIDE_DEPTH = 16 }; // of a group's product
 enum { TL_POISON = 0xFF };
 
 // Of traffic.c.
@@ -116,7 +117,6 @@ typedef struct tl_hidden {
 } tl_hidden;
 
 typedef struct tl_thread_data {
-  tl_thread_state state;
   bool waited;      // for the earlier launch
   bool arrived;     // at the cluster's barrier, not yet waited for the others
   uint32_t arrival; // the cluster's epoch then
@@ -158,6 +158,7 @@ struct tl_shim {
   tl_range ranges[TL_RANGES_MAX]; // ascending
   tl_shim_grid grid;
   int first_block, thread; // who runs: threads are counted through a cluster
+  int lanes_seen, turn;    // of its warp, in this pass; they are gone through up- or downwards
   int cluster;             // blocks
   int arrived;             // at the cluster's barrier
   uint32_t epoch;          // of the cluster: grows at its barrier
@@ -172,13 +173,15 @@ struct tl_shim {
   tl_box boxes[TL_BOXES_MAX];
   int at_wide[TL_SHIM_TOGETHER_MAX / TL_TOGETHER];
   const tl_site *wide_sites[TL_SHIM_TOGETHER_MAX / TL_TOGETHER];
+  float wide_a[TL_WIDE_ROWS][TL_WIDE_DEPTH], wide_b[TL_WIDE_COLUMNS_MAX][TL_WIDE_DEPTH];
   tl_fibers fibers;
   tl_warp warps[TL_WARPS_MAX];
   tl_block_data blocks[TL_SHIM_CLUSTER_MAX];
+  tl_thread_state states[TL_SHIM_TOGETHER_MAX]; // of threads: together, as all are asked often
   tl_thread_data threads[TL_SHIM_TOGETHER_MAX];
 };
 
-extern _Thread_local tl_shim *tl_shim_current;
+extern _Thread_local tl_shim *tl_shim_current __attribute__((tls_model("initial-exec")));
 
 static inline tl_thread_data *tl_shim_running(tl_shim *shim) {
   return &shim->threads[shim->thread];
@@ -193,9 +196,17 @@ static inline tl_block_data *tl_shim_block_of(tl_shim *shim) {
 _Noreturn void tl_shim_fail(tl_shim *shim, const tl_site *site, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// What the running thread gives at the next meeting.
+static inline tl_parcel *tl_shim_parcel(tl_shim *shim) {
+  return &shim->warps[shim->thread / TL_LANES].parcels[shim->thread % TL_LANES];
+}
+
+// The running thread waits; the next lane of its warp that can run goes on.
+void tl_shim_wait(tl_shim *shim, tl_thread_state state);
+
 // Collects the lanes of the running thread's warp; true for the last one, which then acts for all
 // and calls tl_warp_release. The others return once that is done.
-bool tl_warp_meet(tl_shim *shim, const tl_site *site, tl_parcel parcel);
+bool tl_warp_meet(tl_shim *shim, const tl_site *site);
 void tl_warp_release(tl_shim *shim);
 
 // Notes an access of `warp` to shared memory, checked.

@@ -3,17 +3,14 @@
 
 #include "tests/lib/cuda/state.h"
 
-bool tl_warp_meet(tl_shim *shim, const tl_site *site, tl_parcel parcel) {
-  int lane = shim->thread % TL_LANES;
+bool tl_warp_meet(tl_shim *shim, const tl_site *site) {
   tl_warp *warp = &shim->warps[shim->thread / TL_LANES];
   if (warp->arrived && warp->site != site)
     tl_shim_fail(shim, site, "divergence: %d lanes of the warp are at %s:%d: %s", warp->arrived,
                  warp->site->file, warp->site->line, warp->site->operation);
   warp->site = site;
-  warp->parcels[lane] = parcel;
   if (++warp->arrived == TL_LANES) return true;
-  shim->threads[shim->thread].state = TL_AT_WARP;
-  tl_fiber_pause(&shim->fibers);
+  tl_shim_wait(shim, TL_AT_WARP);
   return false;
 }
 
@@ -22,12 +19,12 @@ void tl_warp_release(tl_shim *shim) {
   shim->warps[shim->thread / TL_LANES].meetings++;
   shim->warps[shim->thread / TL_LANES].arrived = 0;
   for (int lane = 0; lane < TL_LANES; lane++)
-    shim->threads[first + lane].state = TL_READY;
+    shim->states[first + lane] = TL_READY;
 }
 
 void tl_shim_warp_barrier(const tl_site *site) {
   tl_shim *shim = tl_shim_current;
-  if (!tl_warp_meet(shim, site, (tl_parcel){.d = NULL})) return;
+  if (!tl_warp_meet(shim, site)) return;
   shim->warps[shim->thread / TL_LANES].turn++;
   tl_warp_release(shim);
 }
@@ -42,7 +39,8 @@ float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane) {
   tl_shim *shim = tl_shim_current;
   if (lane < 0 || lane >= TL_LANES) tl_shim_fail(shim, site, "bounds: there is no lane %d", lane);
   float out;
-  if (tl_warp_meet(shim, site, (tl_parcel){.d = &out, .value = value, .lane = lane})) {
+  *tl_shim_parcel(shim) = (tl_parcel){.d = &out, .value = value, .lane = lane};
+  if (tl_warp_meet(shim, site)) {
     const tl_parcel *parcels = parcels_of_running(shim);
     for (int i = 0; i < TL_LANES; i++)
       *parcels[i].d = parcels[parcels[i].lane].value;
@@ -54,7 +52,8 @@ float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane) {
 tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
   tl_shim *shim = tl_shim_current;
   float out;
-  if (tl_warp_meet(shim, site, (tl_parcel){.d = &out, .value = condition ? 1 : 0})) {
+  *tl_shim_parcel(shim) = (tl_parcel){.d = &out, .value = condition ? 1 : 0};
+  if (tl_warp_meet(shim, site)) {
     const tl_parcel *parcels = parcels_of_running(shim);
     float any = 0;
     for (int i = 0; i < TL_LANES; i++)
@@ -70,7 +69,8 @@ tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
 static tl_u32 reduce(const tl_site *site, tl_u32 value, tl_u32 (*add)(tl_u32 a, tl_u32 b)) {
   tl_shim *shim = tl_shim_current;
   tl_u32 out;
-  if (tl_warp_meet(shim, site, (tl_parcel){.out = &out, .at = value})) {
+  *tl_shim_parcel(shim) = (tl_parcel){.out = &out, .at = value};
+  if (tl_warp_meet(shim, site)) {
     const tl_parcel *parcels = parcels_of_running(shim);
     tl_u32 all = parcels[0].at;
     for (int i = 1; i < TL_LANES; i++)
@@ -122,7 +122,8 @@ static void read_matrix(tl_shim *shim, const tl_parcel *parcels, int matrix, boo
 void tl_shim_matrices(const tl_site *site, tl_u32 *out, tl_u32 at, bool turned) {
   tl_shim *shim = tl_shim_current;
   tl_shared_touch(shim, site, at, 16, false);
-  if (!tl_warp_meet(shim, site, (tl_parcel){.out = out, .at = at})) return;
+  *tl_shim_parcel(shim) = (tl_parcel){.out = out, .at = at};
+  if (!tl_warp_meet(shim, site)) return;
   for (int matrix = 0; matrix < 4; matrix++)
     read_matrix(shim, parcels_of_running(shim), matrix, turned);
   tl_warp_release(shim);
@@ -160,7 +161,8 @@ static void multiply(const tl_parcel *parcels) {
 
 void tl_shim_multiply(const tl_site *site, float *d, const tl_u32 *a, const tl_u32 *b) {
   tl_shim *shim = tl_shim_current;
-  if (!tl_warp_meet(shim, site, (tl_parcel){.d = d, .a = a, .b = b})) return;
+  *tl_shim_parcel(shim) = (tl_parcel){.d = d, .a = a, .b = b};
+  if (!tl_warp_meet(shim, site)) return;
   multiply(parcels_of_running(shim));
   tl_warp_release(shim);
 }

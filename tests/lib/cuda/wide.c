@@ -6,7 +6,7 @@
 #include "tests/lib/cuda/map.h"
 #include "tests/lib/cuda/state.h"
 
-enum { LINE_BYTES = 128, BOX_ALIGN = 1024, GATE_BYTES = 8, DEPTH = 16, ROWS_OF_A = 64 };
+enum { LINE_BYTES = 128, BOX_ALIGN = 1024, GATE_BYTES = 8 };
 
 static const uint64_t magic = 0x746d61702d746c63;
 
@@ -34,7 +34,7 @@ static void open_gate(tl_shim *shim, tl_block_data *block, tl_gate *gate) {
   gate->left = gate->arrivals;
   int first = (int)(block - shim->blocks) * shim->grid.threads;
   for (int i = first; i < first + shim->grid.threads; i++)
-    if (shim->threads[i].state == TL_AT_GATE) shim->threads[i].state = TL_READY;
+    if (shim->states[i] == TL_AT_GATE) shim->states[i] = TL_READY;
 }
 
 void tl_shim_gate_await(const tl_site *site, tl_u32 at, tl_u32 bytes) {
@@ -55,8 +55,7 @@ void tl_shim_gate_pass(const tl_site *site, tl_u32 at, tl_u32 phase) {
     if (gate->phase == phase + 1) return;
     if (gate->phase != phase)
       tl_shim_fail(shim, site, "gate: waits for phase %u in phase %u", phase, gate->phase);
-    tl_shim_running(shim)->state = TL_AT_GATE;
-    tl_fiber_pause(&shim->fibers);
+    tl_shim_wait(shim, TL_AT_GATE);
   }
 }
 
@@ -204,15 +203,15 @@ void tl_shim_wide_multiply(const tl_site *site, int columns, float *d, tl_u64 a,
 
 // Rows of `out` from lines of shared memory: an address's bits 4 to 6 are changed by bits 7 to 9.
 static void read_operand(tl_shim *shim, const tl_site *site, tl_u64 operand, int rows,
-                         float (*out)[DEPTH]) {
+                         float (*out)[TL_WIDE_DEPTH]) {
   tl_u32 begin = (tl_u32)(operand & 0x3FFF) << 4, eight = (tl_u32)(operand >> 32 & 0x3FFF) << 4;
   if (operand >> 62 != 1 || operand >> 46 & 0xFFFF || eight != BOX_ALIGN ||
-      begin % LINE_BYTES + DEPTH * 2 > LINE_BYTES)
+      begin % LINE_BYTES + TL_WIDE_DEPTH * 2 > LINE_BYTES)
     tl_shim_fail(shim, site, "wide: an operand %#llx", operand);
   tl_async_touch(shim, site, begin / BOX_ALIGN * BOX_ALIGN, (tl_u32)rows * LINE_BYTES, false);
   const unsigned char *shared = tl_shim_block_of(shim)->shared;
   for (int row = 0; row < rows; row++)
-    for (int k = 0; k < DEPTH; k++) {
+    for (int k = 0; k < TL_WIDE_DEPTH; k++) {
       tl_u32 at =
           begin + (tl_u32)(row / 8) * eight + (tl_u32)(row % 8) * LINE_BYTES + (tl_u32)k * 2;
       tl_u16 half;
@@ -224,7 +223,7 @@ static void read_operand(tl_shim *shim, const tl_site *site, tl_u64 operand, int
 
 // The same product of all of a group's threads; a product of bf16 is exact in f32.
 static void multiply(tl_shim *shim, tl_thread_data *threads, int index) {
-  static _Thread_local float a[ROWS_OF_A][DEPTH], b[256][DEPTH];
+  float(*a)[TL_WIDE_DEPTH] = shim->wide_a, (*b)[TL_WIDE_DEPTH] = shim->wide_b;
   const tl_wide *wide = &threads[0].wides[index];
   for (int t = 1; t < TL_TOGETHER; t++) {
     const tl_wide *other = &threads[t].wides[index];
@@ -232,13 +231,13 @@ static void multiply(tl_shim *shim, tl_thread_data *threads, int index) {
         other->b != wide->b || other->group != wide->group)
       tl_shim_fail(shim, wide->site, "divergence: of the 128 threads");
   }
-  read_operand(shim, wide->site, wide->a, ROWS_OF_A, a);
+  read_operand(shim, wide->site, wide->a, TL_WIDE_ROWS, a);
   read_operand(shim, wide->site, wide->b, wide->columns, b);
   for (int t = 0; t < TL_TOGETHER; t++) {
     float *d = threads[t].hidden[threads[t].wides[index].hidden].values;
     for (int i = 0; i < wide->columns / 2; i++) {
       int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8, column = i / 4 * 8 + t % 4 * 2 + i % 2;
-      for (int k = 0; k < DEPTH; k++)
+      for (int k = 0; k < TL_WIDE_DEPTH; k++)
         d[i] += a[row][k] * b[column][k];
     }
   }
@@ -270,8 +269,7 @@ void tl_shim_wide_wait(const tl_site *site, tl_i32 left) {
     tl_shim_fail(shim, site, "divergence: others wait elsewhere");
   shim->wide_sites[group] = site;
   if (++shim->at_wide[group] < TL_TOGETHER) {
-    tl_shim_running(shim)->state = TL_AT_WIDE;
-    tl_fiber_pause(&shim->fibers);
+    tl_shim_wait(shim, TL_AT_WIDE);
     return;
   }
   int done = 0;
@@ -281,7 +279,7 @@ void tl_shim_wide_wait(const tl_site *site, tl_i32 left) {
   shim->at_wide[group] = 0;
   for (int i = 0; i < TL_TOGETHER; i++) {
     reveal(&threads[i], done);
-    threads[i].state = TL_READY;
+    shim->states[group * TL_TOGETHER + i] = TL_READY;
   }
 }
 
