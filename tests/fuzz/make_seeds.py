@@ -520,6 +520,14 @@ def tunings():
             "fault-zeros": head + "way 0 01 8 0 8 0\n", "fault-digest": head.replace("0f", "0F", 1)}
 
 
+# Sections of a plan whose values are of other kinds or numbers than they should be.
+METAS = ([], 5, {"model": 5}, {"stop_ids": 5}, {"stop_ids": {}}, {"stop_ids": ["a", -1, 1e9, 99999999999, 5]},
+         {"labels": 5}, {"labels": ["a"], "problem_type": 5})
+CHATS = ([], 5, {"templates": 5}, {"templates": []}, {"templates": [5]}, {"templates": [{"name": "a"}]},
+         {"templates": [{"name": 5, "text": "a"}]}, {"templates": [{"name": "a", "text": 5}]},
+         {"templates": [{"name": "", "text": ""}] * 34}, {"tokens": 5, "templates": [{"name": "a", "text": "a"}]})
+
+
 def plan_files():
     """Options and such patches of fuzz_plan_file.c, of the parts of the file in turn."""
     def patch(part, word, how=1, number=9):
@@ -540,6 +548,8 @@ def plan_files():
     swept |= {f"fault-meta-{name}": b"\0" + rest(2, text) for name, text in json_texts().items()}
     swept |= {f"fault-template-{name}": b"\0" + rest(5, json.dumps({"templates": [{"name": "x", "text": text}]}))
               for name, text in templates().items()}
+    swept |= {f"fault-meta-kind-{i}": b"\0" + rest(2, json.dumps(meta)) for i, meta in enumerate(METAS)}
+    swept |= {f"fault-template-kind-{i}": b"\0" + rest(5, json.dumps(chat)) for i, chat in enumerate(CHATS)}
     return {"none": bytes(1), "options": b"\x1f", "fault-zero": bytes(13), **swept,
             **{name: b"\0" + patch(*place) for name, place in places.items()}}
 

@@ -4,13 +4,14 @@
     sweep.py NAME SEEDS OUT
 
 For the target plan_file: each byte of the parts that hold texts, with each value; at each of their places each piece of
-a text; bytes of the tokenizer's tables with some values; each number of the other parts changed in each way. For
-others: many seeds that end with when memory runs out (shortage.h), each with many numbers.
+a text; bytes of the tokenizer's tables with some values; each number of the other parts changed in each way, and with
+one of those behind it, as they may be of one row. For others: many seeds that end with when memory runs out
+(shortage.h), each with many numbers.
 """
 import shutil
 import struct
 import sys
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 SEEDS_MAX = 1500
@@ -21,6 +22,8 @@ SET_BYTE = 7
 PIECES = 64  # no fewer than there are: more are the first ones again
 NUMBER_PARTS = ((0, 32), (1, 128), (4, 88), (6, 600))  # header, sections, tokenizer's header, programs: numbers
 CHANGES = ((0, 14), (1, 17), (3, 32), (4, 1), (5, 1))  # how, of how many kinds
+PAIR_NUMBERS, PAIR_DISTANCE = range(3), 10
+SET_NUMBER = 2
 
 
 def numbers():
@@ -60,11 +63,21 @@ def change_numbers():
                     yield f"{part}-{place}-{how}-{kind}", b"\0" + struct.pack("<BBHII", part, how, 0, place, kind)
 
 
+def change_pairs():
+    for part, count in NUMBER_PARTS:
+        for place, distance, one, other in product(range(count), range(1, PAIR_DISTANCE + 1), PAIR_NUMBERS,
+                                                   PAIR_NUMBERS):
+            patches = ((place, one), (place + distance, other))
+            yield f"{part}-{place}-{distance}-{one}-{other}", b"\0" + b"".join(
+                struct.pack("<BBHII", part, SET_NUMBER, 0, *patch) for patch in patches)
+
+
 def main():
     name, seeds, out = sys.argv[1], sorted(Path(sys.argv[2]).iterdir()), Path(sys.argv[3])
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    for file, data in chain(set_bytes(), put_texts(), change_numbers()) if name == "plan_file" else shortages(seeds):
+    swept = chain(set_bytes(), put_texts(), change_numbers(), change_pairs())
+    for file, data in swept if name == "plan_file" else shortages(seeds):
         (out / file).write_bytes(data)
 
 
