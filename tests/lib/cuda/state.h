@@ -196,9 +196,9 @@ static inline tl_block_data *tl_shim_block_of(tl_shim *shim) {
 _Noreturn void tl_shim_fail(tl_shim *shim, const tl_site *site, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// What the running thread gives at the next meeting.
-static inline tl_parcel *tl_shim_parcel(tl_shim *shim) {
-  return &shim->warps[shim->thread / TL_LANES].parcels[shim->thread % TL_LANES];
+// The running thread gives this at the next meeting.
+static inline void tl_warp_give(tl_shim *shim, tl_parcel parcel) {
+  shim->warps[shim->thread / TL_LANES].parcels[shim->thread % TL_LANES] = parcel;
 }
 
 // The running thread waits; the next lane of its warp that can run goes on.

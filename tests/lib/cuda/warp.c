@@ -39,7 +39,7 @@ float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane) {
   tl_shim *shim = tl_shim_current;
   if (lane < 0 || lane >= TL_LANES) tl_shim_fail(shim, site, "bounds: there is no lane %d", lane);
   float out;
-  *tl_shim_parcel(shim) = (tl_parcel){.d = &out, .value = value, .lane = lane};
+  tl_warp_give(shim, (tl_parcel){.d = &out, .value = value, .lane = lane});
   if (tl_warp_meet(shim, site)) {
     const tl_parcel *parcels = parcels_of_running(shim);
     for (int i = 0; i < TL_LANES; i++)
@@ -52,7 +52,7 @@ float tl_shim_from_lane(const tl_site *site, float value, tl_i32 lane) {
 tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
   tl_shim *shim = tl_shim_current;
   float out;
-  *tl_shim_parcel(shim) = (tl_parcel){.d = &out, .value = condition ? 1 : 0};
+  tl_warp_give(shim, (tl_parcel){.d = &out, .value = condition ? 1 : 0});
   if (tl_warp_meet(shim, site)) {
     const tl_parcel *parcels = parcels_of_running(shim);
     float any = 0;
@@ -69,7 +69,7 @@ tl_i32 tl_shim_any(const tl_site *site, tl_i32 condition) {
 static tl_u32 reduce(const tl_site *site, tl_u32 value, tl_u32 (*add)(tl_u32 a, tl_u32 b)) {
   tl_shim *shim = tl_shim_current;
   tl_u32 out;
-  *tl_shim_parcel(shim) = (tl_parcel){.out = &out, .at = value};
+  tl_warp_give(shim, (tl_parcel){.out = &out, .at = value});
   if (tl_warp_meet(shim, site)) {
     const tl_parcel *parcels = parcels_of_running(shim);
     tl_u32 all = parcels[0].at;
@@ -122,7 +122,7 @@ static void read_matrix(tl_shim *shim, const tl_parcel *parcels, int matrix, boo
 void tl_shim_matrices(const tl_site *site, tl_u32 *out, tl_u32 at, bool turned) {
   tl_shim *shim = tl_shim_current;
   tl_shared_touch(shim, site, at, 16, false);
-  *tl_shim_parcel(shim) = (tl_parcel){.out = out, .at = at};
+  tl_warp_give(shim, (tl_parcel){.out = out, .at = at});
   if (!tl_warp_meet(shim, site)) return;
   for (int matrix = 0; matrix < 4; matrix++)
     read_matrix(shim, parcels_of_running(shim), matrix, turned);
@@ -161,7 +161,7 @@ static void multiply(const tl_parcel *parcels) {
 
 void tl_shim_multiply(const tl_site *site, float *d, const tl_u32 *a, const tl_u32 *b) {
   tl_shim *shim = tl_shim_current;
-  *tl_shim_parcel(shim) = (tl_parcel){.d = d, .a = a, .b = b};
+  tl_warp_give(shim, (tl_parcel){.d = d, .a = a, .b = b});
   if (!tl_warp_meet(shim, site)) return;
   multiply(parcels_of_running(shim));
   tl_warp_release(shim);
