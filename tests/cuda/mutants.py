@@ -63,6 +63,8 @@ EQUAL = [
     ("latent_expand.cu", "i < T_STAGES - 1", "end a loop one late", "a line is copied twice"),
     ("latent.cu", "byte < ROW; byte += 64", "end a loop one early", "byte is a multiple of 64"),
     ("latent.cu", "i < T_STAGES - 1", "end a loop one late", "a step is copied twice"),
+    ("latent_share.cuh", "rows_count <= share.few", "do not return early", "no sequence has more rows than all"),
+    ("latent_share.cuh", "first < ", "end a loop one late", "lanes past the end have no rows"),
     ("latent_many.cu", "zero_rows_tail", "drop a guard", "every head's block writes the same zeros"),
     ("latent_many.cu", "s.rows - t.first < VECTORS", "take a choice always", "looks where all is hidden"),
     ("matmul_rest.cu", "blocks == 0", "do not return early", "the rest of the line returns; all steps have rows"),

@@ -171,10 +171,8 @@ static void test_shared_step(const char *const *argv) {
 
 // Latent rows: sequences of more than 16 rows and at most 144 positions are other kernels', if
 // those before them leave room.
-static void test_left_out(const char *const *argv, const tl_cuda_attention_trial *trial) {
-  static const tl_cuda_attention_part parts[] = {{0, 100, 16}, {1, 70, 17}, {2, 128, 17},
-                                                 {3, 3, 38},   {4, 0, 17},  {5, 0, 1}};
-  static const bool is_left_out[] = {false, true, false, true, false, false};
+static void test_left_out(const char *const *argv, const tl_cuda_attention_trial *trial,
+                          const tl_cuda_attention_part *parts, const bool *is_left_out, int count) {
   static tl_cuda_attention_kernel kernel;
   static tl_cuda_attention a[2];
   tl_cuda_attention_variant variant = trial->variant;
@@ -184,14 +182,14 @@ static void test_left_out(const char *const *argv, const tl_cuda_attention_trial
   for (int i = 0; i < 2; i++) {
     variant.rows_few = i ? 16 : 1 << 30;
     variant.far = 144;
-    tl_cuda_attention_init(&a[i], &trial->shape, &variant, 20, parts, 6);
+    tl_cuda_attention_init(&a[i], &trial->shape, &variant, 20, parts, count);
     run(&p, &a[i], 1);
   }
   CHECK(tl_cuda_attention_check(&a[0]) == 0);
   char *own = a[1].memory[TL_CUDA_ATTENTION_OUT].at;
   const char *whole = a[0].memory[TL_CUDA_ATTENTION_OUT].at;
   size_t bytes = a[1].memory[TL_CUDA_ATTENTION_OUT].bytes / (size_t)a[1].rows_count;
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < count; i++) {
     for (int r = 0; r < parts[i].rows; r++, own += bytes, whole += bytes) {
       CHECK(is_poison(own, bytes) == is_left_out[i]);
       if (is_left_out[i]) memcpy(own, whole, bytes);
@@ -203,6 +201,22 @@ static void test_left_out(const char *const *argv, const tl_cuda_attention_trial
   dlclose(p.module);
 }
 
+static void test_all_left_out(const char *const *argv, const tl_cuda_attention_trial *trial) {
+  static const tl_cuda_attention_part parts[] = {{0, 100, 16}, {1, 70, 17}, {2, 128, 17},
+                                                 {3, 3, 38},   {4, 0, 17},  {5, 0, 1}};
+  static const bool is_left_out[] = {false, true, false, true, false, false};
+  test_left_out(argv, trial, parts, is_left_out, 6);
+  // Want of room right behind the first, and behind as many as a warp has lanes.
+  static const tl_cuda_attention_part two[] = {{0, 70, 17}, {1, 43, 17}};
+  static const bool is_first_left_out[] = {true, false}, is_last_but_one[33] = {[31] = true};
+  test_left_out(argv, trial, two, is_first_left_out, 2);
+  tl_cuda_attention_part many[33];
+  for (int i = 0; i < 33; i++)
+    many[i] = i < 31 ? (tl_cuda_attention_part){i, i, 1}
+                     : (tl_cuda_attention_part){i, two[i - 31].first_position, two[i - 31].rows};
+  test_left_out(argv, trial, many, is_last_but_one, 33);
+}
+
 int main(int argc, char **argv) {
   static tl_cuda_attention_kernel kernel;
   CHECK(argc == 3 || argc == 4);
@@ -212,7 +226,7 @@ int main(int argc, char **argv) {
     if (argc == 3 || strcmp(argv[3], kernel.template) == 0)
       test((const char *const *)argv, &trial->shape, &trial->variant, (uint64_t)i);
     if (trial->shape.turned && (argc == 3 || strcmp(argv[3], kernel.template) == 0))
-      test_left_out((const char *const *)argv, trial);
+      test_all_left_out((const char *const *)argv, trial);
   }
   for (int span = 0; span < 2; span++)
     test_many_sequences((const char *const *)argv, span);

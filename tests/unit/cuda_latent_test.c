@@ -467,6 +467,21 @@ static void test_many_sequences(const kernels *k, const sizes *s) {
   test(k, s, parts, PARTS_MAX, 19, 25 + 81 + 22);
 }
 
+// The first of all and the last, alone in their warp's turn; want of room right behind the first
+// and right behind the border.
+static void test_borders(const kernels *k, const sizes *s) {
+  static const part alone[] = {{5, 20, true}};
+  static const part first[] = {{5, 20, true}, {60, 21, false}, {0, 23, false}};
+  part last[33];
+  test(k, s, alone, 1, 19, 25);
+  test(k, s, first, 3, 19, 25 + 80);
+  for (int i = 0; i < 33; i++)
+    last[i] = (part){i % 3, 1, false};
+  last[31] = (part){5, 20, true};
+  last[32] = (part){60, 21, false};
+  test(k, s, last, 33, 19, 25 + 80);
+}
+
 int main(int argc, char **argv) {
   static const sizes all[] = {
       {3, 2, 40, 24, 8, 20, 64, 3, 32, true},
@@ -480,7 +495,10 @@ int main(int argc, char **argv) {
   for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) {
     kernels k = load(&place, &all[i]);
     test(&k, &all[i], parts, sizeof parts / sizeof *parts, 19, 522);
-    if (i == 0) test_many_sequences(&k, &all[i]);
+    if (i == 0) {
+      test_many_sequences(&k, &all[i]);
+      test_borders(&k, &all[i]);
+    }
     for (int m = 0; m < 2; m++)
       dlclose(k.modules[m]);
   }
