@@ -19,7 +19,6 @@
 
 // Rows and vectors of accumulators; a single row leaves registers for a whole panel's width.
 enum { TL_MICRO_ROWS = 6, TL_MICRO_VECTORS = VW == 16 ? 4 : 2, TL_MICRO_PANEL = 64 / VW };
-enum { TL_MICRO_ROWS_WIDENED = 4 }; // with bf16 weights and no dot product
 
 // Rows of one use at most, whatever the format.
 enum { TL_MICRO_ROWS_MAX = TL_TILES ? 16 : TL_MICRO_ROWS };
@@ -75,7 +74,9 @@ typedef struct tl_micro_pair {
 } tl_micro_pair;
 
 // Without a dot product the input is f32, and the even values of all rows come first: then the
-// widened weights of both halves need not be held at once.
+// widened weights of both halves need not be held at once. Products stay in the order they are
+// written in: 6 rows of 2 vectors need 12 accumulators, 2 weights, a value and a mask, which are
+// all 16 registers.
 TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int rows,
                                   const int vectors) {
 #if TL_DOT
@@ -108,8 +109,8 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int 
       vf value = vf_all(((const float *)(x + r * at.x_step))[half]);
       TL_UNROLL for (int n = 0; n < vectors; n++) {
         acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
+        TL_AFTER(x, acc[r][n]);
       }
-      TL_AFTER(x, acc[r][vectors - 1]);
     }
   }
 #endif
@@ -230,10 +231,9 @@ TL_INLINE void tl_micro_tiles(const tl_micro *m, int64_t rows, const int vectors
 }
 #endif
 
-// Rows that tl_micro_rows takes at most. Widening bf16 takes registers too.
+// Rows that tl_micro_rows takes at most.
 TL_INLINE int64_t tl_micro_rows_max(const int64_t format) {
-  if (format != TL_CPU_BF16) return TL_MICRO_ROWS;
-  return TL_TILES ? TL_MICRO_ROWS_MAX : TL_DOT ? TL_MICRO_ROWS : TL_MICRO_ROWS_WIDENED;
+  return format == TL_CPU_BF16 ? TL_MICRO_ROWS_MAX : TL_MICRO_ROWS;
 }
 
 // Runs `rows` in 1..tl_micro_rows_max(format). With `is_ragged` false `columns` is a multiple of 32
