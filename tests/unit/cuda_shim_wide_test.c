@@ -42,8 +42,11 @@ enum { BOX = 64 * 128, GATE = 2 * BOX, WIDE_BYTES = GATE + 16 };
 static void begin_boxes(const tl_arguments arguments) {
   if (tl_thread() == 0) {
     tl_gate_make(GATE, 1);
+    tl_gates_made();
     tl_map_begin(MAP);
     tl_map_begin(SMALL);
+    tl_wait_for_launch();
+    tl_boxes_begin();
   }
   tl_barrier();
 }
@@ -117,6 +120,31 @@ WIDE(wide_no_map) {
   if (tl_thread() == 0) tl_box_load(0, MAP, 0, 0, GATE);
 }
 
+WIDE(wide_not_made) {
+  if (tl_thread() == 0) tl_gate_make(GATE, 1);
+  tl_barrier();
+  if (tl_thread() == 1) tl_gate_arrive(GATE);
+}
+
+WIDE(wide_made_not_fenced) {
+  if (tl_thread()) return;
+  tl_gate_make(GATE, 1);
+  tl_gates_made();
+  tl_map_begin(MAP);
+  tl_box_load(0, MAP, 0, 0, GATE);
+}
+
+// The fence is before the wait.
+WIDE(wide_earlier_not_fenced) {
+  if (tl_thread()) return;
+  tl_gate_make(GATE, 1);
+  tl_gates_made();
+  tl_map_begin(SMALL);
+  tl_boxes_begin();
+  tl_wait_for_launch();
+  tl_box_load(0, SMALL, 0, 0, GATE);
+}
+
 WIDE(wide_box_misaligned) {
   begin_boxes(arguments);
   if (tl_thread() == 0) tl_box_load(512, MAP, 0, 0, GATE);
@@ -167,6 +195,9 @@ static const wrong wide_wrongs[] = {
     {wide_twice, "tl_gate_await: gate: too many arrivals"},
     {wide_no_gate, "tl_gate_arrive: gate: there is none at offset"},
     {wide_no_map, "tl_box_load: early: the map is not begun"},
+    {wide_not_made, "tl_gate_arrive: gate: made by another thread at offset 16384, "},
+    {wide_made_not_fenced, "tl_box_load: fence: offset 16384 "},
+    {wide_earlier_not_fenced, "tl_box_load: fence: z comes from an earlier launch, "},
     {wide_box_misaligned, "tl_box_load: alignment: a box at offset 512"},
     {wide_box_end, "tl_box_load: bounds: "},
     {wide_not_fenced, "tl_wide_multiply: fence: offset 0 "},
@@ -199,7 +230,7 @@ static void test_wide(void) {
   for (uint64_t seed = 0; seed < 6; seed++) {
     tl_shim *shim = tl_shim_create(seed);
     CHECK(tl_shim_memory(shim, x, sizeof x, TL_SHIM_READ, "x"));
-    CHECK(tl_shim_memory(shim, z, sizeof z, TL_SHIM_READ, "z"));
+    CHECK(tl_shim_memory(shim, z, sizeof z, TL_SHIM_READ | TL_SHIM_EARLIER, "z"));
     CHECK(tl_shim_memory(shim, maps, sizeof maps, TL_SHIM_READ, "maps"));
     CHECK(tl_shim_memory(shim, y, sizeof y, TL_SHIM_WRITE, "y"));
     tl_arguments arguments = {.at = {{.p = maps[0]}, {.p = y}, {.p = maps[1]}}};

@@ -51,6 +51,7 @@ void tl_shim_cluster_put_f32(const tl_site *site, tl_i32 rank, tl_u32 at, float 
 void tl_shim_wait_for_launch(void);
 
 void tl_shim_gate_make(const tl_site *site, tl_u32 at, tl_u32 arrivals);
+void tl_shim_gates_made(void);
 void tl_shim_gate_await(const tl_site *site, tl_u32 at, tl_u32 bytes);
 void tl_shim_gate_pass(const tl_site *site, tl_u32 at, tl_u32 phase);
 void tl_shim_map_begin(const tl_site *site, const void *map);

@@ -131,7 +131,7 @@ TL_SHARED(tl_quad, quad)
 // ---- sm_90a: boxes, gates and the wide matrix unit
 
 #define tl_gate_make(...) tl_shim_gate_make(TL_SITE("tl_gate_make"), __VA_ARGS__)
-#define tl_gates_made() ((void)0)
+#define tl_gates_made() tl_shim_gates_made()
 #define tl_gate_arrive(at) tl_shim_gate_await(TL_SITE("tl_gate_arrive"), at, 0)
 #define tl_gate_await(...) tl_shim_gate_await(TL_SITE("tl_gate_await"), __VA_ARGS__)
 #define tl_gate_pass(...) tl_shim_gate_pass(TL_SITE("tl_gate_pass"), __VA_ARGS__)

@@ -140,6 +140,15 @@ void tl_global_check(tl_shim *shim, const tl_site *site, const void *from, tl_u3
   check_global(shim, site, from, (uintptr_t)from, bytes, TL_SHIM_READ);
 }
 
+void tl_global_check_async(tl_shim *shim, const tl_site *site, const void *from, tl_u32 bytes) {
+  uintptr_t at = (uintptr_t)from;
+  const tl_range *range = check_global(shim, site, from, at, bytes, TL_SHIM_READ);
+  bool is_old = !(range->flags & TL_SHIM_EARLIER) || is_kept(range, at, bytes);
+  if (!is_old && !tl_shim_running(shim)->fenced)
+    tl_shim_fail(shim, site, "fence: %s comes from an earlier launch, with no fence since",
+                 range->name);
+}
+
 // ---- the arena
 
 static void check_shared(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes) {
@@ -263,6 +272,8 @@ void tl_async_touch(tl_shim *shim, const tl_site *site, tl_u32 at, tl_u32 bytes,
 void tl_shim_boxes_begin(void) {
   tl_shim *shim = tl_shim_current;
   tl_block_data *block = tl_shim_block_of(shim);
+  tl_thread_data *thread = tl_shim_running(shim);
+  thread->fenced = thread->waited;
   for (int64_t i = 0; i < shim->grid.shared_bytes / 4; i++) {
     tl_word *word = &block->words[i];
     if (word->plain == block->number && word->plain_warp == (uint32_t)warp_of(shim))

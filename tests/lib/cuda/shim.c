@@ -252,7 +252,7 @@ static void start_block(tl_shim *shim, int rank) {
   for (int i = rank * shim->grid.threads; i < (rank + 1) * shim->grid.threads; i++) {
     tl_thread_data *thread = &shim->threads[i];
     shim->states[i] = TL_READY;
-    thread->waited = thread->arrived = false;
+    thread->waited = thread->fenced = thread->arrived = false;
     thread->groups = 0;
     thread->copies_begin = thread->copies_count = 0;
     thread->maps_count = thread->wides_count = 0;

@@ -27,9 +27,11 @@
 //   early        memory written by an earlier launch used before tl_wait_for_launch, another
 //                block's before it was known to run
 //   pairing      arrivals and waits of a cluster that do not follow each other
-//   gate         arrivals that nobody awaits, waits for a phase that is not the next
-//   fence        shared memory that was written otherwise used by boxes or wide products, no
-//                tl_boxes_begin of the writers between
+//   gate         arrivals that nobody awaits, waits for a phase that is not the next, a gate that
+//                another thread made with no tl_gates_made
+//   fence        shared memory, gates too, that was written otherwise used by boxes or wide
+//                products, no tl_boxes_begin of the writers between; boxes of memory that an
+//                earlier launch wrote, none of the thread since it waited for it
 //   wide         products without tl_wide_begin, or not waited for when their thread ended
 //
 // What is hostile: a block's shared memory starts as 0xFF (NaN); a copy makes its 16 bytes 0xFF at

@@ -88,6 +88,8 @@ typedef struct tl_gate {
   tl_u32 left;   // arrivals that are still awaited
   int64_t bytes; // the same
   tl_u32 phase;
+  int maker; // a thread; the others know of it when it is made
+  bool made;
 } tl_gate;
 
 struct tl_block_data;
@@ -118,6 +120,7 @@ typedef struct tl_hidden {
 
 typedef struct tl_thread_data {
   bool waited;      // for the earlier launch
+  bool fenced;      // since then: boxes hold what it wrote
   bool arrived;     // at the cluster's barrier, not yet waited for the others
   uint32_t arrival; // the cluster's epoch then
   uint32_t groups;
@@ -234,8 +237,9 @@ bool tl_boxes_arrive(tl_shim *shim, bool must);
 // Notes a load.
 void tl_traffic_add(tl_traffic *traffic, uintptr_t at, size_t bytes);
 
-// These bytes of global memory may be read.
+// These bytes of global memory may be read; by a box.
 void tl_global_check(tl_shim *shim, const tl_site *site, const void *from, tl_u32 bytes);
+void tl_global_check_async(tl_shim *shim, const tl_site *site, const void *from, tl_u32 bytes);
 
 uint32_t tl_shim_draw(tl_shim *shim, uint32_t below);
 

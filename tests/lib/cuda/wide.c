@@ -18,13 +18,28 @@ static tl_gate *gate_at(tl_shim *shim, const tl_site *site, tl_block_data *block
   tl_shim_fail(shim, site, "gate: there is none at offset %u", at);
 }
 
+// The gate as the running thread knows it.
+static tl_gate *known_gate(tl_shim *shim, const tl_site *site, tl_u32 at) {
+  tl_gate *gate = gate_at(shim, site, tl_shim_block_of(shim), at);
+  if (!gate->made && gate->maker != shim->thread)
+    tl_shim_fail(shim, site, "gate: made by another thread at offset %u, no tl_gates_made", at);
+  return gate;
+}
+
 void tl_shim_gate_make(const tl_site *site, tl_u32 at, tl_u32 arrivals) {
   tl_shim *shim = tl_shim_current;
   tl_block_data *block = tl_shim_block_of(shim);
   tl_shared_touch(shim, site, at, GATE_BYTES, true);
   if (block->gates_count == TL_GATES_MAX || arrivals == 0)
     tl_shim_fail(shim, site, "gate: of %u arrivals, the %d-th", arrivals, block->gates_count + 1);
-  block->gates[block->gates_count++] = (tl_gate){at, arrivals, arrivals, 0, 0};
+  block->gates[block->gates_count++] = (tl_gate){at, arrivals, arrivals, 0, 0, shim->thread, false};
+}
+
+void tl_shim_gates_made(void) {
+  tl_shim *shim = tl_shim_current;
+  tl_block_data *block = tl_shim_block_of(shim);
+  for (int i = 0; i < block->gates_count; i++)
+    if (block->gates[i].maker == shim->thread) block->gates[i].made = true;
 }
 
 // Who waits looks again.
@@ -39,19 +54,17 @@ static void open_gate(tl_shim *shim, tl_block_data *block, tl_gate *gate) {
 
 void tl_shim_gate_await(const tl_site *site, tl_u32 at, tl_u32 bytes) {
   tl_shim *shim = tl_shim_current;
-  tl_block_data *block = tl_shim_block_of(shim);
-  tl_gate *gate = gate_at(shim, site, block, at);
+  tl_gate *gate = known_gate(shim, site, at);
   if (gate->left == 0) tl_shim_fail(shim, site, "gate: too many arrivals at offset %u", at);
   gate->bytes += bytes;
   gate->left--;
-  open_gate(shim, block, gate);
+  open_gate(shim, tl_shim_block_of(shim), gate);
 }
 
 void tl_shim_gate_pass(const tl_site *site, tl_u32 at, tl_u32 phase) {
   tl_shim *shim = tl_shim_current;
-  tl_block_data *block = tl_shim_block_of(shim);
   for (;;) {
-    const tl_gate *gate = gate_at(shim, site, block, at);
+    const tl_gate *gate = known_gate(shim, site, at);
     if (gate->phase == phase + 1) return;
     if (gate->phase != phase)
       tl_shim_fail(shim, site, "gate: waits for phase %u in phase %u", phase, gate->phase);
@@ -109,12 +122,13 @@ void tl_shim_box_load(const tl_site *site, tl_u32 at, const void *map, tl_i32 co
   memcpy(&box.map, map, sizeof box.map);
   if (box.map.magic != magic || column < 0)
     tl_shim_fail(shim, site, "bounds: no map, or column %d", column);
-  gate_at(shim, site, block, gate);
+  known_gate(shim, site, gate);
+  tl_async_touch(shim, site, gate, GATE_BYTES, false);
   if (at % BOX_ALIGN) tl_shim_fail(shim, site, "alignment: a box at offset %u", at);
   for (int i = 0; i < box.map.box_rows; i++) {
     const unsigned char *from;
     int64_t bytes = row_in_matrix(&box, i, &from);
-    if (bytes) tl_global_check(shim, site, from, (tl_u32)bytes);
+    if (bytes) tl_global_check_async(shim, site, from, (tl_u32)bytes);
   }
   tl_async_touch(shim, site, at, bytes_of(&box), true);
   if (shim->boxes_count == TL_BOXES_MAX)
