@@ -203,25 +203,30 @@ static uint32_t prompt_limit(const tl_program *program) {
   return least < UINT32_MAX ? (uint32_t)least : UINT32_MAX;
 }
 
-// The rows and the code of all targets of `device`.
-static tl_status compile_device(tl_build *build, const tl_build_options *options, int device,
-                                tl_plan_builder *builder, code *out_code, tl_diag *diag) {
+static tl_status draft_device(const tl_build *build, const tl_build_options *options, int device,
+                              tl_plan_builder *builder, tl_drafts *out_drafts, tl_diag *diag) {
   int other = device == TL_TARGET_DEVICE_CPU ? TL_TARGET_DEVICE_CUDA : TL_TARGET_DEVICE_CPU;
   tl_draft_choice choice = {builder->models->kv_types, classes_of(options, device),
                             is_for(options, other) ? rules_of[other] : NULL};
-  tl_drafts drafts;
-  TL_TRY(tl_drafts_build(build->modules[device].program, choice, rules_of[device], builder, &drafts,
-                         diag));
+  return tl_drafts_build(build->modules[device].program, choice, rules_of[device], builder,
+                         out_drafts, diag);
+}
+
+// The rows and the code of all targets of `device`.
+static tl_status compile_device(const tl_build_options *options, int device,
+                                const tl_drafts *drafts, tl_plan_builder *builder, code *out_code,
+                                tl_diag *diag) {
   if (device == TL_TARGET_DEVICE_CPU) tl_cpu_module_setup();
   for (int target = 0; target < TL_TARGET_COUNT; target++) {
     if (!options->targets[target] || (int)tl_target_of(target)->device != device) continue;
-    TL_TRY(emit(options, &drafts, target, builder, &out_code->bytes[out_code->count++], diag));
+    TL_TRY(emit(options, drafts, target, builder, &out_code->bytes[out_code->count++], diag));
   }
   return TL_OK;
 }
 
 static tl_status compile(tl_build *build, const tl_build_options *options, tl_plan_builder *builder,
                          code *out_code, tl_diag *diag) {
+  tl_drafts drafts[TL_TARGET_DEVICE_COUNT];
   tl_plan_model model = {.task = build->model.task,
                          .outputs = (uint32_t)build->model.outputs,
                          .vocabulary = (uint32_t)build->model.vocabulary,
@@ -233,9 +238,14 @@ static tl_status compile(tl_build *build, const tl_build_options *options, tl_pl
   tl_plan_builder_init(builder, &build->arena);
   tl_plan_add_model(builder, &model);
   if (builder->failed) return TL_MEMORY;
+  // Code takes the time: what a device cannot do is said before any is compiled.
   for (int device = 0; device < TL_TARGET_DEVICE_COUNT; device++) {
     if (is_for(options, device))
-      TL_TRY(compile_device(build, options, device, builder, out_code, diag));
+      TL_TRY(draft_device(build, options, device, builder, &drafts[device], diag));
+  }
+  for (int device = 0; device < TL_TARGET_DEVICE_COUNT; device++) {
+    if (is_for(options, device))
+      TL_TRY(compile_device(options, device, &drafts[device], builder, out_code, diag));
   }
   return TL_OK;
 }

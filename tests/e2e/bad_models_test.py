@@ -247,7 +247,7 @@ PATH_CASES = [
          output="model/model.safetensors"),
     Case("target of a GPU that nobody made", nothing, UNSUPPORTED, ("cuda:sm_99",), ("--target", "cuda:sm_99")),
     Case("weights that one of two devices reads", nothing, UNSUPPORTED, ("cuda", "q8g32"),
-         ("--weights", "int8", "--target", "cpu:x86-64-v3,cuda:sm_80")),
+         ("--weights", "int8", "--target", "cpu,cuda:sm_80")),
     Case("target unknown", nothing, USAGE, ("abacus",), ("--target", "abacus")),
     Case("target empty", nothing, USAGE, ("target",), ("--target", "cpu,,cpu")),
     Case("weights int4", nothing, UNSUPPORTED, ("int4",), ("--weights", "int4")),
