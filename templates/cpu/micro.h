@@ -84,33 +84,40 @@ TL_INLINE void tl_micro_bf16_step(tl_acc acc, const tl_micro_pair at, const int 
   TL_UNROLL for (int n = 0; n < vectors; n++) {
     weights[n] = *(const vu_loose *)(at.w + n * VW * 4) & at.mask;
   }
+  const char *x = at.x;
   TL_UNROLL for (int r = 0; r < rows; r++) {
-    vu pair = vu_pair(at.x + r * at.x_step) & at.mask;
+    vu pair = vu_pair(x + r * at.x_step) & at.mask;
     TL_UNROLL for (int n = 0; n < vectors; n++) {
       acc[r][n] = (vf)_mm512_dpbf16_ps((__m512)acc[r][n], (__m512bh)weights[n], (__m512bh)pair);
+      TL_AFTER(x, acc[r][n]);
     }
     if (!at.x_plane) continue;
-    vu rest = vu_pair(at.x + r * at.x_step + at.x_plane) & at.mask;
+    vu rest = vu_pair(x + r * at.x_step + at.x_plane) & at.mask;
     TL_UNROLL for (int n = 0; n < vectors; n++) {
       acc[r][n] = (vf)_mm512_dpbf16_ps((__m512)acc[r][n], (__m512bh)weights[n], (__m512bh)rest);
     }
   }
 #else
+  const int held = vectors < 4 ? vectors : 4; // fewer than a single row's: its sums take the rest
   TL_UNROLL for (int half = 0; half < 2; half++) {
     vf weights[TL_MICRO_PANEL];
     const char *x = at.x, *w = at.w;
     if (half == 1 && at.mask == 0xffffu) break;
     TL_AFTER(w, acc[rows - 1][vectors - 1]);
-    TL_UNROLL for (int n = 0; n < vectors; n++) {
-      vu both = *(const vu_loose *)(w + n * VW * 4);
-      weights[n] = (vf)(half ? both & 0xffff0000u : both << 16);
-    }
-    TL_UNROLL for (int r = 0; r < rows; r++) {
-      vf value = vf_all(((const float *)(x + r * at.x_step))[half]);
-      TL_UNROLL for (int n = 0; n < vectors; n++) {
-        acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
-        TL_AFTER(x, acc[r][n]);
+    TL_UNROLL for (int first = 0; first < vectors; first += held) {
+      const int end = first + held < vectors ? first + held : vectors;
+      TL_UNROLL for (int n = first; n < end; n++) {
+        vu both = *(const vu_loose *)(w + n * VW * 4);
+        weights[n] = (vf)(half ? both & 0xffff0000u : both << 16);
       }
+      TL_UNROLL for (int r = 0; r < rows; r++) {
+        vf value = vf_all(((const float *)(x + r * at.x_step))[half]);
+        TL_UNROLL for (int n = first; n < end; n++) {
+          acc[r][n] = vf_fma(weights[n], value, acc[r][n]);
+          TL_AFTER(x, acc[r][n]);
+        }
+      }
+      TL_AFTER(w, acc[rows - 1][end - 1]);
     }
   }
 #endif
