@@ -10,6 +10,7 @@ import re
 import shutil
 import struct
 import sys
+from itertools import product
 from pathlib import Path
 
 import found
@@ -257,6 +258,32 @@ def nested(key, item, depth):
     return item
 
 
+def key_map(changes):
+    """A precompiled map of characters: a double array, then the texts that its keys become. A unit has the byte that
+    leads to it, bit 8 if a key ends there, and from bit 10 on where its children lie."""
+    units, bases, texts = {0: 0}, set(), b""
+    open_nodes = [(0, {key.encode(): text.encode() for key, text in changes.items()})]
+    while open_nodes:
+        at, keys = open_nodes.pop()
+        letters = sorted({key[0] if key else 0 for key in keys})
+        base = next(base for base in range(256, 1 << 21)
+                    if base not in bases and not any(base ^ letter in units for letter in letters))
+        bases.add(base)
+        units[at] |= (at ^ base) << 10
+        for letter in letters:
+            rest = {key[1:]: text for key, text in keys.items() if key and key[0] == letter}
+            units[base ^ letter] = letter
+            if rest:
+                open_nodes.append((base ^ letter, rest))
+        if b"" in keys:
+            units[at] |= 1 << 8
+            units[base] = 1 << 31 | len(texts)
+            texts += keys[b""] + b"\0"
+    count = max(units) + 1
+    blob = struct.pack(f"<{count + 1}I", 4 * count, *(units.get(i, 0) for i in range(count))) + texts
+    return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()}
+
+
 def tokenizers():
     """The fixtures, and for each kind of step, decoder and processor a small one."""
     vocabulary = ["<s>", "</s>", "<unk>", *"abcd", "Ġ", "▁", "ab", "abc", "▁a", "<0x0A>", *"0123", "é"]
@@ -310,6 +337,11 @@ def tokenizers():
     pairs = [said[i:i + 2] for i in range(len(said) - 1)]
     whole = list(dict.fromkeys(["<s>", "</s>", "<unk>", *said, *pairs, said[:3], said[4:8], said[5:8], said]))
     joins = [[pair[0], pair[1]] for pair in dict.fromkeys(reversed(pairs))]
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    triples = [*alphabet, *map("".join, product(alphabet, repeat=2)), *map("".join, product(alphabet, repeat=3))]
+    keys = key_map({"a": "b", "e\u0301": "é", "\u1100\u1161": "가", "\r\n": " ", "👩": "x", "\u0301": "", " ": "  "})
+    clusters = ["e\u0301\u0327", "\u1100\u1161\u11a8", "가\u11a8", "각\u11a8\u1161", "\u1100\u1100각", "👩\u200d👩",
+                "👩\u0301\u200d👩", "🇩🇪", "क\u094d\u200dख", "\r\n", "\r\u0301", "\u0600a", "a\u0903", "\u200be", "ea"]
 
     def never(**parts):
         return {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", **parts}
@@ -356,6 +388,10 @@ def tokenizers():
         "replace": tokenizer(normalizer={"type": "Replace", "pattern": {"Regex": "a{2,}"}, "content": "b"}),
         "whole": tokenizer({"merges": [*joins, ["Th", "e"], [" f", "ox"], ["fo", "x"]]}, whole),
         "whole-first": tokenizer({"merges": joins[::-1], "ignore_merges": True}, whole),
+        **{f"many{count}": tokenizer({"merges": [[word[:-1], word[-1]] for word in triples[26:count]]},
+                                     [*vocabulary[:3], *triples[:count]]) for count in (520, 1100, 2200)},
+        "keys": tokenizer(normalizer=keys, added_tokens=[added(cluster, 20 + i, normalized=True)
+                                                         for i, cluster in enumerate(clusters)]),
         "sizes": tokenizer(words=sizes), "sizes-long": tokenizer({"merges": doubled}, sizes),
         "sizes-bytes": tokenizer({"merges": doubled[::-1]}, [*letters, *sizes[3:]], pre_tokenizer=byte_level),
         **{f"strip{i}": tokenizer(words=marks, decoder=sequence("decoders", {"type": "Strip", "content": content,

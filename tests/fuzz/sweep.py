@@ -15,7 +15,7 @@ from itertools import chain, product
 from pathlib import Path
 
 SEEDS_MAX = 1500
-DENSE, MOST = 128, 4096  # numbers without a gap; then each is a sixteenth larger than the one before
+DENSE, MOST = 128, 8192  # numbers without a gap; then each is a sixteenth larger than the one before
 TEXT_PARTS = ((2, 128), (5, 1024))  # of fuzz_plan_file.c: the meta section, the template; about so many bytes
 TOKENIZER, PLACES, STEP = 3, 1536, 15  # its tables' bytes in turn, with every fifteenth value
 SET_BYTE = 7
