@@ -62,7 +62,8 @@ RULES = [
     ("move a store to shared memory", r"(tl_shared_put_(?:f32|u32)\()(?!at, value)", r"\g<1>4 + "),
     ("move a store to shared memory", r"(tl_shared_put_u16\()", r"\g<1>2 + "),
     ("move a store to shared memory", r"(tl_shared_put_quad\()", r"\g<1>16 + "),
-    ("move a store", r"(tl_store_(?!in_page|exactly|unit)\w+\((?!void)[^;]*?), (?=[^;]*,)", r"\1, 1 + "),
+    ("move a store", r"(tl_store_(?!in_page|exactly|unit|four)\w+\((?!void)[^;]*?), (?=[^;]*,)", r"\1, 1 + "),
+    ("move a store", r"(tl_store_four\((?!void)[^;]*?), (?=[^;]*,)", r"\1, 4 + "),
     ("turn a sign", r" \+ (?=xa|c\b|t\b|column\b|keep)", " - "),
 ]
 
