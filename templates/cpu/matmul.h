@@ -26,8 +26,9 @@ typedef struct tl_unit {
 // Rows that go through the weights together: K is then cut into blocks that stay in the first cache
 // while all tiles of rows pass over them, and the accumulators are carried on in the tile. The tile
 // unit needs it for any number of rows, the others only until panels come from the second cache
-// fast enough.
-enum { FEW_ROWS = 24, BLOCK_COLUMNS = 256 };
+// fast enough. A pass of few vectors reads one line of the panel in four: these lie in a quarter of
+// the cache's sets, where a longer block does not stay.
+enum { FEW_ROWS = 24, BLOCK_COLUMNS = VW == 8 ? 64 : 256 };
 
 TL_INLINE int64_t panel_bytes(int64_t columns) {
   if (T_WEIGHT == TL_CPU_Q8G32) return tl_panel_bytes_q8g32(columns);
