@@ -77,6 +77,8 @@ def main():
         for weights, target in PLANS:
             run(tlmc, "build", "--skeleton", CONFIG, "-o", plan, "--weights", weights, "--target", target)
             sections = SECTION.findall(run(tlmrt, "info", plan, "--text").decode())
+            if not sections:
+                raise Failed(f"tlmrt info --text of a plan for {target} names no section of code")
             for level, at, size, unit in sections:
                 begin, size = int(at), int(float(size) * UNITS[unit])
                 checked = check_code(f"{weights} on {level}", plan.read_bytes()[begin:begin + size], Path(folder))

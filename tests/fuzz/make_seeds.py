@@ -258,9 +258,15 @@ def nested(key, item, depth):
     return item
 
 
+def precompiled(units, texts):
+    """A map of characters: a double array of units, then texts."""
+    blob = struct.pack(f"<{len(units) + 1}I", 4 * len(units), *units) + texts
+    return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()}
+
+
 def key_map(changes):
-    """A precompiled map of characters: a double array, then the texts that its keys become. A unit has the byte that
-    leads to it, bit 8 if a key ends there, and from bit 10 on where its children lie."""
+    """The map of some keys. A unit has the byte that leads to it, bit 8 if a key ends there, and from bit 10 on where
+    its children lie."""
     units, bases, texts = {0: 0}, set(), b""
     open_nodes = [(0, {key.encode(): text.encode() for key, text in changes.items()})]
     while open_nodes:
@@ -279,9 +285,7 @@ def key_map(changes):
             units[at] |= 1 << 8
             units[base] = 1 << 31 | len(texts)
             texts += keys[b""] + b"\0"
-    count = max(units) + 1
-    blob = struct.pack(f"<{count + 1}I", 4 * count, *(units.get(i, 0) for i in range(count))) + texts
-    return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()}
+    return precompiled([units.get(i, 0) for i in range(max(units) + 1)], texts)
 
 
 def tokenizers():
@@ -407,8 +411,7 @@ def tokenizers():
         **files("tests/fixtures/tokenizers/*/tokenizer.json"),
     }
     def mapped(units, text=b"x\0"):
-        blob = struct.pack(f"<{len(units) + 1}I", 4 * len(units), *units) + text
-        return tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()})
+        return tokenizer(normalizer=precompiled(units, text))
 
     def one_key(byte, value):
         units = [256 << 10] + [0] * 1023
